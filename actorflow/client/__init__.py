@@ -1,0 +1,37 @@
+"""What starts and steers workflow executions. Names, signatures and meaning follow the Temporal Python SDK."""
+
+from actorflow.client.client import Client, StartOptions
+from actorflow.client.errors import (
+    WorkflowContinuedAsNewError,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from actorflow.client.handle import WorkflowHandle
+from actorflow.client.views import (
+    HistoryEvent,
+    PendingActivity,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHistory,
+)
+from actorflow.exceptions import WorkflowParkedError
+from actorflow.service import RPCError, RPCStatusCode
+
+__all__ = [
+    "Client",
+    "HistoryEvent",
+    "PendingActivity",
+    "RPCError",
+    "RPCStatusCode",
+    "StartOptions",
+    "WorkflowContinuedAsNewError",
+    "WorkflowExecutionDescription",
+    "WorkflowExecutionStatus",
+    "WorkflowFailureError",
+    "WorkflowHandle",
+    "WorkflowHistory",
+    "WorkflowParkedError",
+    "WorkflowQueryFailedError",
+    "WorkflowQueryRejectedError",
+]

@@ -1,0 +1,266 @@
+"""The client: connects to a journal, starts executions and finds them again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
+
+from actorflow.client.address import connect_engine
+from actorflow.client.handle import WorkflowHandle, arguments_of
+from actorflow.clock import Clock
+from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.converter import DataConverter
+from actorflow.converter import default as default_converter
+from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition, signature_of
+from actorflow.engine.engine import Engine
+from actorflow.engine.ownership import release
+from actorflow.service import StartRequest
+from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType, ReturnType, SelfType
+from actorflow.workflow.activities import UNSET
+
+R = TypeVar("R")
+
+
+class StartOptions(TypedDict, total=False):
+    """How an execution is started.
+
+    ``id_reuse_policy`` speaks about closed runs of the id, ``id_conflict_policy`` about an open one. Repeat a call
+    whose outcome you don't know with the same ``request_id``, and it starts once.
+    """
+
+    id: Required[str]
+    task_queue: Required[str]
+    result_type: type | None
+    id_reuse_policy: WorkflowIDReusePolicy
+    id_conflict_policy: WorkflowIDConflictPolicy
+    request_id: str
+    rpc_timeout: timedelta | None
+
+
+class Client:
+    """A connection to a journal. Clients and workers of one process that name the same file share one engine.
+
+    Use `connect`, preferably as ``async with await Client.connect(...) as client:``; leaving the block writes what was
+    decided and closes the file.
+    """
+
+    def __init__(self, engine: Engine, *, namespace: str = "default", data_converter: DataConverter | None = None) -> None:
+        self._engine = engine
+        self._namespace = namespace
+        self._converter = data_converter or default_converter
+        self._is_closed = False
+
+    @staticmethod
+    async def connect(
+        target_host: str,
+        *,
+        namespace: str = "default",
+        data_converter: DataConverter | None = None,
+        clock: Clock | None = None,
+    ) -> Client:
+        """Open a journal, or share it with those who opened it before.
+
+        Args:
+            target_host: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://`` (private to this
+                client) or ``memory://name`` (shared by that name in this process).
+            namespace: keeps executions of different programs in one journal apart.
+            data_converter: for arguments and results.
+            clock: time and identities; for tests.
+
+        Raises:
+            ValueError: an address of no known kind.
+            StorageOwnedError: another process, or another event loop, has the file open.
+            NotOurFileError, NewerSchemaError: not a journal this version can open; it was left as it is.
+            StorageError: anything else that keeps it from being opened.
+        """
+        engine = await connect_engine(target_host, clock)
+        return Client(engine, namespace=namespace, data_converter=data_converter)
+
+    async def close(self) -> None:
+        """Let go of the journal; the last user of it closes the file. Safe to call twice."""
+        if not self._is_closed:
+            self._is_closed = True
+            await release(self._engine)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of every call."""
+        return self._namespace
+
+    @property
+    def data_converter(self) -> DataConverter:
+        """For arguments and results."""
+        return self._converter
+
+    @property
+    def engine(self) -> Engine:
+        """What hosts the executions of this journal."""
+        return self._engine
+
+    @overload
+    async def start_workflow(
+        self, workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[StartOptions]
+    ) -> WorkflowHandle[SelfType, ReturnType]: ...
+    @overload
+    async def start_workflow(
+        self,
+        workflow: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
+        arg: ParamType,
+        **options: Unpack[StartOptions],
+    ) -> WorkflowHandle[SelfType, ReturnType]: ...
+    @overload
+    async def start_workflow(
+        self, workflow: Callable[..., Awaitable[R]], *, args: Sequence[Any], **options: Unpack[StartOptions]
+    ) -> WorkflowHandle[Any, R]: ...
+    @overload
+    async def start_workflow(
+        self, workflow: str, arg: Any = ..., *, args: Sequence[Any] = ..., **options: Unpack[StartOptions]
+    ) -> WorkflowHandle[Any, Any]: ...
+    async def start_workflow(
+        self,
+        workflow: str | Callable[..., Awaitable[Any]],
+        arg: Any = UNSET,
+        *,
+        args: Sequence[Any] = (),
+        id: str,
+        task_queue: str,
+        result_type: type | None = None,
+        id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED,
+        request_id: str = "",
+        rpc_timeout: timedelta | None = None,
+    ) -> WorkflowHandle[Any, Any]:
+        """Start an execution. When this returns it is durable; without a worker it waits for one.
+
+        Args:
+            workflow: the run method, or the workflow type's name.
+            arg: its argument; for several use ``args=[...]``.
+            id: the workflow id; at most one open execution has it.
+            task_queue: whose workers run it.
+            result_type: what to decode the result as, if the run method is not given.
+            id_reuse_policy: see `StartOptions`.
+            id_conflict_policy: see `StartOptions`.
+            request_id: see `StartOptions`.
+            rpc_timeout: accepted for ported programs.
+
+        Raises:
+            WorkflowAlreadyStartedError: the policies refuse the id.
+            PayloadError: an argument can't be encoded.
+            ValueError, TypeError: a bad id, or not a workflow.
+        """
+        name, declared = _described(workflow)
+        request = StartRequest(
+            namespace=self._namespace,
+            workflow_id=id,
+            workflow_type=name,
+            task_queue=task_queue,
+            input=self._converter.encode(arguments_of(arg, args)),
+            reuse=id_reuse_policy,
+            conflict=id_conflict_policy,
+            request_id=request_id,
+        )
+        run_id, _ = await self._engine.start(request)
+        return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
+
+    @overload
+    async def execute_workflow(
+        self, workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[StartOptions]
+    ) -> ReturnType: ...
+    @overload
+    async def execute_workflow(
+        self,
+        workflow: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
+        arg: ParamType,
+        **options: Unpack[StartOptions],
+    ) -> ReturnType: ...
+    @overload
+    async def execute_workflow(
+        self, workflow: Callable[..., Awaitable[R]], *, args: Sequence[Any], **options: Unpack[StartOptions]
+    ) -> R: ...
+    @overload
+    async def execute_workflow(
+        self, workflow: str, arg: Any = ..., *, args: Sequence[Any] = ..., **options: Unpack[StartOptions]
+    ) -> Any: ...
+    async def execute_workflow(self, workflow: Any, arg: Any = UNSET, **options: Any) -> Any:
+        """`start_workflow`, then wait for its result; takes and raises what those two do."""
+        handle = await self.start_workflow(workflow, arg, **options)
+        return await handle.result()
+
+    def get_workflow_handle(
+        self, workflow_id: str, *, run_id: str | None = None, result_type: type | None = None
+    ) -> WorkflowHandle[Any, Any]:
+        """A handle to an execution that may or may not exist; calls on it tell.
+
+        Args:
+            workflow_id: its workflow id.
+            run_id: one run of it; None means the current one.
+            result_type: what to decode its result as.
+        """
+        return self._handle(workflow_id, run_id, result_type, result_run_id=run_id)
+
+    @overload
+    def get_workflow_handle_for(
+        self, workflow: MethodAsyncNoParam[SelfType, ReturnType], workflow_id: str, *, run_id: str | None = None
+    ) -> WorkflowHandle[SelfType, ReturnType]: ...
+    @overload
+    def get_workflow_handle_for(
+        self,
+        workflow: MethodAsyncSingleParam[SelfType, Any, ReturnType],
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+    ) -> WorkflowHandle[SelfType, ReturnType]: ...
+    def get_workflow_handle_for(
+        self, workflow: Any, workflow_id: str, *, run_id: str | None = None
+    ) -> WorkflowHandle[Any, Any]:
+        """`get_workflow_handle`, typed by the workflow's run method."""
+        return self._handle(workflow_id, run_id, _described(workflow)[1], result_run_id=run_id)
+
+    def _handle(
+        self,
+        workflow_id: str,
+        run_id: str | None,
+        result_type: Any,
+        *,
+        result_run_id: str | None,
+        first_run_id: str | None = None,
+    ) -> WorkflowHandle[Any, Any]:
+        return WorkflowHandle(
+            self._engine,
+            self._namespace,
+            self._converter,
+            workflow_id,
+            run_id=run_id,
+            result_run_id=result_run_id,
+            first_execution_run_id=first_run_id,
+            result_type=result_type,
+        )
+
+
+def _described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
+    """Name and result type of a run method (or a name alone)."""
+    if isinstance(workflow, str):
+        return workflow, None
+    definition = _definition_of_run(workflow)
+    return definition.name, signature_of(workflow, skip_self=True).result_type
+
+
+def _definition_of_run(run: Callable[..., Any]) -> WorkflowDefinition:
+    """The definition whose class holds this run method."""
+    if isinstance(run, type):
+        return WorkflowDefinition.of(run)
+    definition: WorkflowDefinition | None = getattr(run, WORKFLOW_MARK, None)
+    if definition is None:
+        named = getattr(run, "__qualname__", repr(run))
+        raise TypeError(f"{named} is not a workflow's run method; mark it with @workflow.run in a @workflow.defn class")
+    return definition

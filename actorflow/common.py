@@ -1,0 +1,72 @@
+"""Policies that clients, workflows and the engine share; names and defaults follow the Temporal Python SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import IntEnum
+
+
+@dataclass
+class RetryPolicy:
+    """When and how often a failed attempt is repeated.
+
+    Args:
+        initial_interval: wait before the second attempt.
+        backoff_coefficient: the wait grows by this factor with each further attempt; at least 1.
+        maximum_interval: upper bound of the wait; default 100 times the initial one.
+        maximum_attempts: attempts in all; 0 means no limit.
+        non_retryable_error_types: `ApplicationError.type` values that end the retries.
+
+    Raises:
+        ValueError: an interval is negative, the coefficient is below 1, or the bounds contradict each other;
+            raised when the policy is used, and by `validate`.
+    """
+
+    initial_interval: timedelta = timedelta(seconds=1)
+    backoff_coefficient: float = 2.0
+    maximum_interval: timedelta | None = None
+    maximum_attempts: int = 0
+    non_retryable_error_types: Sequence[str] | None = None
+
+    def validate(self) -> None:
+        """Raise ValueError if the policy contradicts itself."""
+        if self.maximum_attempts == 1:
+            return  # nothing is retried, so the intervals don't matter
+        if self.initial_interval.total_seconds() <= 0:
+            raise ValueError(f"initial_interval must be positive, not {self.initial_interval}")
+        if self.backoff_coefficient < 1:
+            raise ValueError(f"backoff_coefficient must be at least 1, not {self.backoff_coefficient}")
+        if self.maximum_interval is not None and self.maximum_interval < self.initial_interval:
+            raise ValueError(
+                f"maximum_interval ({self.maximum_interval}) must not be shorter than "
+                f"initial_interval ({self.initial_interval})"
+            )
+        if self.maximum_attempts < 0:
+            raise ValueError(f"maximum_attempts must not be negative, but is {self.maximum_attempts}")
+
+
+class WorkflowIDReusePolicy(IntEnum):
+    """May a workflow id be used again once its last run has closed?"""
+
+    ALLOW_DUPLICATE = 1
+    ALLOW_DUPLICATE_FAILED_ONLY = 2
+    REJECT_DUPLICATE = 3
+
+
+class WorkflowIDConflictPolicy(IntEnum):
+    """What happens when the workflow id belongs to a run that is still open?"""
+
+    UNSPECIFIED = 0
+    FAIL = 1
+    USE_EXISTING = 2
+    TERMINATE_EXISTING = 3
+
+
+class QueryRejectCondition(IntEnum):
+    """When a query is refused because of the status of the execution."""
+
+    NONE = 1
+    NOT_OPEN = 2
+    NOT_COMPLETED_CLEANLY = 3

@@ -1,0 +1,27 @@
+"""What a program asks for. A command becomes a decision in the journal when its turn is committed."""
+
+from __future__ import annotations
+
+from actorflow.core import events as ev
+
+Command = ev.Decision
+"""A command is the decision it will become: the same value, before it is a fact."""
+
+
+def command_key(command: Command) -> tuple[str, str]:
+    """What must be the same when the program asks again on replay: the kind, and which of that kind."""
+    match command:
+        case ev.ActivityScheduled(activity_id=activity_id, activity_type=activity_type):
+            return "schedule activity", f"{activity_type} (id {activity_id})"
+        case ev.ActivityCancelRequested(activity_id=activity_id):
+            return "cancel activity", f"(id {activity_id})"
+        case ev.TimerStarted(timer_id=timer_id):
+            return "start timer", f"(id {timer_id})"
+        case ev.TimerCancelled(timer_id=timer_id):
+            return "cancel timer", f"(id {timer_id})"
+        case ev.Completed():
+            return "complete", "the workflow"
+        case ev.Failed():
+            return "fail", "the workflow"
+        case ev.Cancelled():
+            return "close as cancelled", "the workflow"

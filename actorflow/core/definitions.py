@@ -1,0 +1,164 @@
+"""What a decorator learned about a workflow class or an activity function."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+WORKFLOW_MARK: Final = "__actorflow_workflow__"
+RUN_MARK: Final = "__actorflow_run__"
+INIT_MARK: Final = "__actorflow_init__"
+SIGNAL_MARK: Final = "__actorflow_signal__"
+QUERY_MARK: Final = "__actorflow_query__"
+ACTIVITY_MARK: Final = "__actorflow_activity__"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Positional parameters and result of a callable, by type hints."""
+
+    names: Sequence[str]
+    types: Sequence[Any]
+    result_type: Any
+    required: int
+    is_variadic: bool
+
+    def accepts(self, count: int) -> bool:
+        """True if the callable can be called with that many positional arguments."""
+        return self.required <= count and (self.is_variadic or count <= len(self.names))
+
+
+def signature_of(function: Callable[..., Any], *, skip_self: bool) -> Signature:
+    """Read the signature of a function.
+
+    Raises:
+        TypeError: it has keyword-only parameters, which arguments from a journal can't fill.
+    """
+    parameters = list(inspect.signature(function).parameters.values())
+    if skip_self:
+        parameters = parameters[1:]
+    keyword_only = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    if keyword_only:
+        raise TypeError(
+            f"{function.__qualname__} has keyword-only parameters ({', '.join(keyword_only)}); "
+            "arguments are passed by position, so make them positional"
+        )
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    hints = _type_hints(function)
+    return Signature(
+        names=tuple(p.name for p in positional),
+        types=tuple(hints.get(p.name, Any) for p in positional),
+        result_type=hints.get("return", Any),
+        required=sum(p.default is p.empty for p in positional),
+        is_variadic=any(p.kind is p.VAR_POSITIONAL for p in parameters),
+    )
+
+
+def _type_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+    target = function if inspect.isfunction(function) or inspect.ismethod(function) else type(function).__call__
+    try:
+        return typing.get_type_hints(target)
+    except NameError:
+        # A hint that only exists under TYPE_CHECKING, or in a function's locals: those values stay plain JSON.
+        return {}
+
+
+@dataclass(frozen=True)
+class HandlerDefinition:
+    """A signal or query handler: its name and the method behind it."""
+
+    name: str
+    function: Callable[..., Any]
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Parameters after self, resolved when first needed: hints may name classes defined later."""
+        return signature_of(self.function, skip_self=True)
+
+    @cached_property
+    def is_async(self) -> bool:
+        """True for an ``async def``."""
+        return inspect.iscoroutinefunction(self.function)
+
+
+@dataclass(frozen=True)
+class WorkflowDefinition:
+    """A workflow class as its decorators described it."""
+
+    name: str
+    cls: type
+    run: Callable[..., Any]
+    has_init: bool
+    signals: Mapping[str, HandlerDefinition]
+    queries: Mapping[str, HandlerDefinition]
+    failure_exception_types: Sequence[type[BaseException]] = ()
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Parameters of ``run`` after self."""
+        return signature_of(self.run, skip_self=True)
+
+    @staticmethod
+    def of(cls: type) -> WorkflowDefinition:
+        """The definition of a decorated class.
+
+        Raises:
+            TypeError: the class has no ``@workflow.defn`` of its own (one it inherits doesn't count).
+        """
+        definition = vars(cls).get(WORKFLOW_MARK) if inspect.isclass(cls) else None  # pyright: ignore[reportUnnecessaryComparison]
+        if definition is None:
+            raise TypeError(f"{_named(cls)} is not a workflow class; put @workflow.defn above it")
+        return definition
+
+
+@dataclass(frozen=True)
+class ActivityDefinition:
+    """An activity as its decorator described it."""
+
+    name: str
+    function: Callable[..., Any]
+    no_thread_cancel_exception: bool = False
+    _is_method: bool = field(default=False)
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Parameters (after self, for a method that is not bound yet)."""
+        return signature_of(self.function, skip_self=self._is_method)
+
+    @cached_property
+    def is_async(self) -> bool:
+        """True if calling it gives a coroutine."""
+        function = self.function
+        return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(function, "__call__", None)  # noqa: B004 - the method itself is wanted, not whether it exists
+        )
+
+    @staticmethod
+    def of(activity: Callable[..., Any]) -> ActivityDefinition:
+        """The definition behind a decorated function, bound method, or instance of a decorated callable class.
+
+        Raises:
+            TypeError: it is not decorated, or is a class where an instance is needed.
+        """
+        mark: ActivityDefinition | None = getattr(activity, ACTIVITY_MARK, None)
+        if mark is None:
+            raise TypeError(f"{_named(activity)} is not an activity; put @activity.defn above it")
+        if inspect.isclass(activity):
+            raise TypeError(f"{_named(activity)} is a class; register an instance of it")
+        return ActivityDefinition(mark.name, activity, mark.no_thread_cancel_exception)
+
+    @staticmethod
+    def described_by(activity: Callable[..., Any]) -> ActivityDefinition:
+        """The definition to call by: as `of`, but methods need not be bound and classes need no instance."""
+        mark: ActivityDefinition | None = getattr(activity, ACTIVITY_MARK, None)
+        if mark is None:
+            raise TypeError(f"{_named(activity)} is not an activity; put @activity.defn above it, or call it by name")
+        return mark
+
+
+def _named(thing: object) -> str:
+    return getattr(thing, "__qualname__", None) or repr(thing)

@@ -1,0 +1,219 @@
+"""Facts about one execution, in the order they happened; the journal is a list of them.
+
+*Arrivals* are what reached the execution from outside, *decisions* what its program asked for. A turn's row holds its
+arrivals first, then its decisions, so replay can hand a program the same groups again.
+Numbers count the task events of the public history shape too, although we don't store those: see `width`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from actorflow.converter import Failure, Payload
+
+
+class Event(msgspec.Struct, frozen=True, tag_field="event", tag=True, omit_defaults=True):
+    """A fact that happened, never changed."""
+
+
+class RetryRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A retry policy as it is journaled; intervals in seconds."""
+
+    initial_interval: float = 1.0
+    backoff_coefficient: float = 2.0
+    maximum_interval: float = 100.0
+    maximum_attempts: int = 0
+    non_retryable_error_types: tuple[str, ...] = ()
+
+
+# Arrivals
+
+
+class Started(Event, frozen=True):
+    """The execution began."""
+
+    workflow_type: str
+    task_queue: str
+    input: tuple[Payload, ...] = ()
+
+
+class SignalReceived(Event, frozen=True):
+    """Somebody sent a signal. A repeated ``request_id`` is the same signal, sent again."""
+
+    name: str
+    input: tuple[Payload, ...] = ()
+    request_id: str = ""
+
+
+class CancelRequested(Event, frozen=True):
+    """Somebody asked the execution to stop."""
+
+    reason: str = ""
+
+
+class TimerFired(Event, frozen=True):
+    """A timer's duration has passed."""
+
+    timer_id: str
+
+
+class ActivityCompleted(Event, frozen=True):
+    """An activity returned."""
+
+    activity_id: str
+    result: Payload | None = None
+    attempt: int = 1
+
+
+class ActivityFailed(Event, frozen=True):
+    """An activity raised, and is not tried again."""
+
+    activity_id: str
+    failure: Failure
+    retry_state: int = 0
+    attempt: int = 1
+
+
+class ActivityTimedOut(Event, frozen=True):
+    """An activity ran out of time, and is not tried again."""
+
+    activity_id: str
+    failure: Failure
+    retry_state: int = 0
+    attempt: int = 1
+
+
+class ActivityCancelled(Event, frozen=True):
+    """An activity ended because the workflow asked it to."""
+
+    activity_id: str
+    failure: Failure
+    attempt: int = 1
+
+
+class Terminated(Event, frozen=True):
+    """Somebody ended the execution without asking its program."""
+
+    reason: str = ""
+    details: tuple[Payload, ...] = ()
+
+
+class SignalUnhandled(Event, frozen=True):
+    """An accepted signal found the execution closing."""
+
+    name: str
+    input: tuple[Payload, ...] = ()
+
+
+class TurnFailed(Event, frozen=True):
+    """The program raised what is not an outcome; the turn was discarded and will be tried again. Inert on replay."""
+
+    failure: Failure
+    attempts: int = 1
+    parked: str = ""
+
+
+# Decisions
+
+
+class ActivityScheduled(Event, frozen=True):
+    """The program wants an activity run. Its first attempt began with this turn, unless it is ``waiting`` for a slot."""
+
+    activity_id: str
+    activity_type: str
+    task_queue: str
+    input: tuple[Payload, ...] = ()
+    schedule_to_close: timedelta | None = None
+    schedule_to_start: timedelta | None = None
+    start_to_close: timedelta | None = None
+    heartbeat: timedelta | None = None
+    retry: RetryRule = RetryRule()
+    cancellation: int = 0
+    waiting: bool = False
+    summary: str = ""
+
+
+class ActivityCancelRequested(Event, frozen=True):
+    """The program wants an activity stopped."""
+
+    activity_id: str
+
+
+class TimerStarted(Event, frozen=True):
+    """The program waits for a duration."""
+
+    timer_id: str
+    duration: timedelta
+    summary: str = ""
+
+
+class TimerCancelled(Event, frozen=True):
+    """The program waits no longer."""
+
+    timer_id: str
+
+
+class Completed(Event, frozen=True):
+    """The program returned."""
+
+    result: Payload | None = None
+
+
+class Failed(Event, frozen=True):
+    """The program raised a failure."""
+
+    failure: Failure
+
+
+class Cancelled(Event, frozen=True):
+    """The program gave in to a request to stop."""
+
+    details: tuple[Payload, ...] = ()
+
+
+Arrival = (
+    Started
+    | SignalReceived
+    | CancelRequested
+    | TimerFired
+    | ActivityCompleted
+    | ActivityFailed
+    | ActivityTimedOut
+    | ActivityCancelled
+    | Terminated
+    | SignalUnhandled
+    | TurnFailed
+)
+Decision = (
+    ActivityScheduled
+    | ActivityCancelRequested
+    | TimerStarted
+    | TimerCancelled
+    | Completed
+    | Failed
+    | Cancelled
+)
+AnyEvent = Arrival | Decision
+ActivityOutcome = ActivityCompleted | ActivityFailed | ActivityTimedOut | ActivityCancelled
+
+DECISIONS: Final[frozenset[type[Event]]] = frozenset(
+    (ActivityScheduled, ActivityCancelRequested, TimerStarted, TimerCancelled, Completed, Failed, Cancelled)
+)
+CLOSING: Final[frozenset[type[Event]]] = frozenset((Completed, Failed, Cancelled, Terminated))
+TASK_EVENTS: Final = 3
+"""Scheduled, started and completed (or failed): what the public history writes around the decisions of a turn."""
+
+
+def width(event: Event) -> int:
+    """How many events of the public history one of ours stands for.
+
+    The public history writes an activity's start beside its outcome; an outcome without a started attempt
+    (schedule-to-start, cancelled while waiting) has attempt 0 and stands alone.
+    """
+    attempt = getattr(event, "attempt", None)
+    if attempt is None:
+        return TASK_EVENTS if isinstance(event, TurnFailed) else 1
+    return 2 if attempt else 1

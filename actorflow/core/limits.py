@@ -1,0 +1,70 @@
+"""Every bound of the runtime, with its reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+WORKFLOW_ID_BYTES_MAX: Final = 1_000
+"""Ids go into indexes and log lines."""
+
+NAME_BYTES_MAX: Final = 1_000
+"""Workflow types, activity types, signal names, task queues: indexed or used as labels."""
+
+TURN_MESSAGES_MAX: Final = 256
+"""Messages one turn takes from a mailbox: bounds the size of a journal row and the time of a turn."""
+
+TURN_STEPS_MAX: Final = 100_000
+"""Loop steps of one turn; a program that needs more is spinning."""
+
+MAILBOX_MESSAGES_MAX: Final = 10_000
+"""Unprocessed messages of one execution; the next one from outside is refused."""
+
+COMMANDS_OUTSTANDING_MAX: Final = 100_000
+"""Activities and timers one execution may have open; beyond that split the work over several executions."""
+
+TURN_FAILURES_BEFORE_PARKING: Final = 5
+"""A turn that failed this often won't be cured by another quick try."""
+
+TURN_RETRY_DELAY_MIN: Final = timedelta(seconds=1)
+TURN_RETRY_DELAY_MAX: Final = timedelta(minutes=10)
+"""Back-off between tries of a failed turn: doubled from the first to the last."""
+
+UNCHARGED_ATTEMPTS_MAX: Final = 3
+"""Attempts lost with the process that are repeated without counting; after that a crash counts as a failure."""
+
+TEAR_DOWN_ROUNDS_MAX: Final = 10
+"""How often a program that resists its tear-down is asked again."""
+
+CACHED_WORKFLOWS_MAX: Final = 10_000
+"""Programs held in memory by default; others are rebuilt by replay when a message comes."""
+
+IDLE_TIMEOUT: Final = timedelta(seconds=60)
+"""A program that had nothing to do for this long leaves memory."""
+
+ACTIVITIES_CONCURRENT_MAX: Final = 100
+"""Default of `max_concurrent_activities`."""
+
+LOADS_CONCURRENT_MAX: Final = 64
+"""Executions read from the store at the same time."""
+
+RECOVERY_PAGE: Final = 500
+"""Executions one recovery step reads before others get their turn."""
+
+DISPATCH_SLICE_SECONDS: Final = 0.002
+"""Turns run this long before other callbacks of the event loop get their chance."""
+
+LOOP_STALL_SECONDS: Final = 2.0
+"""A loop that did not tick for this long is reported with its stack."""
+
+STORE_RETRY_DELAY: Final = timedelta(seconds=1)
+"""Wait before a batch that met a full disk or a lock is written again."""
+
+STORE_BUSY_TIMEOUT: Final = timedelta(seconds=60)
+"""A lock held by somebody else for this long is reported to waiting callers."""
+
+HEARTBEAT_FLUSH_INTERVAL: Final = timedelta(seconds=1)
+"""Heartbeat details become durable at most this often."""
+
+CANCELLED_ACTIVITY_GRACE: Final = timedelta(seconds=1)
+"""How long a leaving worker waits for activities it has cancelled; a script must exit within two seconds."""

@@ -1,0 +1,37 @@
+"""What reaches an actor's mailbox. A message becomes an arrival in the journal when a turn consumes it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from actorflow.core import events as ev
+
+Message = (
+    ev.Started
+    | ev.SignalReceived
+    | ev.CancelRequested
+    | ev.TimerFired
+    | ev.ActivityCompleted
+    | ev.ActivityFailed
+    | ev.ActivityTimedOut
+    | ev.ActivityCancelled
+    | ev.Terminated
+)
+"""A message is the arrival it will become: the same value, before it is a fact."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Message)
+
+
+def encode_message(message: Message) -> str:
+    """A message as one line of JSON, for an inbox row."""
+    return _encoder.encode(message).decode()
+
+
+def decode_message(text: str) -> Message:
+    """The message of an inbox row.
+
+    Raises:
+        msgspec.DecodeError: the row was written by a newer version or is damaged.
+    """
+    return _decoder.decode(text)

@@ -1,0 +1,56 @@
+"""What can go wrong while a program runs."""
+
+from __future__ import annotations
+
+from actorflow.exceptions import ActorflowError
+
+
+class TurnError(ActorflowError):
+    """A turn could not be finished; nothing of it counts. ``__cause__`` is what the program raised."""
+
+
+class NondeterminismError(ActorflowError):
+    """On replay the program asked for something else than its journal says.
+
+    Args:
+        number: the event where the two part.
+        recorded: what the journal says.
+        asked: what the code asked for.
+        line: where in the workflow code.
+    """
+
+    def __init__(self, *, number: int, recorded: str, asked: str, line: str, version_note: str = "") -> None:
+        super().__init__(
+            f"non-determinism at event {number}: the journal says {recorded!r}, the code asked for {asked!r} "
+            f"at {line}{version_note}; run the code that wrote this journal, or reset the execution"
+        )
+        self.number = number
+        self.recorded = recorded
+        self.asked = asked
+        self.line = line
+
+
+class ReadOnlyContextError(ActorflowError):
+    """A query (or a validator) tried to change the workflow."""
+
+
+class TurnTooLongError(ActorflowError):
+    """A turn took more loop steps than a turn may; the program is probably spinning."""
+
+    def __init__(self, steps: int, line: str) -> None:
+        super().__init__(
+            f"one turn took more than {steps:,} steps of the event loop and never came to rest, at {line}; "
+            "wait for something that takes time (a timer, an activity, a condition) inside the loop"
+        )
+        self.line = line
+
+
+class UnknownQueryError(ActorflowError):
+    """The workflow has no handler for a query."""
+
+
+class Evicted(BaseException):
+    """Thrown into a program that leaves memory, so that its ``finally`` blocks run now and in its own context.
+
+    A BaseException, so that ``except Exception`` in workflow code does not keep the program alive.
+    """

@@ -1,0 +1,96 @@
+"""Signals and queries of one program: who handles what, and what waits for a handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from actorflow.converter import DataConverter, Payload
+from actorflow.core.definitions import HandlerDefinition, WorkflowDefinition
+from actorflow.core.events import SignalReceived
+from actorflow.core.program.errors import UnknownQueryError
+from actorflow.exceptions import PayloadError
+
+
+class Handlers:
+    """The handlers of one workflow object; those of the class are bound to it when first used."""
+
+    __slots__ = ("_buffered", "_definition", "_own_queries", "_own_signals")
+
+    def __init__(self, definition: WorkflowDefinition) -> None:
+        self._definition = definition
+        self._own_signals: dict[str, HandlerDefinition] | None = None
+        self._own_queries: dict[str, HandlerDefinition] | None = None
+        self._buffered: dict[str, list[SignalReceived]] | None = None
+
+    def signal(self, name: str, instance: object) -> tuple[HandlerDefinition, Callable[..., Any]] | None:
+        """The handler of a signal and how to call it, or None."""
+        return _resolve(name, instance, self._own_signals, self._definition.signals)
+
+    def query(self, name: str, instance: object) -> tuple[HandlerDefinition, Callable[..., Any]]:
+        """The handler of a query and how to call it.
+
+        Raises:
+            UnknownQueryError: there is none (it says which there are).
+        """
+        found = _resolve(name, instance, self._own_queries, self._definition.queries)
+        if found is None:
+            known = sorted({*self._definition.queries, *(self._own_queries or ())})
+            raise UnknownQueryError(
+                f"Query handler for {name!r} expected but not found; known queries: [{' '.join(known)}]"
+            )
+        return found
+
+    def buffer(self, signal: SignalReceived) -> None:
+        """Keep a signal until its handler is set."""
+        if self._buffered is None:
+            self._buffered = {}
+        self._buffered.setdefault(signal.name, []).append(signal)
+
+    def set_signal(self, name: str, handler: Callable[..., Any] | None) -> Sequence[SignalReceived]:
+        """Set (or with None remove) a handler at run time; returns the signals that waited for it, in order."""
+        self._own_signals = _with(self._own_signals, name, handler)
+        return () if handler is None or self._buffered is None else self._buffered.pop(name, ())
+
+    def set_query(self, name: str, handler: Callable[..., Any] | None) -> None:
+        """Set (or with None remove) a handler at run time."""
+        self._own_queries = _with(self._own_queries, name, handler)
+
+
+def decoded_arguments(
+    handler: HandlerDefinition, *, is_bound: bool, payloads: Sequence[Payload], converter: DataConverter
+) -> list[Any]:
+    """Arguments for a handler.
+
+    Raises:
+        PayloadError: they don't fit its parameters.
+    """
+    signature = handler.signature
+    types = signature.types if is_bound else [Any] * len(payloads)
+    if is_bound and not signature.accepts(len(payloads)):
+        raise PayloadError(f"{handler.name!r} takes {len(signature.names)} arguments, but {len(payloads)} were sent")
+    return converter.decode(payloads, types)
+
+
+def _with(
+    handlers: dict[str, HandlerDefinition] | None, name: str, handler: Callable[..., Any] | None
+) -> dict[str, HandlerDefinition]:
+    changed = dict(handlers or {})
+    changed.pop(name, None)
+    if handler is not None:
+        changed[name] = HandlerDefinition(name, handler)
+    return changed
+
+
+def _resolve(
+    name: str,
+    instance: object,
+    own: dict[str, HandlerDefinition] | None,
+    of_class: Any,
+) -> tuple[HandlerDefinition, Callable[..., Any]] | None:
+    if own is not None and name in own:
+        return own[name], own[name].function
+    definition = of_class.get(name)
+    if definition is None:
+        return None
+    return definition, definition.function.__get__(instance)

@@ -1,0 +1,471 @@
+"""One workflow object and its code, advanced turn by turn.
+
+A turn runs the program until everything it awaits is pending, and returns what it asked for. Arrivals are applied in
+groups, signals before the rest, each group until the program rests (SEMANTICS of the public SDK: handlers of a turn
+run before the first line of ``run``). Conditions are looked at only when nothing else is ready.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Final, Protocol
+
+from actorflow.converter import DataConverter
+from actorflow.core import events as ev
+from actorflow.core import limits
+from actorflow.core.commands import Command
+from actorflow.core.definitions import WorkflowDefinition
+from actorflow.core.program import determinism, matcher
+from actorflow.core.program.errors import Evicted, ReadOnlyContextError, TurnError
+from actorflow.core.program.handlers import Handlers, decoded_arguments
+from actorflow.core.program.lines import calling_line, waiting_line
+from actorflow.core.program.loop import ProgramFuture, ProgramLoop
+from actorflow.core.program.pending import ActivityHandle, PendingTimers
+from actorflow.exceptions import FailureError, PayloadError, is_cancelled_exception
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SIGNALS: Final = frozenset((ev.SignalReceived,))
+
+
+class Reporter(Protocol):
+    """Where a program says what nobody asked for; the core itself writes no log."""
+
+    def dropped_signal(self, name: str, problem: PayloadError) -> None:
+        """A signal could not be decoded and is left out."""
+        ...
+
+    def loop_error(self, context: dict[str, Any]) -> None:
+        """As asyncio's exception handlers get it."""
+        ...
+
+
+class Identity(Protocol):
+    """The part of a run's identity a program can see."""
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str
+    started_at: datetime
+
+
+class Program:
+    """A workflow's code between its turns.
+
+    Args:
+        definition: the workflow class.
+        identity: of the run.
+        started: the event it began with.
+        converter: for arguments and results.
+        reporter: hears of dropped signals and stray exceptions.
+        failure_types: exceptions that fail the workflow instead of the turn, beside `FailureError` and timeouts.
+        records_lines: remember for each command the line that asked for it (slow; to explain non-determinism).
+    """
+
+    def __init__(
+        self,
+        definition: WorkflowDefinition,
+        identity: Identity,
+        started: ev.Started,
+        converter: DataConverter,
+        reporter: Reporter,
+        *,
+        failure_types: tuple[type[BaseException], ...] = (),
+        records_lines: bool = False,
+    ) -> None:
+        self.definition = definition
+        self.identity = identity
+        self.started = started
+        self.converter = converter
+        self.is_replaying = False
+        self.is_read_only = False
+        self.is_cancel_requested = False
+        self.cancel_reason: str | None = None
+        self.history_length = 0
+        self._reporter = reporter
+        self._failure_types = (FailureError, TimeoutError, *failure_types)
+        self._seed = determinism.seed_of(identity.run_id)
+        self.loop = ProgramLoop(self, self._seed)
+        self._context = contextvars.Context()
+        self._at = started_at = identity.started_at
+        self.loop.set_time((started_at - _EPOCH).total_seconds())
+        self._instance: Any = None
+        self._handlers = Handlers(definition)
+        self._main: asyncio.Task[Any] | None = None
+        self._commands: dict[tuple[str, str], Command] = {}
+        self._lines: list[str] | None = [] if records_lines else None
+        self._close: Command | None = None
+        self._error: BaseException | None = None
+        self._is_evicted = False
+        self._random: Random | None = None
+        self._timers = PendingTimers()
+        self._activities: dict[str, ActivityHandle[Any]] = {}
+        self._activities_started = 0
+        self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+
+    # Turns
+
+    def advance(
+        self, at: datetime, arrivals: Sequence[ev.Event], *, first_number: int, is_replaying: bool = False
+    ) -> Sequence[Command]:
+        """Run one turn and return what the program asked for, in order.
+
+        Args:
+            at: the time of the turn.
+            arrivals: what reached the execution.
+            first_number: number of the first arrival.
+            is_replaying: the turn happened before.
+
+        Raises:
+            TurnError: the program raised what is not an outcome; its cause says what. The program is of no use then.
+        """
+        self._at = at
+        self.loop.set_time((at - _EPOCH).total_seconds())
+        self.is_replaying = is_replaying
+        first_decision = first_number + ev.TASK_EVENTS + sum([ev.width(arrival) for arrival in arrivals])
+        self.history_length = first_decision - 1
+        try:
+            self.loop.run(lambda: self._run_turn(arrivals))
+        except TurnError:
+            raise
+        except (Exception, SystemExit) as problem:
+            raise TurnError(str(problem)) from problem
+        return self._take_commands(first_decision)
+
+    def replay(self, at: datetime, events: Sequence[ev.Event], *, first_number: int) -> None:
+        """Run a turn that happened before, and check that the program asks for what it asked for then.
+
+        Raises:
+            TurnError: the program raised, or asked for something else (then the cause is a `NondeterminismError`).
+        """
+        arrivals = [event for event in events if type(event) not in ev.DECISIONS]
+        decisions: Sequence[Any] = [event for event in events if type(event) in ev.DECISIONS]
+        commands = self.advance(at, arrivals, first_number=first_number, is_replaying=True)
+        if len(commands) == len(decisions) and all(map(matcher.is_same, commands, decisions)):
+            return
+        try:
+            matcher.check(
+                commands,
+                decisions,
+                first_number=self.history_length + 1,
+                lines=self._lines or (),
+                waiting_at=waiting_line(self._main),
+            )
+        except Exception as problem:
+            raise TurnError(str(problem)) from problem
+
+    def _run_turn(self, arrivals: Sequence[ev.Event]) -> None:
+        if self._lines is not None:
+            self._lines.clear()
+        if self._instance is None:
+            self._context.run(self._build)
+        signals = [arrival for arrival in arrivals if type(arrival) in _SIGNALS]
+        others = [arrival for arrival in arrivals if type(arrival) not in _SIGNALS]
+        for group in (signals, others):
+            if group:
+                self._context.run(self._apply, group)
+                self._settle()
+
+    def _build(self) -> None:
+        # Inside the loop, so that __init__ may create queues and events.
+        definition = self.definition
+        arguments = self._run_arguments() if definition.has_init else []
+        instance = definition.cls.__new__(definition.cls)
+        instance.__init__(*arguments)
+        self._instance = instance
+
+    def _run_arguments(self) -> list[Any]:
+        signature, payloads = self.definition.signature, self.started.input
+        if not signature.accepts(len(payloads)):
+            raise PayloadError(
+                f"workflow {self.definition.name!r} takes {len(signature.names)} arguments "
+                f"({signature.required} required), but was started with {len(payloads)}"
+            )
+        return self.converter.decode(payloads, signature.types)
+
+    def _apply(self, arrivals: Sequence[ev.Event]) -> None:
+        for arrival in arrivals:
+            match arrival:
+                case ev.ActivityCompleted() | ev.ActivityFailed() | ev.ActivityTimedOut() | ev.ActivityCancelled():
+                    handle = self._activities.pop(arrival.activity_id, None)
+                    if handle is not None:
+                        handle.resolve(arrival, self.converter)
+                case ev.SignalReceived():
+                    self._receive(arrival)
+                case ev.TimerFired(timer_id=timer_id):
+                    self._timers.fire(timer_id)
+                case ev.Started():
+                    self._main = self._start_task(self._run_main(), name="run")
+                case ev.CancelRequested(reason=reason):
+                    self._request_cancel(reason)
+                case _:
+                    pass  # nothing a program could notice
+
+    def _request_cancel(self, reason: str) -> None:
+        if self.is_cancel_requested or self._main is None:
+            return
+        self.is_cancel_requested = True
+        self.cancel_reason = reason
+        # After what is ready already: a workflow cancelled before its first turn still gets to its first await.
+        self.loop.call_soon(self._main.cancel)
+
+    def _settle(self) -> None:
+        """Run callbacks, then conditions, until nothing changes any more."""
+        budget = limits.TURN_STEPS_MAX
+        while True:
+            budget -= self.loop.drain(max(budget, 0))
+            if self._error is not None:
+                raise TurnError(str(self._error)) from self._error
+            if not self._conditions or not self._resolve_conditions():
+                return
+
+    def _resolve_conditions(self) -> bool:
+        has_resolved = False
+        waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+        conditions, self._conditions = self._conditions, waiting
+        for condition, future in conditions:
+            if future.done():
+                continue
+            if self._context.run(condition):
+                future.set_result(None)
+                has_resolved = True
+            else:
+                waiting.append((condition, future))
+        return has_resolved
+
+    def _take_commands(self, first_decision: int) -> Sequence[Command]:
+        commands = tuple(self._commands.values())
+        self._commands.clear()
+        for offset, command in enumerate(commands):
+            if type(command) is ev.ActivityScheduled and command.activity_id in self._activities:
+                self._activities[command.activity_id].scheduled_event_id = first_decision + offset
+        return commands
+
+    # The main coroutine and the handlers
+
+    def _start_task(self, coro: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
+        return self.loop.create_task(coro, name=name, context=self._context.copy())
+
+    async def _run_main(self) -> None:
+        try:
+            arguments = self._run_arguments()
+            result = await self.definition.run(self._instance, *arguments)
+            self._finish(ev.Completed(result=None if result is None else self.converter.encode_one(result)))
+        except (Exception, asyncio.CancelledError) as problem:
+            self._end_with(problem)
+
+    def _receive(self, signal: ev.SignalReceived) -> None:
+        found = self._handlers.signal(signal.name, self._instance)
+        if found is None:
+            self._handlers.buffer(signal)
+            return
+        handler, function = found
+        is_bound = signal.name in self.definition.signals
+        try:
+            arguments = decoded_arguments(handler, is_bound=is_bound, payloads=signal.input, converter=self.converter)
+        except PayloadError as problem:
+            self._reporter.dropped_signal(signal.name, problem)
+            return
+        self._start_task(self._run_handler(function, arguments), name=f"signal: {signal.name}")
+
+    async def _run_handler(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+        try:
+            outcome = function(*arguments)
+            if asyncio.iscoroutine(outcome):
+                await outcome
+        except (Exception, asyncio.CancelledError) as problem:
+            self._end_with(problem)
+
+    def _end_with(self, problem: BaseException) -> None:
+        """Close the execution, or fail the turn, by what left the program."""
+        if self._is_evicted:
+            return
+        if self.is_cancel_requested and is_cancelled_exception(problem):
+            self._finish(ev.Cancelled())
+        elif isinstance(problem, self._failure_types):
+            self._finish(ev.Failed(self.converter.failure(problem)))
+        elif self._error is None:
+            self._error = problem
+
+    def _finish(self, close: Command) -> None:
+        if self._close is None:  # the first one wins
+            self._add(("close", ""), close)
+            self._close = close
+
+    # What programs ask for
+
+    def start_activity(self, build: Callable[[str], ev.ActivityScheduled], result_type: Any) -> ActivityHandle[Any]:
+        """Schedule an activity; ``build`` makes its event from the number it gets.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+        """
+        self.check_writable("start an activity")
+        self._activities_started += 1
+        scheduled = build(str(self._activities_started))
+        if scheduled.activity_id in self._activities:
+            raise ValueError(f"activity id {scheduled.activity_id!r} is in use; leave activity_id out or pass another")
+        handle: ActivityHandle[Any] = ActivityHandle(self, scheduled, result_type)
+        self._activities[scheduled.activity_id] = handle
+        self._add(("activity", scheduled.activity_id), scheduled)
+        return handle
+
+    def request_activity_cancel(self, activity_id: str) -> bool:
+        """See `PendingOwner`."""
+        if self._commands.pop(("activity", activity_id), None) is not None:
+            self._activities.pop(activity_id, None)
+            return True
+        self._add(("cancel activity", activity_id), ev.ActivityCancelRequested(activity_id))
+        return False
+
+    def start_timer(self, delay: float, callback: Callable[[], None], summary: str = "") -> Callable[[], None]:
+        """Start a durable timer; returns what cancels it."""
+        timer_id = self._timers.add(callback)
+        self._add(("timer", timer_id), ev.TimerStarted(timer_id, timedelta(seconds=delay), summary))
+
+        def cancel() -> None:
+            if not self._timers.cancel(timer_id):
+                return
+            if self._commands.pop(("timer", timer_id), None) is None:
+                self._add(("cancel timer", timer_id), ev.TimerCancelled(timer_id))
+
+        return cancel
+
+    def future_for(self, condition: Callable[[], bool]) -> asyncio.Future[None]:
+        """A future that is resolved once the condition holds when the program rests."""
+        self.check_writable("wait for a condition")
+        future: ProgramFuture[None] = ProgramFuture(self.loop)
+        self._conditions.append((condition, future))
+        return future
+
+    def set_signal_handler(self, name: str, handler: Callable[..., Any] | None) -> None:
+        """Set or remove a signal handler; signals that waited for it are handled now, in order."""
+        self.check_writable("set a signal handler")
+        for signal in self._handlers.set_signal(name, handler):
+            self._receive(signal)
+
+    def set_query_handler(self, name: str, handler: Callable[..., Any] | None) -> None:
+        """Set or remove a query handler."""
+        self.check_writable("set a query handler")
+        self._handlers.set_query(name, handler)
+
+    @property
+    def instance(self) -> Any:
+        """The workflow object."""
+        return self._instance
+
+    @property
+    def now(self) -> datetime:
+        """The time of the turn."""
+        return self._at
+
+    @property
+    def random(self) -> Random:
+        """The run's own source of chance; the same numbers on every replay."""
+        self.check_writable("use randomness")
+        if self._random is None:
+            self._random = Random(self._seed)
+        return self._random
+
+    def check_writable(self, what: str) -> None:
+        """See `LoopOwner`."""
+        if self.is_read_only:
+            raise ReadOnlyContextError(f"can't {what} in a query; do it in the workflow, a signal or an update")
+
+    def on_loop_error(self, context: dict[str, Any]) -> None:
+        """See `LoopOwner`."""
+        if not (self._is_evicted or self.is_replaying):
+            self._reporter.loop_error(context)
+
+    def _add(self, key: tuple[str, str], command: Command) -> None:
+        if self._close is not None or self._is_evicted:
+            return  # what is asked for after the end is dropped
+        self._commands[key] = command
+        if self._lines is not None:
+            self._lines.append(calling_line())
+
+    # Queries and tear-down
+
+    def query(self, name: str, payloads: Sequence[Any]) -> Any:
+        """Run a query handler against the state as it is and return its result, encoded.
+
+        Raises:
+            Exception: whatever the handler raises; `UnknownQueryError`, `PayloadError` and `ReadOnlyContextError` too.
+        """
+        handler, function = self._handlers.query(name, self._instance)
+        is_bound = name in self.definition.queries
+        arguments = decoded_arguments(handler, is_bound=is_bound, payloads=payloads, converter=self.converter)
+        self.is_read_only = True
+        try:
+            result = self.loop.run(lambda: self._context.copy().run(_call_at_once, function, arguments))
+        finally:
+            self.is_read_only = False
+        return self.converter.encode_one(result)
+
+    def tear_down(self) -> int:
+        """Take the program apart: run its ``finally`` blocks now, with its commands ignored.
+
+        Returns:
+            How many tasks resisted (they catch BaseException and go on waiting).
+        """
+        self._is_evicted = True
+        self.is_replaying = True
+        unfinished = self.loop.unfinished_tasks()
+        if unfinished or self.loop.open_generators():
+            self.loop.run(self._evict_tasks)
+            unfinished = self.loop.unfinished_tasks()
+        self._conditions.clear()
+        self._activities.clear()
+        if not unfinished:
+            # The loop and its tasks refer to each other; without this only the garbage collector could free them.
+            del self.loop, self._main
+        return len(unfinished)
+
+    def _evict_tasks(self) -> None:
+        for _ in range(limits.TEAR_DOWN_ROUNDS_MAX):
+            unfinished = self.loop.unfinished_tasks()
+            for task in unfinished:
+                _throw_into(task)
+            for generator in self.loop.open_generators():
+                _start_closing(self.loop, generator)
+            self.loop.drain(limits.TURN_STEPS_MAX)
+            if not self.loop.unfinished_tasks():
+                return
+
+
+def _throw_into(task: asyncio.Task[Any]) -> None:
+    """Wake a task with `Evicted`, through the future it waits for; one that waits for another task is woken by that."""
+    waits_for: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
+    if waits_for is None:
+        task.cancel()  # it has not begun, or is about to step
+    elif not isinstance(waits_for, asyncio.Task) and not waits_for.done():
+        waits_for.set_exception(Evicted())
+
+
+def _start_closing(loop: ProgramLoop, generator: Any) -> None:
+    loop.create_task(_close_generator(generator), name="close generator")
+
+
+async def _close_generator(generator: Any) -> None:
+    try:
+        await generator.aclose()
+    except (Exception, Evicted):
+        return  # a program that leaves memory has nobody to tell
+
+
+def _call_at_once(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """Call a handler that must not wait; an ``async def`` is accepted as long as it never really awaits."""
+    outcome = function(*arguments)
+    if not asyncio.iscoroutine(outcome):
+        return outcome
+    try:
+        outcome.send(None)
+    except StopIteration as finished:
+        return finished.value
+    outcome.close()
+    raise ReadOnlyContextError("can't wait in a query; return what is known now")

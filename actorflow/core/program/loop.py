@@ -1,0 +1,284 @@
+"""A deterministic asyncio event loop: no clock, no I/O, one program.
+
+asyncio's own primitives (gather, Queue, Lock, timeout, TaskGroup, …) only need callbacks in order, futures, tasks and
+timers. This loop gives them just that. Time stands still during a turn, timers are handed to the program as durable
+ones, and everything else asyncio's loops can do is refused, because replay could not repeat it.
+
+Tasks and futures hash by the order of their creation, so that sets of them, in asyncio too, iterate the same way on
+replay. The number is mixed with a salt of the run: asyncio keeps all tasks of a thread in one weak set, and equal small
+numbers of thousands of programs would collide there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sys
+from asyncio import events as asyncio_events
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, Final, Protocol, TypeVar, cast
+
+from actorflow.core.program.errors import TurnTooLongError
+from actorflow.core.program.lines import NOWHERE, waiting_line
+
+T = TypeVar("T")
+
+_HASH_FACTOR: Final = 0x9E3779B97F4A7C15
+_HASH_MASK: Final = (1 << 61) - 1
+_PRUNE_AT: Final = 32
+
+
+class Handle:
+    """A callback waiting for its step; the part of `asyncio.Handle` that others use."""
+
+    __slots__ = ("_args", "_callback", "_cancelled", "_context")
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: contextvars.Context) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        """Don't run it."""
+        self._cancelled = True
+
+    def cancelled(self) -> bool:
+        """True after `cancel`."""
+        return self._cancelled
+
+    def run(self) -> None:
+        """Run it in its context, unless it was cancelled."""
+        if not self._cancelled:
+            self._context.run(self._callback, *self._args)
+
+    @property
+    def owner(self) -> object:
+        """The task this is a step of, if it is one."""
+        return getattr(self._callback, "__self__", None)
+
+
+class TimerHandle(Handle):
+    """A callback waiting for a durable timer."""
+
+    __slots__ = ("_cancel_timer", "_when")
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: tuple[Any, ...],
+        context: contextvars.Context,
+        when: float,
+        cancel_timer: Callable[[], None],
+    ) -> None:
+        super().__init__(callback, args, context)
+        self._when = when
+        self._cancel_timer = cancel_timer
+
+    def when(self) -> float:
+        """The time of the loop at which it runs."""
+        return self._when
+
+    def cancel(self) -> None:
+        """Don't run it, and take its timer back."""
+        if not self._cancelled:
+            self._cancelled = True
+            self._cancel_timer()
+
+
+class ProgramFuture(asyncio.Future[T]):
+    """A future that hashes by the order of its creation."""
+
+    __slots__ = ("_salted",)
+
+    def __init__(self, loop: ProgramLoop) -> None:
+        self._salted = loop.next_hash()
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._salted
+
+
+class ProgramTask(asyncio.Task[T]):
+    """A task that hashes by the order of its creation."""
+
+    __slots__ = ("_salted",)
+
+    def __init__(self, coro: Coroutine[Any, Any, Any], *, loop: ProgramLoop, **options: Any) -> None:
+        self._salted = loop.next_hash()
+        super().__init__(coro, loop=loop, **options)
+
+    def __hash__(self) -> int:
+        return self._salted
+
+
+class LoopOwner(Protocol):
+    """What the loop asks of its program."""
+
+    def start_timer(self, delay: float, callback: Callable[[], None]) -> Callable[[], None]:
+        """Run the callback when a durable timer has fired; returns what cancels it."""
+        ...
+
+    def check_writable(self, what: str) -> None:
+        """Raise `ReadOnlyContextError` inside queries."""
+        ...
+
+    def on_loop_error(self, context: dict[str, Any]) -> None:
+        """A callback raised, or an exception was never retrieved."""
+        ...
+
+
+class ProgramLoop(asyncio.AbstractEventLoop):
+    """See the module's head. ``program`` is for `actorflow.workflow`, which finds it through the running loop."""
+
+    def __init__(self, program: LoopOwner, salt: int) -> None:
+        self.program = program
+        self._salt = salt
+        self._created = 0
+        self._now = 0.0
+        self._ready: list[Handle] = []
+        self._tasks: list[ProgramTask[Any]] = []
+        self._prune_at = _PRUNE_AT
+        self._generators: list[AsyncGenerator[Any, Any]] | None = None
+        self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
+
+    # Stepping
+
+    def run(self, step: Callable[[], object]) -> Any:
+        """Call ``step`` with this loop as the running one; the thread's own loop is put back whatever happens."""
+        outer = asyncio_events._get_running_loop()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
+        hooks = sys.get_asyncgen_hooks()
+        asyncio_events._set_running_loop(self)  # pyright: ignore[reportPrivateUsage]
+        sys.set_asyncgen_hooks(firstiter=self._keep_generator, finalizer=None)
+        try:
+            return step()
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+            asyncio_events._set_running_loop(cast("asyncio.AbstractEventLoop | None", outer))  # pyright: ignore[reportPrivateUsage]
+
+    def drain(self, steps_max: int) -> int:
+        """Run callbacks in order until none is ready, and return how many ran.
+
+        Raises:
+            TurnTooLongError: more than ``steps_max`` became ready.
+        """
+        ready = self._ready
+        steps = 0
+        try:
+            for handle in ready:  # grows while it is walked: what becomes ready is run in the same pass
+                steps += 1
+                if steps > steps_max:
+                    owner = handle.owner
+                    line = waiting_line(cast("asyncio.Task[Any]", owner)) if isinstance(owner, asyncio.Task) else NOWHERE
+                    raise TurnTooLongError(steps_max, line)
+                try:
+                    handle.run()
+                except Exception as problem:  # noqa: BLE001 - a loop reports what its callbacks raise and goes on
+                    self.call_exception_handler({"message": "Exception in callback", "exception": problem})
+        finally:
+            ready.clear()
+        if len(self._tasks) > self._prune_at:
+            self._tasks = [task for task in self._tasks if not task.done()]
+            self._prune_at = max(_PRUNE_AT, 2 * len(self._tasks))
+        return steps
+
+    def set_time(self, now: float) -> None:
+        """Set the time of the turn, in seconds since the epoch."""
+        self._now = now
+
+    def next_hash(self) -> int:
+        """The hash of the next task or future."""
+        self._created += 1
+        return (self._created * _HASH_FACTOR ^ self._salt) & _HASH_MASK
+
+    def unfinished_tasks(self) -> list[ProgramTask[Any]]:
+        """Tasks that are not done, in the order of their creation."""
+        return [task for task in self._tasks if not task.done()]
+
+    def open_generators(self) -> list[AsyncGenerator[Any, Any]]:
+        """Async generators that were started and not exhausted, the newest first."""
+        return [generator for generator in reversed(self._generators or ()) if _is_suspended(generator)]
+
+    def _keep_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        # A generator left to the garbage collector would run its finally inside somebody else's turn.
+        if self._generators is None:
+            self._generators = []
+        elif len(self._generators) > _PRUNE_AT:
+            self._generators = [known for known in self._generators if _is_suspended(known)]
+        self._generators.append(generator)
+
+    # What asyncio calls
+
+    def is_running(self) -> bool:
+        return True
+
+    def is_closed(self) -> bool:
+        return False
+
+    def get_debug(self) -> bool:
+        return False
+
+    def time(self) -> float:
+        return self._now
+
+    def call_soon(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.Handle:
+        handle = Handle(callback, args, context if context is not None else contextvars.copy_context())
+        self._ready.append(handle)
+        return cast("asyncio.Handle", handle)
+
+    def call_later(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        if delay < 0:
+            raise RuntimeError(f"can't wait for a negative time ({delay} s)")
+        self.program.check_writable("start a timer")
+        run_in = context if context is not None else contextvars.copy_context()
+        cancel_timer = self.program.start_timer(delay, lambda: self._ready.append(handle))
+        handle = TimerHandle(callback, args, run_in, self._now + delay, cancel_timer)
+        return cast("asyncio.TimerHandle", handle)
+
+    def call_at(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_later(when - self._now, callback, *args, context=context)
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return ProgramFuture(self)
+
+    def create_task(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        coro: Coroutine[Any, Any, Any],
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[Any]:
+        self.program.check_writable("create a task")
+        # asyncio's default name counts all tasks of the process, which differs on replay
+        task = ProgramTask(coro, loop=self, name=name or f"Task-{self._created + 1}", context=context, **options)
+        self._tasks.append(task)
+        return task
+
+    def get_task_factory(self) -> None:
+        return None
+
+    def get_exception_handler(self) -> Any:
+        return self._exception_handler
+
+    def set_exception_handler(self, handler: Any) -> None:
+        self._exception_handler = handler
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        self.program.on_loop_error(context)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if self._exception_handler is None:
+            self.default_exception_handler(context)
+        else:
+            self._exception_handler(self, context)
+
+
+def _is_suspended(generator: AsyncGenerator[Any, Any]) -> bool:
+    return getattr(generator, "ag_frame", None) is not None

@@ -1,0 +1,181 @@
+"""An execution as its events have left it: what is pending, and whether it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from actorflow.core import events as ev
+from actorflow.core.journal import Turn
+
+
+class PendingActivity(msgspec.Struct, gc=False):
+    """A scheduled activity without an outcome."""
+
+    scheduled: ev.ActivityScheduled
+    number: int
+    scheduled_at: datetime
+    cancel_requested: bool = False
+
+
+class PendingTimer(msgspec.Struct, frozen=True, gc=False):
+    """A timer that has neither fired nor been cancelled."""
+
+    fires_at: datetime
+    number: int
+    summary: str = ""
+
+
+STATUS_BY_CLOSE: Final[dict[type[ev.Event], str]] = {
+    ev.Completed: "completed",
+    ev.Failed: "failed",
+    ev.Cancelled: "cancelled",
+    ev.Terminated: "terminated",
+}
+
+
+class ExecutionState:
+    """Events folded into what a turn and a recovery need to know. Owned by one actor, changed by `apply` alone."""
+
+    __slots__ = (
+        "_request_ids",
+        "activities",
+        "cancel_requested",
+        "close",
+        "closed_at",
+        "last_at",
+        "last_event",
+        "started",
+        "timers",
+    )
+
+    def __init__(self) -> None:
+        self.last_event = 0
+        self.last_at: datetime | None = None
+        self.started: ev.Started | None = None
+        self.cancel_requested = False
+        self.close: ev.Event | None = None
+        self.closed_at: datetime | None = None
+        self.activities: dict[str, PendingActivity] = {}
+        self.timers: dict[str, PendingTimer] = {}
+        self._request_ids: set[str] | None = None
+
+    @staticmethod
+    def folded(turns: Iterable[Turn]) -> ExecutionState:
+        """The state after these turns."""
+        state = ExecutionState()
+        for turn in turns:
+            state.apply(turn)
+        return state
+
+    @property
+    def status(self) -> str:
+        """As in the run's head."""
+        return "running" if self.close is None else STATUS_BY_CLOSE[type(self.close)]
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """When the earliest timer fires."""
+        if not self.timers:
+            return None
+        return min([timer.fires_at for timer in self.timers.values()])
+
+    def apply(self, turn: Turn) -> None:
+        """Take a turn's events in; each kind knows what it changes."""
+        number = turn.number - turn_width(turn.events)
+        has_decided = False
+        for event in turn.events:
+            kind = type(event)
+            if not has_decided and kind in ev.DECISIONS:
+                has_decided = True
+                number += ev.TASK_EVENTS
+            number += ev.width(event)
+            change = _CHANGES.get(kind)
+            if change is not None:
+                change(self, event, turn.at, number)
+        self.last_event = turn.number
+        self.last_at = turn.at
+
+    def admits(self, message: ev.Event) -> bool:
+        """False for what has no effect any more: a resolved timer or activity, a signal that was taken already."""
+        kind = type(message)
+        if kind is ev.SignalReceived:
+            return self._request_ids is None or message.request_id not in self._request_ids  # type: ignore[attr-defined]
+        if kind is ev.TimerFired:
+            return message.timer_id in self.timers  # type: ignore[attr-defined]
+        if kind in _OUTCOMES:
+            return message.activity_id in self.activities  # type: ignore[attr-defined]
+        return True
+
+
+def turn_width(events: Iterable[ev.Event]) -> int:
+    """How many events of the public history a turn stands for, its own task events included."""
+    total = 0
+    has_task = True
+    for event in events:
+        total += ev.width(event)
+        if type(event) is ev.TurnFailed or type(event) is ev.Terminated:
+            has_task = False
+    return total + (ev.TASK_EVENTS if has_task else 0)
+
+
+def _started(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    state.started = event
+
+
+def _cancel_requested(state: ExecutionState, _event: Any, _at: datetime, _number: int) -> None:
+    state.cancel_requested = True
+
+
+def _signal_received(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    if event.request_id:
+        if state._request_ids is None:  # pyright: ignore[reportPrivateUsage]
+            state._request_ids = set()  # pyright: ignore[reportPrivateUsage]
+        state._request_ids.add(event.request_id)  # pyright: ignore[reportPrivateUsage]
+
+
+def _timer_started(state: ExecutionState, event: Any, at: datetime, number: int) -> None:
+    state.timers[event.timer_id] = PendingTimer(at + event.duration, number, event.summary)
+
+
+def _timer_over(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    state.timers.pop(event.timer_id, None)
+
+
+def _activity_scheduled(state: ExecutionState, event: Any, at: datetime, number: int) -> None:
+    state.activities[event.activity_id] = PendingActivity(event, number, at)
+
+
+def _activity_cancel_requested(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    pending = state.activities.get(event.activity_id)
+    if pending is not None:
+        pending.cancel_requested = True
+
+
+def _activity_over(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    state.activities.pop(event.activity_id, None)
+
+
+def _closed(state: ExecutionState, event: Any, at: datetime, _number: int) -> None:
+    state.close = event
+    state.closed_at = at
+    state.activities.clear()
+    state.timers.clear()
+
+
+_OUTCOMES: Final = frozenset((ev.ActivityCompleted, ev.ActivityFailed, ev.ActivityTimedOut, ev.ActivityCancelled))
+_CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, int], None]]] = {
+    ev.Started: _started,
+    ev.SignalReceived: _signal_received,
+    ev.CancelRequested: _cancel_requested,
+    ev.TimerStarted: _timer_started,
+    ev.TimerFired: _timer_over,
+    ev.TimerCancelled: _timer_over,
+    ev.ActivityScheduled: _activity_scheduled,
+    ev.ActivityCancelRequested: _activity_cancel_requested,
+    **dict.fromkeys(_OUTCOMES, _activity_over),
+    **dict.fromkeys(ev.CLOSING, _closed),
+}

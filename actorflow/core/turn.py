@@ -1,0 +1,130 @@
+"""The decision of a turn: messages in, a journaled turn out. Nothing outside has happened when it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from actorflow.converter import Failure
+from actorflow.core import events as ev
+from actorflow.core.commands import Command
+from actorflow.core.journal import Turn
+from actorflow.core.messages import Message
+from actorflow.core.program import Program
+from actorflow.core.state import ExecutionState, turn_width
+
+ReserveSlot = Callable[[ev.ActivityScheduled], bool]
+"""Takes a slot for an activity's first attempt; False if it has to wait for one."""
+
+
+def decide(
+    state: ExecutionState,
+    program: Program,
+    messages: Sequence[Message],
+    *,
+    now: datetime,
+    reserve: ReserveSlot,
+    unhandled: Callable[[], Sequence[Message]] = tuple,
+) -> Turn | None:
+    """Let a program consume messages, and fold what came of it into the state.
+
+    Args:
+        state: of the execution; changed only if the turn succeeds.
+        program: its code, at rest.
+        messages: in mailbox order.
+        now: the time of the turn.
+        reserve: takes activity slots.
+        unhandled: accepted messages that were not taken into this turn; if the turn closes the execution they are
+            recorded as unhandled signals before its end.
+
+    Returns:
+        The turn, or None if no message matters any more.
+
+    Raises:
+        TurnError: the program failed; state and slots are as before.
+    """
+    arrivals = _admitted(state, messages)
+    if not arrivals:
+        return None
+    at = now if state.last_at is None else max(now, state.last_at)
+    commands = program.advance(at, arrivals, first_number=state.last_event + 1)
+    if commands and type(commands[-1]) in ev.CLOSING:
+        arrivals.extend(_as_unhandled(unhandled()))
+    events = (*arrivals, *[_with_slot(command, reserve) for command in commands])
+    return _applied(state, at, events)
+
+
+def fail(
+    state: ExecutionState,
+    messages: Sequence[Message],
+    failure: Failure,
+    *,
+    now: datetime,
+    unhandled: Callable[[], Sequence[Message]] = tuple,
+) -> Turn:
+    """End an execution because its program can't go on and was told to treat that as an outcome."""
+    arrivals = _admitted(state, messages)
+    at = now if state.last_at is None else max(now, state.last_at)
+    return _applied(state, at, (*arrivals, *_as_unhandled(unhandled()), ev.Failed(failure)))
+
+
+def terminate(
+    state: ExecutionState, event: ev.Terminated, *, now: datetime, unhandled: Sequence[Message] = ()
+) -> Turn:
+    """End an execution without asking its program."""
+    at = now if state.last_at is None else max(now, state.last_at)
+    return _applied(state, at, (*_as_unhandled(unhandled), event))
+
+
+def failed_turn(state: ExecutionState, event: ev.TurnFailed, *, now: datetime) -> Turn:
+    """Record that the program could not finish a turn."""
+    at = now if state.last_at is None else max(now, state.last_at)
+    return _applied(state, at, (event,))
+
+
+def _applied(state: ExecutionState, at: datetime, events: tuple[Any, ...]) -> Turn:
+    turn = Turn(state.last_event + turn_width(events), at, events)
+    state.apply(turn)
+    return turn
+
+
+def _admitted(state: ExecutionState, messages: Sequence[Message]) -> list[Any]:
+    """Messages that still matter; of two that do the same thing only the first does."""
+    admitted = [message for message in messages if state.admits(message)]
+    if len(admitted) < 2:
+        return admitted
+    seen: set[tuple[str, str]] = set()
+    first: list[Any] = []
+    for message in admitted:
+        key = _unique_key(message)
+        if key is None or key not in seen:
+            first.append(message)
+        if key is not None:
+            seen.add(key)
+    return first
+
+
+def _unique_key(message: Message) -> tuple[str, str] | None:
+    """What a message may do only once, if there is such a thing."""
+    match message:
+        case ev.TimerFired(timer_id=timer_id):
+            return "timer", timer_id
+        case ev.SignalReceived(request_id=request_id):
+            return ("request", request_id) if request_id else None
+        case ev.Started() | ev.CancelRequested() | ev.Terminated():
+            return None
+        case _:
+            return "activity", message.activity_id
+
+
+def _with_slot(command: Command, reserve: ReserveSlot) -> Command:
+    if type(command) is ev.ActivityScheduled and not reserve(command):
+        return msgspec.structs.replace(command, waiting=True)
+    return command
+
+
+def _as_unhandled(messages: Sequence[Message]) -> Sequence[ev.SignalUnhandled]:
+    return [ev.SignalUnhandled(m.name, m.input) for m in messages if isinstance(m, ev.SignalReceived)]

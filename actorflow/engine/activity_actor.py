@@ -1,0 +1,335 @@
+"""Takes care of one open activity until it has an outcome: waiting for a slot, attempts, retries, timeouts.
+
+The outcome goes to the workflow as a message and is journaled by the turn that consumes it. What happens before is not
+in the journal: the first attempt begins with the turn that scheduled it, and only a later attempt, or a first one that
+had to wait for a slot, is written to an `activity` row before its code runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from functools import partial
+
+import msgspec
+
+from actorflow.clock import TimerHandle
+from actorflow.converter import Failure, Payload
+from actorflow.core import events as ev
+from actorflow.core import limits
+from actorflow.core.policy.retry import GiveUp, after_failure
+from actorflow.core.state import PendingActivity
+from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, timeout_failure
+from actorflow.engine.registry import WorkerHost
+from actorflow.engine.site import Site
+from actorflow.exceptions import ApplicationErrorCategory, RetryState, TimeoutType
+from actorflow.pool.slots import Slots, Waiting
+from actorflow.store.protocol import ActivityRow, Change, Identity, Outcome
+
+_log = logging.getLogger("actorflow.activity")
+_encode = msgspec.json.encode
+_decode_failure = msgspec.json.Decoder(Failure).decode
+_decode_details = msgspec.json.Decoder(tuple[Payload, ...]).decode
+
+
+class Phase(Enum):
+    """Where an activity is between being scheduled and its outcome."""
+
+    WAITING = auto()
+    STARTING = auto()
+    RUNNING = auto()
+    BACKING_OFF = auto()
+    OVER = auto()
+
+
+class ActivityActor:
+    """See the module's head.
+
+    Args:
+        site: collaborators.
+        identity: of the run.
+        pending: what was scheduled, and when.
+        row: what an earlier process left of it.
+    """
+
+    __slots__ = (
+        "_alarms",
+        "_attempt",
+        "_cancel_requested",
+        "_charged",
+        "_flush",
+        "_heartbeat",
+        "_identity",
+        "_last_failure",
+        "_next_at",
+        "_number",
+        "_pending",
+        "_phase",
+        "_place",
+        "_site",
+        "has_row",
+    )
+
+    def __init__(
+        self, site: Site, identity: Identity, pending: PendingActivity, row: ActivityRow | None = None
+    ) -> None:
+        self._site = site
+        self._identity = identity
+        self._pending = pending
+        self._phase = Phase.WAITING
+        self._number = 1 if row is None else row.attempt
+        self._charged = 0 if row is None else row.charged
+        self._last_failure = _decode_failure(row.last_failure) if row and row.last_failure else None
+        self._heartbeat: tuple[Payload, ...] = _decode_details(row.heartbeat) if row and row.heartbeat else ()
+        self._next_at = None if row is None else row.next_attempt_at
+        self._cancel_requested = pending.cancel_requested
+        self._attempt: Attempt | None = None
+        self._place: Waiting[WorkerHost] | None = None
+        self._alarms: list[TimerHandle] = []
+        self._flush: TimerHandle | None = None
+        self.has_row = row is not None
+        site.activities.setdefault(identity.key, {})[pending.scheduled.activity_id] = self
+
+    # Ways in
+
+    def start(self, slots: Slots[WorkerHost] | None) -> None:
+        """The turn that scheduled the activity is durable; with a slot its first attempt begins now."""
+        self._arm_timeouts()
+        if slots is None:
+            self._wait_for_slot()
+        else:
+            self._run(slots, self._pending.scheduled_at)
+
+    def recover(self, row: ActivityRow | None) -> None:
+        """Go on after a restart: an attempt that was running is lost, everything else waits as it did."""
+        self._arm_timeouts()
+        was_running = not self._pending.scheduled.waiting if row is None else row.started_at is not None
+        if was_running:
+            self._lose_attempt("the process that ran it")
+        elif self._cancel_requested:
+            self._end_cancelled()
+        elif self._next_at is not None:
+            self._back_off((self._next_at - self._site.clock.now()).total_seconds())
+        else:
+            self._wait_for_slot()
+
+    def request_cancel(self) -> None:
+        """See `OpenActivity`."""
+        self._cancel_requested = True
+        if self._phase in (Phase.WAITING, Phase.BACKING_OFF):
+            self._end_cancelled()
+        elif self._attempt is not None:
+            self._attempt.request_cancel()
+
+    def abandon(self) -> None:
+        """See `OpenActivity`."""
+        self._leave()
+
+    def status(self) -> tuple[str, int, datetime | None, Failure | None]:
+        """Phase, attempt number, instant of the next attempt and last failure."""
+        return self._phase.name.lower(), self._number, self._next_at, self._last_failure
+
+    # Waiting for a slot
+
+    def _wait_for_slot(self) -> None:
+        self._phase = Phase.WAITING
+        queue = self._site.registry.queue(self._identity.namespace, self._pending.scheduled.task_queue)
+        self._place = queue.wait(self._begin)
+
+    def _begin(self, slots: Slots[WorkerHost]) -> None:
+        """A slot is ours: make the attempt durable, then run it."""
+        self._place = None
+        self._phase = Phase.STARTING
+        started_at = self._site.clock.now()
+        self._write_row(started_at, then=partial(self._run_if_open, slots, started_at))
+
+    def _run_if_open(self, slots: Slots[WorkerHost], started_at: datetime, _outcome: Outcome) -> None:
+        if self._phase is not Phase.STARTING:  # the run closed, or ran out of time, while the row was written
+            self._site.registry.queue(slots.worker.namespace, slots.worker.task_queue).release(slots)
+        elif self._cancel_requested:
+            self._site.registry.queue(slots.worker.namespace, slots.worker.task_queue).release(slots)
+            self._end_cancelled()
+        else:
+            self._run(slots, started_at)
+
+    def _run(self, slots: Slots[WorkerHost], started_at: datetime) -> None:
+        self._phase = Phase.RUNNING
+        self._next_at = None
+        self._attempt = Attempt(
+            self._site,
+            self._identity,
+            self._pending,
+            number=self._number,
+            slots=slots,
+            started_at=started_at,
+            details=self._heartbeat,
+            owner=self,
+        )
+        self._attempt.run()
+
+    # What the attempt tells
+
+    def on_heartbeat(self, details: tuple[Payload, ...]) -> None:
+        """See `AttemptOwner`. Details become durable at most once per interval."""
+        self._heartbeat = details
+        if self._flush is None:
+            delay = limits.HEARTBEAT_FLUSH_INTERVAL.total_seconds()
+            self._flush = self._site.clock.call_later(delay, self._flush_heartbeat)
+
+    def _flush_heartbeat(self) -> None:
+        self._flush = None
+        if self._phase is Phase.RUNNING and self._attempt is not None:
+            self._write_row(self._attempt.started_at)
+
+    def on_outcome(self, outcome: AttemptOutcome) -> None:
+        """See `AttemptOwner`."""
+        attempt, self._attempt = self._attempt, None
+        if self._phase is Phase.OVER:
+            return
+        match outcome:
+            case Succeeded(result=result):
+                self._end(ev.ActivityCompleted(self._pending.scheduled.activity_id, result, self._number))
+            case Stopped():
+                if self._cancel_requested:
+                    self._end_cancelled()
+                else:
+                    where = attempt.host.identity if attempt is not None else "?"
+                    self._lose_attempt(f"worker {where}, which shut down")
+            case Errored(failure=failure, problem=problem):
+                self._log_failure(failure, problem)
+                self._retry_or_give_up(failure)
+
+    # After an attempt
+
+    def _retry_or_give_up(self, failure: Failure) -> None:
+        self._charged += 1
+        self._last_failure = failure
+        scheduled = self._pending.scheduled
+        timeout = scheduled.schedule_to_close
+        decision = after_failure(
+            scheduled.retry,
+            failure,
+            charged=self._charged,
+            now=self._site.clock.now(),
+            deadline=None if timeout is None else self._pending.scheduled_at + timeout,
+        )
+        if self._cancel_requested:
+            decision = GiveUp(RetryState.CANCEL_REQUESTED)
+        if isinstance(decision, GiveUp):
+            kind = ev.ActivityTimedOut if failure.kind == "timeout" else ev.ActivityFailed
+            self._end(kind(scheduled.activity_id, failure, decision.state, self._number))
+        else:
+            self._try_again_in(decision.delay)
+
+    def _try_again_in(self, delay: timedelta) -> None:
+        self._number += 1
+        self._next_at = self._site.clock.now() + delay
+        self._write_row(None)
+        self._back_off(delay.total_seconds())
+
+    def _back_off(self, seconds: float) -> None:
+        self._phase = Phase.BACKING_OFF
+        self._alarms.append(self._site.clock.call_later(max(seconds, 0.0), self._end_back_off))
+
+    def _end_back_off(self) -> None:
+        if self._phase is Phase.BACKING_OFF:
+            self._next_at = None
+            self._wait_for_slot()
+
+    def _lose_attempt(self, with_whom: str) -> None:
+        """An attempt ended without a word. It is repeated without being charged, if it may run twice at all."""
+        lost_before = self._number - 1 - self._charged
+        if self._cancel_requested:
+            self._end_cancelled()
+        elif self._pending.scheduled.retry.maximum_attempts == 1 or lost_before >= limits.UNCHARGED_ATTEMPTS_MAX:
+            message = f"attempt {self._number} was lost with {with_whom}; whether it took effect is unknown"
+            self._retry_or_give_up(Failure(message=message, type="AttemptLost"))
+        else:
+            self._number += 1
+            self._wait_for_slot()
+
+    # Timeouts of the whole
+
+    def _arm_timeouts(self) -> None:
+        scheduled = self._pending.scheduled
+        if scheduled.schedule_to_close is not None:
+            self._arm(scheduled.schedule_to_close, TimeoutType.SCHEDULE_TO_CLOSE)
+        if scheduled.schedule_to_start is not None:
+            self._arm(scheduled.schedule_to_start, TimeoutType.SCHEDULE_TO_START)
+
+    def _arm(self, timeout: timedelta, kind: TimeoutType) -> None:
+        remaining = min(self._pending.scheduled_at + timeout - self._site.clock.now(), timeout)
+        self._alarms.append(
+            self._site.clock.call_later(max(remaining.total_seconds(), 0.0), partial(self._time_out, kind))
+        )
+
+    def _time_out(self, kind: TimeoutType) -> None:
+        is_late_start = kind is TimeoutType.SCHEDULE_TO_START
+        if self._phase is Phase.OVER or (is_late_start and not (self._phase is Phase.WAITING and self._number == 1)):
+            return
+        failure = timeout_failure(kind, self._heartbeat, None if is_late_start else self._last_failure)
+        number = self._number if self._phase is Phase.RUNNING else 0
+        self._end(ev.ActivityTimedOut(self._pending.scheduled.activity_id, failure, RetryState.TIMEOUT, number))
+
+    # The end
+
+    def _end_cancelled(self) -> None:
+        number = self._number if self._phase is Phase.RUNNING else 0
+        failure = Failure(message="Activity cancelled", kind="cancelled", details=self._heartbeat)
+        self._end(ev.ActivityCancelled(self._pending.scheduled.activity_id, failure, number))
+
+    def _end(self, outcome: ev.ActivityOutcome) -> None:
+        self._leave()
+        self._site.deliver(self._identity, outcome)
+
+    def _leave(self) -> None:
+        self._phase = Phase.OVER
+        if self._attempt is not None:
+            self._attempt.detach()
+            self._attempt = None
+        if self._place is not None:
+            self._place.is_cancelled = True
+        for alarm in self._alarms:
+            alarm.cancel()
+        if self._flush is not None:
+            self._flush.cancel()
+        of_run = self._site.activities.get(self._identity.key)
+        if of_run is not None:
+            of_run.pop(self._pending.scheduled.activity_id, None)
+            if not of_run:
+                del self._site.activities[self._identity.key]
+
+    def _write_row(self, started_at: datetime | None, then: Callable[[Outcome], None] | None = None) -> None:
+        row = ActivityRow(
+            activity_id=self._pending.scheduled.activity_id,
+            attempt=self._number,
+            charged=self._charged,
+            started_at=started_at,
+            next_attempt_at=self._next_at,
+            last_failure=_encode(self._last_failure).decode() if self._last_failure else None,
+            heartbeat=_encode(self._heartbeat).decode() if self._heartbeat else None,
+            cancel_requested=self._cancel_requested,
+        )
+        self.has_row = True
+        # A conflict only means that the run has closed meanwhile, and then the activity is over as well.
+        self._site.journal.submit(Change(key=self._identity.key, activities=(row,)), then or _ignore)
+        self._site.journal.flush()
+
+    def _log_failure(self, failure: Failure, problem: BaseException | None) -> None:
+        if failure.category == ApplicationErrorCategory.BENIGN:
+            return
+        details = {
+            "activity_id": self._pending.scheduled.activity_id,
+            "activity_type": self._pending.scheduled.activity_type,
+            "attempt": self._number,
+            "workflow_id": self._identity.workflow_id,
+            "workflow_run_id": self._identity.run_id,
+        }
+        extra = {"temporal_activity": details}
+        _log.warning("Completing activity as failed (%s): %s", details, failure.message, exc_info=problem, extra=extra)
+
+
+def _ignore(_outcome: Outcome) -> None:
+    """Nothing follows from the outcome."""

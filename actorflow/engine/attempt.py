@@ -1,0 +1,277 @@
+"""One attempt of an activity: user code on a worker's slot, watched by its timeouts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from actorflow import activity as public
+from actorflow.clock import TimerHandle
+from actorflow.converter import Failure, Payload
+from actorflow.core.definitions import ActivityDefinition
+from actorflow.core.state import PendingActivity
+from actorflow.engine.registry import WorkerHost
+from actorflow.engine.site import Site
+from actorflow.exceptions import ApplicationError, CancelledError, PayloadError, TimeoutType
+from actorflow.pool.executors import RunningAttempt
+from actorflow.pool.slots import Slots
+from actorflow.store.protocol import Identity
+
+
+class Succeeded(msgspec.Struct, frozen=True):
+    """The code returned."""
+
+    result: Payload | None
+
+
+class Errored(msgspec.Struct, frozen=True):
+    """The code raised, or ran out of time."""
+
+    failure: Failure
+    problem: BaseException | None = None
+
+
+class Stopped(msgspec.Struct, frozen=True):
+    """The code gave in to a cancellation."""
+
+
+AttemptOutcome = Succeeded | Errored | Stopped
+
+
+class AttemptOwner(Protocol):
+    """What an attempt tells whoever is responsible for the activity."""
+
+    def on_outcome(self, outcome: AttemptOutcome) -> None:
+        """The attempt is over; called once."""
+        ...
+
+    def on_heartbeat(self, details: tuple[Payload, ...]) -> None:
+        """A sign of life."""
+        ...
+
+
+class Attempt:
+    """See the module's head. The slot is given back when the code has ended, however late that is.
+
+    Args:
+        site: collaborators.
+        identity: of the run.
+        pending: what was scheduled.
+        number: of the attempt.
+        slots: of the worker that runs it; one is taken.
+        started_at: when the attempt began.
+        details: heartbeat details of the attempts before.
+        owner: is told the outcome.
+    """
+
+    __slots__ = (
+        "_alarms",
+        "_beat_at",
+        "_details",
+        "_host",
+        "_identity",
+        "_is_cancelled",
+        "_is_reported",
+        "_number",
+        "_owner",
+        "_pending",
+        "_running",
+        "_site",
+        "_slots",
+        "started_at",
+    )
+
+    def __init__(
+        self,
+        site: Site,
+        identity: Identity,
+        pending: PendingActivity,
+        *,
+        number: int,
+        slots: Slots[WorkerHost],
+        started_at: datetime,
+        details: tuple[Payload, ...],
+        owner: AttemptOwner,
+    ) -> None:
+        self._site = site
+        self._identity = identity
+        self._pending = pending
+        self._number = number
+        self._slots = slots
+        self._host = slots.worker
+        self.started_at = started_at
+        self._details = details
+        self._owner = owner
+        self._alarms: list[TimerHandle] = []
+        self._beat_at: datetime | None = None
+        self._running: RunningAttempt | None = None
+        self._is_reported = False
+        self._is_cancelled = False
+
+    @property
+    def host(self) -> WorkerHost:
+        """Who runs it."""
+        return self._host
+
+    @property
+    def name(self) -> str:
+        """See `Interruptible`."""
+        scheduled = self._pending.scheduled
+        return f"{scheduled.activity_type} (id {scheduled.activity_id} of {self._identity.workflow_id})"
+
+    def run(self) -> None:
+        """Start the user's code. What prevents it from starting is the attempt's outcome."""
+        self._host.attempts.add(self)
+        scheduled = self._pending.scheduled
+        definition = self._host.activities.get(scheduled.activity_type)
+        if definition is None:
+            self._body_ended(None, _unknown_activity(scheduled.activity_type, self._host))
+            return
+        try:
+            arguments = self._host.converter.decode(scheduled.input, definition.signature.types)
+        except PayloadError as problem:
+            self._body_ended(None, problem)
+            return
+        if scheduled.start_to_close is not None:
+            self._alarm(scheduled.start_to_close.total_seconds(), self._run_out_of_time)
+        if scheduled.heartbeat is not None:
+            self._alarm(scheduled.heartbeat.total_seconds(), self._check_heartbeat)
+        self._execute(definition, arguments)
+
+    def request_cancel(self, *, at_once: bool = False) -> None:
+        """Ask the code to stop: at once, or as soon as it gives a sign of life (as in the public SDK)."""
+        self._is_cancelled = True
+        if (at_once or self._beat_at is not None) and self._running is not None:
+            self._running.cancel()
+
+    def detach(self) -> None:
+        """The outcome matters no more; the code is asked to stop if it listens."""
+        self._report(None)
+        self.request_cancel()
+
+    def _execute(self, definition: ActivityDefinition, arguments: Sequence[Any]) -> None:
+        context = self._host.context.copy()
+        context.run(
+            public.current_context.set, public.Context(self._info, self._heartbeat, lambda: self._should_stop)
+        )
+        executor = self._host.loop_executor if definition.is_async else self._host.thread_executor
+        assert executor is not None  # a worker with sync activities has one: checked when it was constructed
+        self._running = executor.start(
+            lambda: definition.function(*arguments), context, self._body_ended, name=definition.name
+        )
+
+    @property
+    def _should_stop(self) -> bool:
+        return self._is_cancelled or self._is_reported or self._host.is_shutting_down
+
+    def _body_ended(self, result: Any, problem: BaseException | None) -> None:
+        self._host.attempts.discard(self)
+        if not self._is_reported:
+            self._report(self._outcome_of(result, problem))
+        queue = self._site.registry.queue(self._host.namespace, self._host.task_queue)
+        queue.release(self._slots)
+        self._host.on_attempt_ended()
+
+    def _outcome_of(self, result: Any, problem: BaseException | None) -> AttemptOutcome:
+        if problem is None:
+            try:
+                return Succeeded(None if result is None else self._host.converter.encode_one(result))
+            except PayloadError as bad_result:
+                problem = bad_result
+        was_asked = self._is_cancelled or self._host.is_shutting_down
+        if was_asked and isinstance(problem, asyncio.CancelledError | CancelledError):
+            return Stopped()
+        return Errored(self._host.converter.failure(problem), problem)
+
+    def _report(self, outcome: AttemptOutcome | None) -> None:
+        self._is_reported = True
+        for alarm in self._alarms:
+            alarm.cancel()
+        if outcome is not None:
+            self._owner.on_outcome(outcome)
+
+    # Timeouts and heartbeats
+
+    def _alarm(self, delay: float, ring: Callable[[], None]) -> None:
+        self._alarms.append(self._site.clock.call_later(max(delay, 0.0), ring))
+
+    def _run_out_of_time(self) -> None:
+        self._time_out(TimeoutType.START_TO_CLOSE)
+
+    def _check_heartbeat(self) -> None:
+        timeout = self._pending.scheduled.heartbeat
+        if timeout is None or self._is_reported:
+            return
+        silent = timeout if self._beat_at is None else self._site.clock.now() - self._beat_at
+        if silent >= timeout:
+            self._time_out(TimeoutType.HEARTBEAT)
+        else:
+            self._alarm((timeout - silent).total_seconds(), self._check_heartbeat)
+
+    def _time_out(self, kind: TimeoutType) -> None:
+        if self._is_reported:
+            return
+        self._report(Errored(timeout_failure(kind, self._details)))
+        if self._running is not None:
+            self._running.cancel()
+
+    def _heartbeat(self, details: Sequence[Any]) -> None:
+        """Called by user code, in whichever thread it runs."""
+        payloads = self._host.converter.encode(details)
+        if asyncio._get_running_loop() is self._site.loop:  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownMemberType]
+            self._take_heartbeat(payloads)
+        else:
+            self._site.loop.call_soon_threadsafe(self._take_heartbeat, payloads)
+
+    def _take_heartbeat(self, payloads: tuple[Payload, ...]) -> None:
+        self._beat_at = self._site.clock.now()
+        self._details = payloads
+        if self._is_reported:
+            return
+        self._owner.on_heartbeat(payloads)
+        if self._is_cancelled and self._running is not None:
+            self._running.cancel()
+
+    def _info(self) -> public.Info:
+        scheduled, identity = self._pending.scheduled, self._identity
+        return public.Info(
+            activity_id=scheduled.activity_id,
+            activity_type=scheduled.activity_type,
+            attempt=self._number,
+            current_attempt_scheduled_time=self.started_at,
+            heartbeat_details=self._host.converter.decode(self._details),
+            heartbeat_timeout=scheduled.heartbeat,
+            is_local=False,
+            schedule_to_close_timeout=scheduled.schedule_to_close,
+            scheduled_time=self._pending.scheduled_at,
+            start_to_close_timeout=scheduled.start_to_close,
+            started_time=self.started_at,
+            task_queue=scheduled.task_queue,
+            task_token=f"{identity.run_id}:{scheduled.activity_id}:{self._number}".encode(),
+            workflow_id=identity.workflow_id,
+            workflow_namespace=identity.namespace,
+            workflow_run_id=identity.run_id,
+            workflow_type=identity.workflow_type,
+        )
+
+
+def timeout_failure(kind: TimeoutType, details: tuple[Payload, ...], cause: Failure | None = None) -> Failure:
+    """The failure of an activity that ran out of time."""
+    name = kind.name.replace("_", "-").lower()
+    return Failure(
+        message=f"activity {name} timeout", kind="timeout", timeout_type=int(kind), details=details, cause=cause
+    )
+
+
+def _unknown_activity(activity_type: str, host: WorkerHost) -> ApplicationError:
+    known = ", ".join(sorted(host.activities))
+    return ApplicationError(
+        f"Activity function {activity_type} for task queue {host.task_queue!r} is not registered on this worker, "
+        f"available activities: {known}",
+        type="NotFoundError",
+    )
+

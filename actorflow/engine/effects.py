@@ -1,0 +1,63 @@
+"""Performs what a committed turn decided. Everything here can be derived from the journal again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from actorflow.core import events as ev
+from actorflow.core.journal import Turn
+from actorflow.core.state import ExecutionState
+from actorflow.engine.activity_actor import ActivityActor
+from actorflow.engine.registry import WorkerHost
+from actorflow.engine.site import Site
+from actorflow.pool.slots import Slots
+from actorflow.service import Closed
+from actorflow.store.protocol import Identity
+
+
+def perform(
+    site: Site, identity: Identity, state: ExecutionState, turn: Turn, slots: Mapping[str, Slots[WorkerHost]]
+) -> None:
+    """Start activities, ask for cancellations, answer who waits for the end.
+
+    Args:
+        site: collaborators.
+        identity: of the run.
+        state: of the execution; it may be ahead of the turn.
+        turn: what was committed.
+        slots: reserved for first attempts, by activity id.
+    """
+    for event in turn.events:
+        kind = type(event)
+        if kind is ev.ActivityScheduled:
+            _start_activity(site, identity, state, event.activity_id, slots)  # type: ignore[union-attr]
+        elif kind is ev.ActivityCancelRequested:
+            activity = site.activities.get(identity.key, {}).get(event.activity_id)  # type: ignore[union-attr]
+            if activity is not None:
+                activity.request_cancel()
+        elif kind in ev.CLOSING:
+            _close(site, identity, event, slots)  # type: ignore[arg-type]
+
+
+def _start_activity(
+    site: Site, identity: Identity, state: ExecutionState, activity_id: str, slots: Mapping[str, Slots[WorkerHost]]
+) -> None:
+    pending = state.activities.get(activity_id)
+    slot = slots.get(activity_id)
+    if pending is None:  # a later turn, decided while this one was written, has closed the run
+        if slot is not None:
+            release(site, {activity_id: slot})
+        return
+    ActivityActor(site, identity, pending).start(slot)
+
+
+def _close(site: Site, identity: Identity, event: ev.AnyEvent, slots: Mapping[str, Slots[WorkerHost]]) -> None:
+    for activity in list(site.activities.get(identity.key, {}).values()):
+        activity.abandon()
+    site.answer_waiters(identity.key, Closed(identity.run_id, event))
+
+
+def release(site: Site, slots: Mapping[str, Slots[WorkerHost]]) -> None:
+    """Give back slots whose activities won't start."""
+    for slot in slots.values():
+        site.registry.queue(slot.worker.namespace, slot.worker.task_queue).release(slot)

@@ -1,0 +1,106 @@
+"""One execution in memory: its folded journal and, once somebody needs it, its live program."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from actorflow.core import events as ev
+from actorflow.core.journal import Turn
+from actorflow.core.program import Program
+from actorflow.core.program.errors import NondeterminismError, TurnError
+from actorflow.core.state import ExecutionState, turn_width
+from actorflow.engine.registry import WorkerHost
+from actorflow.engine.reporting import ProgramReporter
+from actorflow.store.protocol import Identity
+
+_log = logging.getLogger("actorflow.engine")
+
+
+class Execution:
+    """State always, program on demand.
+
+    Args:
+        identity: of the run.
+        turns: its journal so far; kept only until the program has been rebuilt from it.
+    """
+
+    __slots__ = ("_host", "_identity", "_program", "_turns", "state")
+
+    def __init__(self, identity: Identity, turns: Sequence[Turn] = ()) -> None:
+        self._identity = identity
+        self._turns = turns
+        self._program: Program | None = None
+        self._host: WorkerHost | None = None
+        self.state = ExecutionState.folded(turns)
+
+    @property
+    def host(self) -> WorkerHost | None:
+        """The worker whose program is live here."""
+        return self._host
+
+    def program_on(self, host: WorkerHost, started: ev.Started) -> Program:
+        """The live program, rebuilt by replay if need be.
+
+        Raises:
+            TurnError: the journal does not replay with the worker's code.
+        """
+        if self._program is None:
+            self._program = self._rebuilt(host, started)
+            self._host = host
+            self._turns = ()
+        return self._program
+
+    def tear_down(self) -> None:
+        """Take the program apart. Without its journal the execution is of no use then."""
+        program, self._program, self._host = self._program, None, None
+        if program is not None:
+            dismantle(program, self._identity)
+
+    def _rebuilt(self, host: WorkerHost, started: ev.Started) -> Program:
+        try:
+            return self._replayed(host, started, records_lines=False)
+        except TurnError as error:
+            if not isinstance(error.__cause__, NondeterminismError):
+                raise
+        # Once more, slowly: now with the line that asked for the wrong thing.
+        return self._replayed(host, started, records_lines=True)
+
+    def _replayed(self, host: WorkerHost, started: ev.Started, *, records_lines: bool) -> Program:
+        definition = host.workflows[self._identity.workflow_type]
+        program = Program(
+            definition,
+            self._identity,
+            started,
+            host.converter,
+            ProgramReporter(self._identity),
+            failure_types=failure_types(host, self._identity),
+            records_lines=records_lines,
+        )
+        try:
+            for turn in self._turns:
+                if type(turn.events[0]) is not ev.TurnFailed:
+                    first_number = turn.number - turn_width(turn.events) + 1
+                    program.replay(turn.at, turn.events, first_number=first_number)
+        except BaseException:
+            dismantle(program, self._identity)
+            raise
+        return program
+
+
+def failure_types(host: WorkerHost, identity: Identity) -> tuple[type[BaseException], ...]:
+    """Exceptions that fail this execution, by its worker and its definition."""
+    return (*host.failure_types, *host.workflows[identity.workflow_type].failure_exception_types)
+
+
+def dismantle(program: Program, identity: Identity) -> None:
+    """Tear a program down, and name it if it resists."""
+    resisting = program.tear_down()
+    if resisting:
+        _log.error(
+            "workflow %r (run %s) did not let go: %d of its tasks catch BaseException and go on waiting; "
+            "catch Exception instead",
+            identity.workflow_id,
+            identity.run_id,
+            resisting,
+        )

@@ -1,0 +1,54 @@
+"""A turn that fails: how often, with which messages, and when it is tried again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+
+from actorflow.converter import Failure
+from actorflow.core import limits
+
+
+class FailingTurn(msgspec.Struct, frozen=True):
+    """What the head remembers of a turn that could not be finished.
+
+    It is tried again with the same messages (the first so many of the inbox) at the same time, so that it can only
+    come out differently if the code is different.
+    """
+
+    attempts: int
+    at: datetime
+    messages: int
+    failure: Failure
+
+    @property
+    def is_parked(self) -> bool:
+        """True once quick tries are over."""
+        return self.attempts >= limits.TURN_FAILURES_BEFORE_PARKING
+
+    @property
+    def retry_delay(self) -> timedelta:
+        """How long to wait before the next try: doubled from the first to the last."""
+        doubled = limits.TURN_RETRY_DELAY_MIN * 2 ** min(self.attempts - 1, 20)
+        return min(doubled, limits.TURN_RETRY_DELAY_MAX)
+
+    @property
+    def reason(self) -> str:
+        """One line that says why."""
+        first_line = self.failure.message.splitlines()[0] if self.failure.message else ""
+        return f"its workflow code failed {self.attempts} times in the same turn with {self.failure.type}: {first_line}"
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(FailingTurn)
+
+
+def encode_failing(failing: FailingTurn) -> str:
+    """For the head's column."""
+    return _encoder.encode(failing).decode()
+
+
+def decode_failing(text: str) -> FailingTurn:
+    """From the head's column."""
+    return _decoder.decode(text)

@@ -1,0 +1,157 @@
+"""Turns decided changes into group commits: everything that is ready goes into one transaction with one sync.
+
+There is no lingering and no cap. While one batch is being written the next one collects, so the slower the disk, the
+larger the batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from actorflow.clock import Clock
+from actorflow.core import limits
+from actorflow.exceptions import EngineStoppedError, StorageBusyError, StorageError, StorageFailedError, StorageFullError
+from actorflow.store.protocol import Change, Outcome, Store
+
+_log = logging.getLogger("actorflow.engine")
+
+OnOutcome = Callable[[Outcome], None]
+OnStall = Callable[[StorageError], None]
+
+
+class _Entry:
+    __slots__ = ("change", "on_outcome", "on_stall")
+
+    def __init__(self, change: Change, on_outcome: OnOutcome, on_stall: OnStall | None) -> None:
+        self.change = change
+        self.on_outcome = on_outcome
+        self.on_stall = on_stall
+
+
+class GroupCommit:
+    """The one queue of changes of an engine, in the order in which they were decided.
+
+    Args:
+        store: where they are written.
+        clock: for waiting before a batch is repeated.
+        on_fatal: called once if the store is of no use any more.
+    """
+
+    def __init__(self, store: Store, clock: Clock, on_fatal: Callable[[StorageError], None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_fatal = on_fatal
+        self._queue: list[_Entry] = []
+        self._settled: list[Callable[[], None]] = []
+        self._in_flight = 0
+        self._wake: asyncio.Future[None] | None = None
+        self.stalled: StorageError | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """True when everything submitted is durable and told."""
+        return not self._queue and self._in_flight == 0
+
+    def submit(self, change: Change, on_outcome: OnOutcome, on_stall: OnStall | None = None) -> None:
+        """Queue a change.
+
+        Args:
+            change: what to write.
+            on_outcome: called on the loop once it is durable, or in conflict.
+            on_stall: called if the disk is full or the file locked: the change is kept and tried again, but whoever
+                waits for it should know.
+        """
+        self._queue.append(_Entry(change, on_outcome, on_stall))
+        if self.stalled is not None and on_stall is not None:
+            on_stall(self.stalled)
+
+    def when_settled(self, callback: Callable[[], None]) -> None:
+        """Call back once everything submitted so far is durable and told; at once if it is."""
+        if self.is_settled:
+            callback()
+        else:
+            self._settled.append(callback)
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is queued as soon as the writer is free."""
+        if self._wake is not None and not self._wake.done() and (self._queue or self._settled):
+            self._wake.set_result(None)
+
+    async def settled(self) -> None:
+        """Wait until everything submitted so far is durable and told."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.when_settled(lambda: None if woken.done() else woken.set_result(None))
+        await woken
+
+    async def run(self) -> None:
+        """Write batches until cancelled, or until the store fails."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._queue:
+                self._wake = loop.create_future()
+                if not self._settled:
+                    await self._wake
+                self._wake = None
+            batch, self._queue = self._queue, []
+            settled, self._settled = self._settled, []
+            self._in_flight += 1
+            try:
+                outcomes = await self._write(batch) if batch else ()
+            except StorageError as problem:
+                self._on_fatal(problem)
+                return
+            # Told in a callback, so that the next batch is on its way to the disk while this one is performed.
+            loop.call_soon(self._tell, batch, outcomes, settled)
+
+    async def _write(self, batch: Sequence[_Entry]) -> Sequence[Outcome]:
+        changes = [entry.change for entry in batch]
+        while True:
+            try:
+                outcomes = await self._store.commit(changes)
+            except (StorageFullError, StorageBusyError) as problem:
+                await self._stall(batch, problem)
+            else:
+                if self.stalled is not None:
+                    _log.warning("the journal can be written again")
+                    self.stalled = None
+                return outcomes
+
+    async def _stall(self, batch: Sequence[_Entry], problem: StorageError) -> None:
+        if self.stalled is None:
+            _log.error("the journal can't be written, trying again each second: %s", problem)
+            self.stalled = problem
+            for entry in (*batch, *self._queue):
+                if entry.on_stall is not None:
+                    entry.on_stall(problem)
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._clock.call_later(
+            limits.STORE_RETRY_DELAY.total_seconds(), lambda: None if woken.done() else woken.set_result(None)
+        )
+        await woken
+
+    def _tell(
+        self, batch: Sequence[_Entry], outcomes: Sequence[Outcome], settled: Sequence[Callable[[], None]]
+    ) -> None:
+        self._in_flight -= 1
+        for entry, outcome in zip(batch, outcomes, strict=True):
+            try:
+                entry.on_outcome(outcome)
+            except Exception as problem:
+                # A bug of ours: what is on disk is right, what is in memory may not be. Start again from the disk.
+                _log.critical("performing a committed change failed", exc_info=True)
+                self._on_fatal(StorageFailedError(f"performing a committed change failed: {problem!r}; restart"))
+                return
+        for callback in settled:
+            callback()
+
+
+def stopped(problem: BaseException | None) -> EngineStoppedError:
+    """The error of calls to an engine that has stopped."""
+    if problem is None:
+        return EngineStoppedError("this client is closed; connect again")
+    error = EngineStoppedError(f"the engine has stopped: {problem}")
+    error.__cause__ = problem
+    return error

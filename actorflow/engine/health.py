@@ -1,0 +1,90 @@
+"""Notices a blocked event loop from outside: a thread that looks at the loop's pulse.
+
+Workflow code runs on the loop's thread and must never block it. Nothing on the loop itself could report that it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+import traceback
+
+from actorflow.core import limits
+from actorflow.store.protocol import Identity
+
+_log = logging.getLogger("actorflow.engine")
+
+
+class Health:
+    """Watches one event loop. `turn_started` and `turn_ended` tell it who is running.
+
+    Args:
+        loop: to be watched; its thread is the one that calls `start`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._running: Identity | None = None
+        self._pulse_at = 0.0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop_thread = threading.get_ident()
+        self.stalls = 0
+
+    def turn_started(self, identity: Identity) -> None:
+        """A turn of this run begins."""
+        self._running = identity
+
+    def turn_ended(self) -> None:
+        """The turn is over."""
+        self._running = None
+
+    def start(self) -> None:
+        """Begin to watch, from the loop's own thread."""
+        self._loop_thread = threading.get_ident()
+        self._pulse_at = time.monotonic()
+        self._thread = threading.Thread(target=self._watch, name="actorflow-watchdog", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=1.0)
+
+    def _watch(self) -> None:
+        interval = limits.LOOP_STALL_SECONDS / 2
+        is_reported = False
+        while not self._stop.wait(interval):
+            silent = time.monotonic() - self._pulse_at
+            if silent < limits.LOOP_STALL_SECONDS:
+                is_reported = False
+            elif not is_reported:
+                is_reported = True
+                self._report(silent)
+            try:
+                self._loop.call_soon_threadsafe(self._beat)
+            except RuntimeError:
+                return  # the loop has been closed
+
+    def _beat(self) -> None:
+        self._pulse_at = time.monotonic()
+
+    def _report(self, silent: float) -> None:
+        self.stalls += 1
+        frame = sys._current_frames().get(self._loop_thread)  # pyright: ignore[reportPrivateUsage]
+        stack = "".join(traceback.format_stack(frame)) if frame is not None else "(no stack)"
+        running = self._running
+        if running is None:
+            who = "something outside a workflow"
+        else:
+            who = f"workflow {running.workflow_id!r} (type {running.workflow_type!r}, run {running.run_id})"
+        _log.error(
+            "the event loop has been blocked for %.1f s by %s; move blocking work into an activity. Its stack:\n%s",
+            silent,
+            who,
+            stack,
+        )

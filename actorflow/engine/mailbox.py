@@ -1,0 +1,138 @@
+"""What waits for one execution: a termination, messages in order, and questions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from actorflow.converter import Payload
+from actorflow.core.messages import Message
+
+
+class Delivery:
+    """A message on its way, and who waits to hear that it is durable. ``seq`` is that of its inbox row, if it has one."""
+
+    __slots__ = ("message", "reply", "seq")
+
+    def __init__(self, message: Message, reply: asyncio.Future[Any] | None = None, seq: int = 0) -> None:
+        self.message = message
+        self.reply = reply
+        self.seq = seq
+
+    def settle(self, result: Any = None) -> None:
+        """It is durable."""
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_result(result)
+
+    def refuse(self, problem: BaseException) -> None:
+        """It was not accepted, or nobody can say whether it will be."""
+        if self.reply is not None and not self.reply.done():
+            self.reply.set_exception(problem)
+
+
+class Query:
+    """A question to a program, and who waits for the answer."""
+
+    __slots__ = ("input", "name", "reply")
+
+    def __init__(self, name: str, input: tuple[Payload, ...], reply: asyncio.Future[Any]) -> None:
+        self.name = name
+        self.input = input
+        self.reply = reply
+
+    def answer(self, answer: object) -> None:
+        """Tell who asked, if somebody still waits."""
+        if not self.reply.done():
+            self.reply.set_result(answer)
+
+
+class Mailbox:
+    """Three lanes. Accepted messages (inbox rows) come before those that wait to be journaled by their turn.
+
+    Most executions have nothing waiting most of the time, so a lane exists only while something is in it.
+    """
+
+    __slots__ = ("_direct", "_inbox", "_queries", "termination")
+
+    def __init__(self) -> None:
+        self._inbox: list[Delivery] | None = None
+        self._direct: list[Delivery] | None = None
+        self._queries: list[Query] | None = None
+        self.termination: Delivery | None = None
+
+    def __len__(self) -> int:
+        return len(self._inbox or ()) + len(self._direct or ())
+
+    @property
+    def is_empty(self) -> bool:
+        """True if nothing at all waits."""
+        return not (self._inbox or self._direct or self._queries or self.termination)
+
+    @property
+    def has_inbox(self) -> bool:
+        """True if accepted messages wait."""
+        return bool(self._inbox)
+
+    @property
+    def has_queries(self) -> bool:
+        """True if somebody waits for an answer."""
+        return bool(self._queries)
+
+    def put(self, delivery: Delivery) -> None:
+        """A message that its turn will journal."""
+        if self._direct is None:
+            self._direct = [delivery]
+        else:
+            self._direct.append(delivery)
+
+    def put_accepted(self, delivery: Delivery) -> None:
+        """A message that has an inbox row."""
+        if self._inbox is None:
+            self._inbox = []
+        if all(known.seq != delivery.seq for known in self._inbox):
+            self._inbox.append(delivery)
+            self._inbox.sort(key=lambda known: known.seq)
+
+    def put_query(self, query: Query) -> None:
+        """A question."""
+        if self._queries is None:
+            self._queries = []
+        self._queries.append(query)
+
+    def take(self, limit: int) -> list[Delivery]:
+        """The next messages, accepted ones first."""
+        taken: list[Delivery] = []
+        if self._inbox:
+            taken, rest = self._inbox[:limit], self._inbox[limit:]
+            self._inbox = rest or None
+        if self._direct and len(taken) < limit:
+            count = limit - len(taken)
+            taken.extend(self._direct[:count])
+            self._direct = self._direct[count:] or None
+        return taken
+
+    def take_accepted(self, count: int) -> list[Delivery]:
+        """The first so many accepted messages, and no others."""
+        taken = (self._inbox or [])[:count]
+        self._inbox = (self._inbox or [])[count:] or None
+        return taken
+
+    def take_direct(self) -> list[Delivery]:
+        """All messages without a row."""
+        taken, self._direct = self._direct or [], None
+        return taken
+
+    def take_queries(self) -> list[Query]:
+        """All questions."""
+        taken, self._queries = self._queries or [], None
+        return taken
+
+    def drop_accepted(self) -> None:
+        """Forget accepted messages: their rows are in the store."""
+        self._inbox = None
+
+    def accepted(self) -> Sequence[Delivery]:
+        """Messages with a row that have not been taken."""
+        return self._inbox or ()
+

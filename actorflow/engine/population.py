@@ -1,0 +1,130 @@
+"""The actors of one engine: found by run or by workflow id, created when needed, loaded in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from actorflow.core import limits
+from actorflow.core.messages import Message
+from actorflow.engine.mailbox import Delivery
+from actorflow.engine.site import Addressable, Site
+from actorflow.engine.workflow_actor import WorkflowActor
+from actorflow.exceptions import StorageBusyError, StorageError
+from actorflow.store.protocol import Head, Identity, LoadedRun
+
+_log = logging.getLogger("actorflow.engine")
+
+
+class Population:
+    """Actors in memory, and the loader that brings others in.
+
+    Args:
+        site: collaborators; its callables are set here.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._by_key: dict[int, WorkflowActor] = {}
+        self._key_by_id: dict[tuple[str, str], int] = {}
+        self._wanted: dict[int, None] = {}
+        self._wake: asyncio.Future[None] | None = None
+        site.deliver = self.deliver
+        site.load = self.load
+        site.wake = self.wake
+        site.admit = self._admit
+        site.forget = self._forget
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    @property
+    def actors(self) -> Sequence[WorkflowActor]:
+        """Every actor in memory."""
+        return list(self._by_key.values())
+
+    def by_key(self, key: int) -> WorkflowActor | None:
+        """The actor of a run, if it is in memory."""
+        return self._by_key.get(key)
+
+    def current(self, namespace: str, workflow_id: str) -> WorkflowActor | None:
+        """The actor of the open run of a workflow id, if it is in memory."""
+        key = self._key_by_id.get((namespace, workflow_id))
+        actor = None if key is None else self._by_key.get(key)
+        return None if actor is None or actor.is_closed else actor
+
+    def actor_of(self, identity: Identity, head: Head | None = None) -> WorkflowActor:
+        """The actor of a run, created as a stub if it is not in memory; ``head`` as it was just read."""
+        actor = self._by_key.get(identity.key)
+        if actor is None:
+            actor = WorkflowActor(self._site, identity, head)
+            self._admit(actor)
+        return actor
+
+    def deliver(self, identity: Identity, message: Message) -> None:
+        """See `Site.deliver`."""
+        self.actor_of(identity).post(Delivery(message))
+
+    def wake(self, key: int) -> None:
+        """See `Site.wake`."""
+        actor = self._by_key.get(key)
+        if actor is None:
+            self.load(key)
+        else:
+            actor.wake_up()
+
+    def load(self, key: int) -> None:
+        """See `Site.load`."""
+        actor = self._by_key.get(key)
+        if actor is not None:
+            if actor.is_loaded or actor.is_loading:
+                return
+            actor.is_loading = True
+        self._wanted[key] = None
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    async def run(self) -> None:
+        """Load what is wanted, in batches, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            if not self._wanted:
+                self._wake = loop.create_future()
+                await self._wake
+                self._wake = None
+            keys = list(self._wanted)[: limits.LOADS_CONCURRENT_MAX]
+            for key in keys:
+                del self._wanted[key]
+            try:
+                runs = await self._site.store.load(keys)
+            except StorageBusyError as problem:
+                _log.warning("reading the journal again: %s", problem)
+                self._wanted.update(dict.fromkeys(keys))
+                await asyncio.sleep(limits.STORE_RETRY_DELAY.total_seconds())
+                continue
+            except StorageError as problem:
+                self._site.fail(problem)
+                return
+            for run in runs:
+                self.take_in(run)
+
+    def take_in(self, run: LoadedRun) -> None:
+        """Give a loaded run to its actor."""
+        actor = self.actor_of(run.record.identity, run.record.head)
+        if not actor.is_loaded:
+            actor.on_loaded(run)
+
+    def _admit(self, actor: Addressable) -> None:
+        assert isinstance(actor, WorkflowActor)
+        identity = actor.identity
+        self._by_key[identity.key] = actor
+        if not actor.is_closed:
+            self._key_by_id[identity.namespace, identity.workflow_id] = identity.key
+
+    def _forget(self, actor: Addressable) -> None:
+        identity = actor.identity
+        if self._by_key.get(identity.key) is actor:
+            del self._by_key[identity.key]
+        if self._key_by_id.get((identity.namespace, identity.workflow_id)) == identity.key:
+            del self._key_by_id[identity.namespace, identity.workflow_id]

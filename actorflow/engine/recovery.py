@@ -1,0 +1,77 @@
+"""Finds the executions that have something to do, page by page, while everybody else is served.
+
+Recovery is nothing but activation: a run is loaded, folded, and its open activities are taken care of. It is replayed
+only when a message needs its program. Runs that merely wait stay where they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from actorflow.core import limits
+from actorflow.engine.population import Population
+from actorflow.engine.registry import WorkerHost
+from actorflow.engine.site import Site
+from actorflow.store.protocol import Share
+
+_log = logging.getLogger("actorflow.engine")
+
+Page = Callable[[int], Awaitable[Sequence[int]]]
+
+
+class Recovery:
+    """Brings back what an earlier process, or the time without a worker, left.
+
+    Args:
+        site: collaborators.
+        population: where loaded runs go.
+    """
+
+    def __init__(self, site: Site, population: Population) -> None:
+        self._site = site
+        self._population = population
+        self._has_resumed_activities = False
+
+    async def resume(self, host: WorkerHost) -> None:
+        """A worker has come: wake what it can serve."""
+        for actor in self._population.actors:
+            if actor.host is host:
+                actor.try_now()
+        if not self._has_resumed_activities:
+            self._has_resumed_activities = True
+            count = await self._wake_pages(lambda after: self._site.store.busy(after, limits.RECOVERY_PAGE))
+            if count:
+                _log.info("recovered %d executions with open activities", count)
+        if host.workflows:
+            share, types = Share(host.namespace, host.task_queue), list(host.workflows)
+            store = self._site.store
+            await self._wake_pages(lambda after: store.arrivals(share, types, after, limits.RECOVERY_PAGE))
+            await self._wake_sleepers(share, types)
+
+    async def _wake_pages(self, page: Page) -> int:
+        after, count = 0, 0
+        while keys := await page(after):
+            for run in await self._site.store.load(keys):
+                self._population.take_in(run)
+            after, count = keys[-1], count + len(keys)
+            await asyncio.sleep(0)  # whoever else is ready goes first
+        return count
+
+    async def _wake_sleepers(self, share: Share, types: Sequence[str]) -> None:
+        """Wake runs whose timers fell due, and come back for the next one that an earlier process left."""
+        now = self._site.clock.now()
+        next_at: datetime | None
+        while True:
+            keys, next_at = await self._site.store.due(share, types, now, limits.RECOVERY_PAGE)
+            fresh = [key for key in keys if self._population.by_key(key) is None]
+            for run in await self._site.store.load(fresh):
+                self._population.take_in(run)
+            if len(keys) < limits.RECOVERY_PAGE or not fresh:
+                break
+            await self._site.journal.settled()
+        if next_at is not None:
+            delay = (next_at - self._site.clock.now()).total_seconds()
+            self._site.clock.call_later(max(delay, 0.0), lambda: self._site.spawn(self._wake_sleepers(share, types)))

@@ -1,0 +1,127 @@
+"""Which workers are here, and what they can run."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from datetime import timedelta
+from typing import Protocol
+
+from actorflow.actors.residency import Residency
+from actorflow.converter import DataConverter
+from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
+from actorflow.pool.executors import LoopExecutor, ThreadExecutor
+from actorflow.pool.slots import Slots, TaskQueue
+
+
+class Interruptible(Protocol):
+    """An attempt that is running."""
+
+    @property
+    def name(self) -> str:
+        """What runs, for people."""
+        ...
+
+    def request_cancel(self, *, at_once: bool = False) -> None:
+        """Ask it to stop."""
+        ...
+
+
+class WorkerHost:
+    """One registered worker: its definitions, its slots, and the programs it keeps in memory."""
+
+    def __init__(
+        self,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        namespace: str,
+        task_queue: str,
+        workflows: Mapping[str, WorkflowDefinition],
+        activities: Mapping[str, ActivityDefinition],
+        converter: DataConverter,
+        activity_executor: Executor | None,
+        activities_max: int,
+        cached_max: int,
+        failure_types: tuple[type[BaseException], ...],
+        graceful_shutdown_timeout: timedelta,
+        identity: str,
+    ) -> None:
+        self.namespace = namespace
+        self.task_queue = task_queue
+        self.workflows = workflows
+        self.activities = activities
+        self.converter = converter
+        self.failure_types = failure_types
+        self.graceful_shutdown_timeout = graceful_shutdown_timeout
+        self.identity = identity
+        self.slots: Slots[WorkerHost] = Slots(self, activities_max)
+        self.residency = Residency(cached_max, loop.time)
+        self.loop_executor = LoopExecutor(loop)
+        self.thread_executor = ThreadExecutor(loop, activity_executor) if activity_executor is not None else None
+        self.context = contextvars.copy_context()
+        self.is_shutting_down = False
+        self.attempts: set[Interruptible] = set()
+        self._idle_waiters: list[asyncio.Future[None]] = []
+
+    def on_attempt_ended(self) -> None:
+        """An attempt has left; tell who waits for the last one."""
+        if not self.attempts:
+            for waiter in self._idle_waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._idle_waiters.clear()
+
+    async def until_idle(self) -> None:
+        """Wait until no attempt runs here."""
+        if self.attempts:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle_waiters.append(waiter)
+            await waiter
+
+
+class Registry:
+    """The workers of an engine by what they serve."""
+
+    def __init__(self) -> None:
+        self._hosts: list[WorkerHost] = []
+        self._by_type: dict[tuple[str, str, str], WorkerHost] = {}
+        self._queues: dict[tuple[str, str], TaskQueue[WorkerHost]] = {}
+
+    @property
+    def hosts(self) -> list[WorkerHost]:
+        """Every worker that is registered."""
+        return list(self._hosts)
+
+    def add(self, host: WorkerHost) -> None:
+        """A worker has come."""
+        self._hosts.append(host)
+        self._index()
+        if host.activities:
+            self.queue(host.namespace, host.task_queue).add(host.slots)
+
+    def remove(self, host: WorkerHost) -> None:
+        """A worker leaves: nothing new is given to it."""
+        self._hosts.remove(host)
+        self._index()
+        if host.activities:
+            self.queue(host.namespace, host.task_queue).remove(host.slots)
+
+    def host_of(self, namespace: str, task_queue: str, workflow_type: str) -> WorkerHost | None:
+        """The worker that runs executions of this type; None if nobody here does."""
+        return self._by_type.get((namespace, task_queue, workflow_type))
+
+    def queue(self, namespace: str, task_queue: str) -> TaskQueue[WorkerHost]:
+        """The line in which activities of a task queue wait."""
+        found = self._queues.get((namespace, task_queue))
+        if found is None:
+            found = self._queues[namespace, task_queue] = TaskQueue()
+        return found
+
+    def _index(self) -> None:
+        self._by_type = {
+            (host.namespace, host.task_queue, workflow_type): host
+            for host in reversed(self._hosts)
+            for workflow_type in host.workflows
+        }

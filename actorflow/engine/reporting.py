@@ -1,0 +1,56 @@
+"""What the engine says to people about the code it runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from actorflow.exceptions import PayloadError
+from actorflow.store.protocol import Identity
+
+_log = logging.getLogger("actorflow.workflow")
+
+
+class ProgramReporter:
+    """Logs what happens inside one program and fails nothing."""
+
+    __slots__ = ("_identity",)
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    def dropped_signal(self, name: str, problem: PayloadError) -> None:
+        """See `core.program.instance.Reporter`."""
+        _log.error(
+            "signal %r for workflow %r (run %s) was dropped: %s",
+            name,
+            self._identity.workflow_id,
+            self._identity.run_id,
+            problem,
+        )
+
+    def loop_error(self, context: Mapping[str, Any]) -> None:
+        """See `core.program.instance.Reporter`."""
+        problem = context.get("exception")
+        _log.error(
+            "in workflow %r (run %s): %s",
+            self._identity.workflow_id,
+            self._identity.run_id,
+            context.get("message", "unhandled exception"),
+            exc_info=problem if isinstance(problem, BaseException) else None,
+        )
+
+
+def report_turn_failure(identity: Identity, problem: BaseException, *, attempts: int, parked: str | None) -> None:
+    """Say that a turn failed, with the user's traceback, and what follows."""
+    follows = "it is parked until its code changes" if parked else "it will be tried again"
+    _log.warning(
+        "Failed activation on workflow %r with ID %s and run ID %s (failure %d of this turn; %s)",
+        identity.workflow_type,
+        identity.workflow_id,
+        identity.run_id,
+        attempts,
+        follows,
+        exc_info=problem,
+    )

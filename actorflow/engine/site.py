@@ -1,0 +1,74 @@
+"""What the actors of one engine share. It knows no actor; where actors must reach each other it is given callables."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from actorflow.actors.dispatcher import Dispatcher
+from actorflow.clock import Clock
+from actorflow.core.messages import Message
+from actorflow.engine.group_commit import GroupCommit
+from actorflow.engine.health import Health
+from actorflow.engine.registry import Registry
+from actorflow.engine.wakes import Wakes
+from actorflow.exceptions import StorageError
+from actorflow.service import Closed, Parked
+from actorflow.store.protocol import Identity, Store
+
+
+class OpenActivity(Protocol):
+    """An activity that is being taken care of."""
+
+    def request_cancel(self) -> None:
+        """The workflow wants it stopped."""
+        ...
+
+    def abandon(self) -> None:
+        """The execution is over: stop it if possible, its outcome matters no more."""
+        ...
+
+
+class Addressable(Protocol):
+    """An actor others can find by the identity of its run."""
+
+    identity: Identity
+
+
+class Site:
+    """Collaborators of every actor.
+
+    Attributes:
+        deliver: bring a message of our own (an outcome, a timer) to a run, loading it if need be.
+        wake: a run's earliest timer is due.
+        load: read a run from the store and wake it.
+        admit: make an actor known; forget: it has left memory.
+        fail: stop the engine because of this error.
+        spawn: run a coroutine in the background, for as long as the engine lives.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, clock: Clock, *, slice_seconds: float) -> None:
+        self.loop = loop
+        self.store = store
+        self.clock = clock
+        self.registry = Registry()
+        self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem))
+        self.dispatcher = Dispatcher(loop, self.journal.flush, slice_seconds=slice_seconds)
+        self.wakes = Wakes(clock, lambda key: self.wake(key))
+        self.health = Health(loop)
+        self.activities: dict[int, dict[str, OpenActivity]] = {}
+        self.waiters: dict[int, list[asyncio.Future[Closed | Parked]]] = {}
+        self.deliver: Callable[[Identity, Message], None]
+        self.wake: Callable[[int], None]
+        self.load: Callable[[int], None]
+        self.admit: Callable[[Addressable], None]
+        self.forget: Callable[[Addressable], None]
+        self.fail: Callable[[StorageError], None]
+        self.spawn: Callable[[Coroutine[Any, Any, None]], None]
+
+    def answer_waiters(self, key: int, answer: Closed | Parked) -> None:
+        """Answer everybody who waits for the end of a run."""
+        for waiter in self.waiters.pop(key, ()):
+            if not waiter.done():
+                waiter.set_result(answer)

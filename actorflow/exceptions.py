@@ -1,0 +1,358 @@
+"""Every error a program or a caller can meet; the failure classes follow the Temporal Python SDK."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any
+
+
+class ActorflowError(Exception):
+    """Root of every error actorflow raises on purpose."""
+
+
+class TemporalError(ActorflowError):
+    """The public SDK's name for its root error; kept so that ported programs can catch it."""
+
+
+class FailureError(TemporalError):
+    """An outcome that fails a workflow execution (any other exception fails only the turn and is retried).
+
+    Args:
+        message: what happened, for people.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self._message = message
+        self._stack_trace: str = ""
+
+    @property
+    def message(self) -> str:
+        """The message without the type in front of it."""
+        return self._message
+
+    @property
+    def cause(self) -> BaseException | None:
+        """The failure behind this one (``__cause__``), or None."""
+        return self.__cause__
+
+    @property
+    def stack_trace(self) -> str:
+        """Traceback text recorded where the failure happened; empty if it never left this process."""
+        return self._stack_trace
+
+
+class ApplicationErrorCategory(IntEnum):
+    """How loudly an application error is reported."""
+
+    UNSPECIFIED = 0
+    BENIGN = 1
+
+
+class ApplicationError(FailureError):
+    """A failure in the words of the application.
+
+    Args:
+        message: what happened.
+        details: values for programs; they travel through the data converter.
+        type: a name that retry policies and callers can match on.
+        non_retryable: True if another attempt can't help.
+        next_retry_delay: overrides the retry policy's back-off for the next attempt.
+        category: BENIGN keeps an expected failure out of the warning log.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *details: Any,
+        type: str | None = None,
+        non_retryable: bool = False,
+        next_retry_delay: timedelta | None = None,
+        category: ApplicationErrorCategory = ApplicationErrorCategory.UNSPECIFIED,
+    ) -> None:
+        super().__init__(f"{type}: {message}" if type else message)
+        self._message = message
+        self._details = details
+        self._type = type
+        self._non_retryable = non_retryable
+        self._next_retry_delay = next_retry_delay
+        self._category = category
+
+    @property
+    def details(self) -> Sequence[Any]:
+        """Values given with the failure, decoded."""
+        return self._details
+
+    @property
+    def type(self) -> str | None:
+        """The name retry policies match on."""
+        return self._type
+
+    @property
+    def non_retryable(self) -> bool:
+        """True if another attempt can't help."""
+        return self._non_retryable
+
+    @property
+    def next_retry_delay(self) -> timedelta | None:
+        """Wait this long before the next attempt, whatever the policy says."""
+        return self._next_retry_delay
+
+    @property
+    def category(self) -> ApplicationErrorCategory:
+        """How loudly the failure is reported."""
+        return self._category
+
+
+class CancelledError(FailureError):
+    """An execution or an activity ended because somebody asked it to.
+
+    Not asyncio's: that one means "this await is cancelled", this one is an outcome.
+    """
+
+    def __init__(self, message: str = "Cancelled", *details: Any) -> None:
+        super().__init__(message)
+        self._details = details
+
+    @property
+    def details(self) -> Sequence[Any]:
+        """Values recorded with the cancellation."""
+        return self._details
+
+
+class TerminatedError(FailureError):
+    """An execution was ended from outside without asking its program."""
+
+    def __init__(self, message: str, *details: Any) -> None:
+        super().__init__(message)
+        self._details = details
+
+    @property
+    def details(self) -> Sequence[Any]:
+        """Values given with the termination."""
+        return self._details
+
+
+class TimeoutType(IntEnum):
+    """Which clock ran out."""
+
+    START_TO_CLOSE = 1
+    SCHEDULE_TO_START = 2
+    SCHEDULE_TO_CLOSE = 3
+    HEARTBEAT = 4
+
+
+class TimeoutError(FailureError):
+    """A timeout of an activity or an execution ran out.
+
+    Args:
+        message: what timed out.
+        type: which clock.
+        last_heartbeat_details: the last details the activity recorded.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        type: TimeoutType | None,
+        last_heartbeat_details: Sequence[Any] = (),
+    ) -> None:
+        super().__init__(message)
+        self._type = type
+        self._last_heartbeat_details = last_heartbeat_details
+
+    @property
+    def type(self) -> TimeoutType | None:
+        """Which clock ran out."""
+        return self._type
+
+    @property
+    def last_heartbeat_details(self) -> Sequence[Any]:
+        """The last details the activity recorded before the timeout."""
+        return self._last_heartbeat_details
+
+
+class ServerError(FailureError):
+    """A failure of the runtime itself rather than of user code."""
+
+    def __init__(self, message: str, *, non_retryable: bool = False) -> None:
+        super().__init__(message)
+        self._non_retryable = non_retryable
+
+    @property
+    def non_retryable(self) -> bool:
+        """True if another attempt can't help."""
+        return self._non_retryable
+
+
+class RetryState(IntEnum):
+    """Why an activity or a child was not tried again."""
+
+    IN_PROGRESS = 1
+    NON_RETRYABLE_FAILURE = 2
+    TIMEOUT = 3
+    MAXIMUM_ATTEMPTS_REACHED = 4
+    RETRY_POLICY_NOT_SET = 5
+    INTERNAL_SERVER_ERROR = 6
+    CANCEL_REQUESTED = 7
+
+
+class ActivityError(FailureError):
+    """An activity did not complete; ``cause`` says why.
+
+    Raised inside the workflow where the activity is awaited.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        scheduled_event_id: int,
+        started_event_id: int,
+        identity: str,
+        activity_type: str,
+        activity_id: str,
+        retry_state: RetryState | None,
+    ) -> None:
+        super().__init__(message)
+        self._scheduled_event_id = scheduled_event_id
+        self._started_event_id = started_event_id
+        self._identity = identity
+        self._activity_type = activity_type
+        self._activity_id = activity_id
+        self._retry_state = retry_state
+
+    @property
+    def scheduled_event_id(self) -> int:
+        """Number of the event that scheduled the activity."""
+        return self._scheduled_event_id
+
+    @property
+    def started_event_id(self) -> int:
+        """Number of the event that started the last attempt; 0 if it never started."""
+        return self._started_event_id
+
+    @property
+    def identity(self) -> str:
+        """Who ran the last attempt."""
+        return self._identity
+
+    @property
+    def activity_type(self) -> str:
+        """Registered name of the activity."""
+        return self._activity_type
+
+    @property
+    def activity_id(self) -> str:
+        """Id of the activity within its workflow execution."""
+        return self._activity_id
+
+    @property
+    def retry_state(self) -> RetryState | None:
+        """Why it was not tried again."""
+        return self._retry_state
+
+
+class WorkflowAlreadyStartedError(FailureError):
+    """A workflow id is taken: an open run has it, or the reuse policy forbids another run."""
+
+    def __init__(self, workflow_id: str, workflow_type: str, *, run_id: str | None = None) -> None:
+        super().__init__(
+            f"Workflow execution already started: id {workflow_id!r} belongs to run {run_id} of type {workflow_type!r}; "
+            "choose another id, wait for it, or pass id_conflict_policy / id_reuse_policy"
+        )
+        self.workflow_id = workflow_id
+        self.workflow_type = workflow_type
+        self.run_id = run_id
+
+
+class WorkflowParkedError(ActorflowError):
+    """An execution can't go on until code or an operator changes something; its status stays RUNNING.
+
+    ``__cause__`` is the exception its program raised. Nothing is lost: messages are kept, and the execution goes on
+    by itself when the process starts with code that works.
+    """
+
+    def __init__(self, workflow_id: str, run_id: str, reason: str) -> None:
+        super().__init__(
+            f"workflow {workflow_id!r} (run {run_id}) is parked: {reason}; "
+            "fix the workflow code and start the process again, or terminate the execution"
+        )
+        self.workflow_id = workflow_id
+        self.run_id = run_id
+        self.reason = reason
+
+
+class PayloadError(ActorflowError):
+    """A value can't be encoded, or stored bytes can't be decoded into the type the code declares."""
+
+
+class PayloadTooLargeError(PayloadError):
+    """An encoded value is over the hard limit; nothing was written."""
+
+    def __init__(self, what: str, *, size: int, limit: int) -> None:
+        super().__init__(
+            f"{what} takes {size:,} bytes encoded, over the limit of {limit:,}; "
+            "store it elsewhere (a file, an object store) and pass a reference"
+        )
+        self.size = size
+        self.limit = limit
+
+
+class StorageError(ActorflowError):
+    """The store can't do what was asked; the message names the file and the remedy."""
+
+
+class StorageFullError(StorageError):
+    """The disk is full. What was decided is kept and written as soon as there is space; new work is refused."""
+
+
+class StorageBusyError(StorageError):
+    """Somebody else holds a lock on the database file."""
+
+
+class StorageOwnedError(StorageError):
+    """Another process, loop or thread owns the database file."""
+
+
+class StorageFailedError(StorageError):
+    """The store failed in a way that can't be retried (I/O error, lost ownership, journal behind its acknowledgements).
+
+    The engine has stopped: every call raises, nothing more is acknowledged. Restart to read the disk again.
+    """
+
+
+class NotOurFileError(StorageError):
+    """The path is not an actorflow database (or is a directory, or can't be written). It was left as it is."""
+
+
+class NewerSchemaError(StorageError):
+    """The database was written by a newer version of actorflow. It was left as it is."""
+
+
+class CorruptJournalError(StorageError):
+    """A journal row does not match its checksum, or rows are missing."""
+
+
+class MailboxFullError(ActorflowError):
+    """An execution holds as many unprocessed messages as it may."""
+
+    def __init__(self, workflow_id: str, *, limit: int) -> None:
+        super().__init__(f"workflow {workflow_id!r} holds {limit} unprocessed messages; wait until it has caught up")
+        self.workflow_id = workflow_id
+        self.limit = limit
+
+
+class EngineStoppedError(ActorflowError):
+    """The engine behind this client is closed or has failed; connect again."""
+
+
+def is_cancelled_exception(exception: BaseException) -> bool:
+    """True if the exception means cancellation: asyncio's, ours, or an activity or child error caused by one."""
+    if isinstance(exception, asyncio.CancelledError | CancelledError):
+        return True
+    return isinstance(exception, ActivityError) and isinstance(exception.cause, CancelledError)

@@ -1,0 +1,1 @@
+"""Where activities wait, and who runs them."""

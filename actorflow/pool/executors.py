@@ -1,0 +1,95 @@
+"""Runs one attempt of an activity: on the event loop, or in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+Done = Callable[[Any, BaseException | None], None]
+"""Called on the event loop when an attempt has ended: with its result, or with what it raised."""
+
+
+class RunningAttempt(Protocol):
+    """An attempt under way."""
+
+    def cancel(self) -> None:
+        """Ask it to stop; it ends when it ends."""
+        ...
+
+
+class LoopExecutor:
+    """Runs ``async def`` activities as tasks of the event loop, and keeps them from being collected."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(
+        self, call: Callable[[], Awaitable[Any]], context: contextvars.Context, done: Done, *, name: str
+    ) -> RunningAttempt:
+        """Start an attempt; ``done`` is called once, whatever happens."""
+        task = self._loop.create_task(self._attempt(call, done), context=context, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _attempt(self, call: Callable[[], Awaitable[Any]], done: Done) -> None:
+        try:
+            result = await call()
+        except (Exception, asyncio.CancelledError, SystemExit) as problem:
+            done(None, problem)
+        else:
+            done(result, None)
+
+
+class ThreadExecutor:
+    """Runs plain functions in an executor of the user's."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, executor: Executor) -> None:
+        self._loop = loop
+        self._executor = executor
+
+    def start(self, call: Callable[[], Any], context: contextvars.Context, done: Done, *, name: str) -> RunningAttempt:
+        """Start an attempt; ``done`` is called once, on the loop, whatever happens."""
+        future = self._executor.submit(_call_in, context, call)
+
+        def tell(finished: Any) -> None:
+            try:
+                self._loop.call_soon_threadsafe(_hand_over, finished, done)
+            except RuntimeError:
+                return  # the loop has been closed: nobody is left to tell, and the attempt counts as lost
+
+        future.add_done_callback(tell)
+        return _ThreadAttempt(future, name)
+
+
+class _ThreadAttempt:
+    """A thread can't be stopped from outside; only an attempt that has not begun can be taken back."""
+
+    def __init__(self, future: Any, name: str) -> None:
+        self._future = future
+        self.name = name
+
+    def cancel(self) -> None:
+        self._future.cancel()
+
+
+def _call_in(context: contextvars.Context, call: Callable[[], Any]) -> Any:
+    try:
+        return context.run(call)
+    except SystemExit as problem:
+        raise RuntimeError(f"the activity called sys.exit({problem.code!r})") from problem
+
+
+def _hand_over(finished: Any, done: Done) -> None:
+    if finished.cancelled():
+        done(None, asyncio.CancelledError())
+        return
+    problem = finished.exception()
+    if problem is None:
+        done(finished.result(), None)
+    else:
+        done(None, problem)

@@ -1,0 +1,200 @@
+"""What a client may ask of whoever hosts executions, and how a refusal looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import IntEnum
+from typing import Protocol
+
+import msgspec
+
+from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.converter import Failure, Payload
+from actorflow.core.events import AnyEvent
+from actorflow.core.journal import Turn
+from actorflow.exceptions import ActorflowError
+
+
+class RPCStatusCode(IntEnum):
+    """Kinds of refusal, numbered as in gRPC so that ported programs can compare them."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+class RPCError(ActorflowError):
+    """The service refused a call; ``status`` says what kind of refusal it is."""
+
+    def __init__(self, message: str, status: RPCStatusCode) -> None:
+        super().__init__(message)
+        self._message = message
+        self._status = status
+
+    @property
+    def message(self) -> str:
+        """What was refused and why."""
+        return self._message
+
+    @property
+    def status(self) -> RPCStatusCode:
+        """The kind of refusal."""
+        return self._status
+
+
+def not_found(workflow_id: str, run_id: str | None, namespace: str) -> RPCError:
+    """There is no such execution."""
+    run = f" with run id {run_id!r}" if run_id else ""
+    return RPCError(
+        f"workflow not found for ID: {workflow_id}{run} in namespace {namespace!r}; check the id and the database",
+        RPCStatusCode.NOT_FOUND,
+    )
+
+
+def already_closed(workflow_id: str, status: str) -> RPCError:
+    """The execution is over, so it can't take this any more."""
+    return RPCError(
+        f"workflow execution already completed: {workflow_id!r} is {status}; start it again if it must go on",
+        RPCStatusCode.NOT_FOUND,
+    )
+
+
+class StartRequest(msgspec.Struct, frozen=True):
+    """Start a workflow execution."""
+
+    namespace: str
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
+    input: tuple[Payload, ...]
+    reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE
+    conflict: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED
+    request_id: str = ""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Which execution a call is for; without a run id the current run of the workflow id."""
+
+    namespace: str
+    workflow_id: str
+    run_id: str | None = None
+
+
+class PendingActivityInfo(msgspec.Struct, frozen=True):
+    """An activity of an open execution."""
+
+    activity_id: str
+    activity_type: str
+    attempt: int
+    state: str
+    scheduled_at: datetime
+    next_attempt_at: datetime | None = None
+    last_failure: Failure | None = None
+
+
+class Description(msgspec.Struct, frozen=True):
+    """An execution as it stands on disk."""
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str
+    status: str
+    started_at: datetime
+    closed_at: datetime | None
+    history_length: int
+    parked: str | None = None
+    last_failure: Failure | None = None
+    turn_failures: int = 0
+    pending_activities: tuple[PendingActivityInfo, ...] = ()
+    pending_timers: int = 0
+    inbox_messages: int = 0
+
+
+class Closed(msgspec.Struct, frozen=True):
+    """How an execution ended."""
+
+    run_id: str
+    event: AnyEvent
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """An execution does not end now: it can't go on until something changes."""
+
+    run_id: str
+    reason: str
+    failure: Failure
+
+
+class QueryRejected(msgspec.Struct, frozen=True):
+    """A query was not asked because of the execution's status."""
+
+    status: str
+
+
+class Service(Protocol):
+    """What a client may ask; implemented by an engine in this process, and later over a network.
+
+    Raises (all methods):
+        RPCError: there is no such execution (NOT_FOUND), or it can't take the call.
+        StorageError, EngineStoppedError: the journal can't be written or read.
+    """
+
+    async def start(self, request: StartRequest) -> tuple[str, bool]:
+        """Begin an execution durably. Returns its run id, and whether this call is what began it.
+
+        Raises:
+            WorkflowAlreadyStartedError: the policies refuse it.
+        """
+        ...
+
+    async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
+        """Deliver a signal durably."""
+        ...
+
+    async def query(
+        self,
+        target: Target,
+        name: str,
+        input: tuple[Payload, ...],
+        reject: QueryRejectCondition | None,
+        timeout: float | None,
+    ) -> Payload | Failure | Parked | QueryRejected:
+        """Ask the program; the answer reflects every signal acknowledged before."""
+        ...
+
+    async def cancel(self, target: Target, reason: str) -> None:
+        """Ask the program to stop; silent if it has closed."""
+        ...
+
+    async def terminate(self, target: Target, reason: str, details: tuple[Payload, ...]) -> None:
+        """End the execution without asking its program."""
+        ...
+
+    async def describe(self, target: Target) -> Description:
+        """The execution as it stands on disk."""
+        ...
+
+    async def history(self, target: Target) -> Sequence[Turn]:
+        """All turns of the execution so far."""
+        ...
+
+    async def result(self, target: Target) -> Closed | Parked:
+        """Wait until the execution closes, or is parked."""
+        ...

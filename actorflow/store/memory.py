@@ -1,0 +1,180 @@
+"""A store that forgets everything with the process: for ``memory://``, and the reference for the other stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from actorflow.core.journal import TurnRow
+from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open
+from actorflow.store.protocol import (
+    COMMITTED,
+    ActivityRow,
+    Begin,
+    Change,
+    Conflict,
+    Head,
+    Identity,
+    InboxRow,
+    LoadedRun,
+    Outcome,
+    RunRecord,
+    Share,
+)
+
+
+class _Run:
+    """Everything about one run; the rows are frozen, only the collections change."""
+
+    def __init__(self, identity: Identity, head: Head) -> None:
+        self.identity = identity
+        self.head = head
+        self.turns: list[TurnRow] = []
+        self.inbox: dict[int, InboxRow] = {}
+        self.activities: dict[str, ActivityRow] = {}
+
+    @property
+    def record(self) -> RunRecord:
+        return RunRecord(self.identity, self.head)
+
+    def apply(self, change: Change) -> None:
+        self.head = change.head or self.head
+        self.turns.extend(change.turns)
+        self.inbox.update((row.seq, row) for row in change.arrived)
+        for seq in change.consumed:
+            self.inbox.pop(seq, None)
+        self.activities.update((row.activity_id, row) for row in change.activities)
+        for activity_id in change.finished:
+            self.activities.pop(activity_id, None)
+
+    def loaded(self) -> LoadedRun:
+        inbox = tuple(self.inbox[seq] for seq in sorted(self.inbox))
+        activities = tuple(self.activities[name] for name in sorted(self.activities))
+        return LoadedRun(self.record, tuple(self.turns), inbox, activities)
+
+    def is_hosted(self, share: Share, workflow_types: Sequence[str]) -> bool:
+        """True if the run is open, and of this share and one of these types."""
+        run = self.identity
+        same_share = (run.namespace, run.task_queue, run.shard) == (share.namespace, share.task_queue, share.shard)
+        return is_open(self.head) and same_share and run.workflow_type in workflow_types
+
+
+class MemoryStore:
+    """See `actorflow.store.protocol.Store`; nothing here waits, and nothing is durable."""
+
+    def __init__(self) -> None:
+        self._runs: dict[int, _Run] = {}
+        self._runs_by_id: dict[tuple[str, str], list[_Run]] = {}
+        self._last_key = 0
+        self._last_seq = 0
+        self._commits = 0
+        self._changes = 0
+
+    async def open(self) -> None:
+        """See `Store.open`."""
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+
+    def new_run_key(self) -> int:
+        """See `Store.new_run_key`."""
+        self._last_key += 1
+        return self._last_key
+
+    def new_inbox_seq(self) -> int:
+        """See `Store.new_inbox_seq`."""
+        self._last_seq += 1
+        return self._last_seq
+
+    async def commit(self, batch: Sequence[Change]) -> Sequence[Outcome]:
+        """See `Store.commit`."""
+        check_shape(batch)
+        self._commits += bool(batch)
+        self._changes += len(batch)
+        return [self._commit(change) for change in batch]
+
+    def _commit(self, change: Change) -> Outcome:
+        conflict = self._begin(change.begin, change) if change.begin else self._change(change)
+        return conflict or COMMITTED
+
+    def _begin(self, begin: Begin, change: Change) -> Conflict | None:
+        identity = begin.identity
+        runs = self._runs_of(identity.namespace, identity.workflow_id)
+        conflict = begin_conflict(
+            begin,
+            repeated=_record(run for run in runs if begin.identity.request_id == run.identity.request_id != ""),
+            open_run=_record(run for run in runs if is_open(run.head)),
+            last=_record(reversed(runs)),
+        )
+        if conflict is None and change.head is not None:
+            run = self._runs[change.key] = _Run(identity, change.head)
+            self._runs_by_id.setdefault((identity.namespace, identity.workflow_id), []).append(run)
+            run.apply(change)
+        return conflict
+
+    def _change(self, change: Change) -> Conflict | None:
+        run = self._runs.get(change.key)
+        conflict = change_conflict(change, run and run.record)
+        if conflict is None and run is not None:
+            run.apply(change)
+        return conflict
+
+    def _runs_of(self, namespace: str, workflow_id: str) -> Sequence[_Run]:
+        return self._runs_by_id.get((namespace, workflow_id), ())
+
+    async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
+        """See `Store.find`."""
+        runs = self._runs_of(namespace, workflow_id)
+        if run_id is not None:
+            return _record(run for run in runs if run.identity.run_id == run_id)
+        return _record(run for run in runs if is_open(run.head)) or _record(reversed(runs))
+
+    async def load(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
+        """See `Store.load`."""
+        return [self._runs[key].loaded() for key in keys if key in self._runs]
+
+    async def busy(self, after: int, limit: int) -> Sequence[int]:
+        """See `Store.busy`."""
+        return self._keys(
+            after, limit, (run for run in self._runs.values() if is_open(run.head) and run.head.open_activities > 0)
+        )
+
+    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
+        """See `Store.arrivals`."""
+        hosted = (run for run in self._runs.values() if run.is_hosted(share, workflow_types))
+        return self._keys(after, limit, (run for run in hosted if run.inbox or run.head.failing is not None))
+
+    def _keys(self, after: int, limit: int, runs: Iterable[_Run]) -> Sequence[int]:
+        return sorted(run.identity.key for run in runs if run.identity.key > after)[:limit]
+
+    async def due(
+        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
+    ) -> tuple[Sequence[int], datetime | None]:
+        """See `Store.due`."""
+        waiting = sorted(
+            (run.head.wake_at, run.identity.key)
+            for run in self._runs.values()
+            if run.is_hosted(share, workflow_types) and run.head.parked is None and run.head.wake_at is not None
+        )
+        due = [key for wake_at, key in waiting if wake_at <= now]
+        return due[:limit], next((wake_at for wake_at, _ in waiting if wake_at > now), None)
+
+    async def journal(self, key: int) -> Sequence[TurnRow]:
+        """See `Store.journal`."""
+        run = self._runs.get(key)
+        return tuple(run.turns) if run else ()
+
+    def facts(self) -> dict[str, object]:
+        """See `Store.facts`."""
+        return {
+            "store": "memory",
+            "path": None,
+            "synchronous": None,
+            "journal_mode": None,
+            "commits": self._commits,
+            "changes": self._changes,
+        }
+
+
+def _record(runs: Iterable[_Run]) -> RunRecord | None:
+    return next((run.record for run in runs), None)

@@ -1,0 +1,150 @@
+"""The file on disk: which one it is, whether it is ours, and whether it is still the one we opened."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from actorflow.exceptions import NewerSchemaError, NotOurFileError, StorageFailedError
+
+APPLICATION_ID: Final = 0x61666C77
+"""'aflw', in the header of every database of ours."""
+
+_HEADER_BYTES: Final = 100
+_MAGIC: Final = b"SQLite format 3\0"
+_USER_VERSION_AT: Final = 60
+_APPLICATION_ID_AT: Final = 68
+
+# Their locks or their shared memory don't keep two hosts apart. Local ones that look similar (9p, overlay) are left in.
+_NETWORK_FILE_SYSTEMS: Final = frozenset(
+    ("afs", "beegfs", "ceph", "cifs", "fuse.glusterfs", "fuse.sshfs", "lustre", "ncpfs", "nfs", "nfs4", "smb3", "smbfs")
+)
+
+Identity = tuple[int, int]
+"""Device and inode: what a file is, whatever name it is reached by."""
+
+
+def file_identity(path: str | os.PathLike[str]) -> Identity | None:
+    """Device and inode of a file, or None while it does not exist. Links to one file have one identity."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return (found.st_dev, found.st_ino)
+
+
+def check_place(path: Path) -> None:
+    """Refuse a path where no database can be kept, before anything is created there.
+
+    Raises:
+        NotOurFileError: the path is a directory or not a plain file, it or its folder can't be written, it has more
+            than one hard link, or its file system is shared over a network.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        raise NotOurFileError(f"{path}: the folder {folder} does not exist; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NotOurFileError(f"{path}: the folder {folder} can't be written; SQLite keeps two more files beside it")
+    file_system = _file_system(folder)
+    if file_system in _NETWORK_FILE_SYSTEMS:
+        raise NotOurFileError(f"{path}: {file_system} is a network file system; put the database on a local disk")
+    if path.exists():
+        _check_file(path, path.stat())
+
+
+def _check_file(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise NotOurFileError(f"{path} is a directory; name a file in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise NotOurFileError(f"{path} is not a plain file; name another one")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise NotOurFileError(f"{path} can't be read and written by this user; change its permissions")
+    if found.st_nlink > 1:
+        raise NotOurFileError(
+            f"{path} has {found.st_nlink} hard links: each name would have a WAL and a lock of its own, and the "
+            "journal would be torn; remove the other names"
+        )
+
+
+def check_header(path: Path, *, version: int) -> None:
+    """Refuse a file that is not ours or that a newer version wrote; it is only read. An empty file may become ours.
+
+    Only the holder of the lock may call this, and only before it connects: closing a file drops the locks that SQLite
+    holds on it for this process.
+
+    Raises:
+        NotOurFileError, NewerSchemaError: see `Store.open`.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+    if not header:
+        return
+    if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
+        raise NotOurFileError(f"{path} is not a SQLite database; it was left as it is. Name another file")
+    if _number(header, _APPLICATION_ID_AT) != APPLICATION_ID:
+        raise NotOurFileError(f"{path} is a database of another program; it was left as it is. Name another file")
+    check_schema_version(path, _number(header, _USER_VERSION_AT), known=version)
+
+
+def check_schema_version(path: Path, found: int, *, known: int) -> None:
+    """Raise NewerSchemaError if a newer version of actorflow wrote the file."""
+    if found > known:
+        raise NewerSchemaError(
+            f"{path} has schema {found}, this version of actorflow knows {known}; it was left as it is. "
+            "Install the version that wrote it, or a newer one"
+        )
+
+
+def sync_folder(path: Path) -> None:
+    """Make a file's name durable: syncing a new file says nothing about its folder's entry."""
+    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class FileGuard:
+    """Notices when the database or its WAL was deleted or replaced under an open connection.
+
+    SQLite goes on writing to the deleted file: every commit succeeds and is gone with the process. It happens when
+    another program closes the database as the last one it knows of.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._wal = Path(f"{path}-wal")
+        self._identities = self._look()
+
+    def check(self) -> None:
+        """Raise StorageFailedError if either file is not the one that was opened."""
+        if self._look() != self._identities:
+            raise StorageFailedError(
+                f"{self._path}: the database or its -wal file was deleted or replaced while it was in use; the last "
+                "commits may be lost and are not acknowledged. Find the program that touched it, then restart"
+            )
+
+    def _look(self) -> tuple[Identity | None, Identity | None]:
+        return (file_identity(self._path), file_identity(self._wal))
+
+
+def _number(header: bytes, offset: int) -> int:
+    return int.from_bytes(header[offset : offset + 4])
+
+
+def _file_system(folder: Path) -> str | None:
+    """The type of file system a folder is on, where the system says so (Linux)."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return None
+    best: tuple[int, str] | None = None
+    for line in mounts.read_text(errors="replace").splitlines():
+        _, place, kind, *_ = line.split(" ")
+        mounted = place.replace("\\040", " ")
+        if folder.is_relative_to(mounted) and (best is None or len(mounted) >= best[0]):
+            best = (len(mounted), kind)
+    return best[1] if best else None

@@ -1,0 +1,164 @@
+"""Every statement the store runs, apart from the schema.
+
+Statements over many rows take their rows as one VALUES list: one step of SQLite gives the interpreter's lock away
+once, `executemany` once per row. `rows_statement` writes the list; its length is a power of two so that few texts are
+prepared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Final
+
+RUN_COLUMNS: Final = (
+    "key",
+    "namespace",
+    "workflow_id",
+    "run_id",
+    "workflow_type",
+    "task_queue",
+    "started_at",
+    "request_id",
+    "shard",
+    "last_event",
+    "checksum",
+    "status",
+    "wake_at",
+    "open_activities",
+    "closed_at",
+    "failing",
+    "parked",
+)
+"""As `rows.run_record` reads them."""
+
+_RUN: Final = ", ".join(f"run.{column}" for column in RUN_COLUMNS)
+
+# Ownership and counters
+
+BEGIN: Final = "BEGIN IMMEDIATE"
+COMMIT: Final = "COMMIT"
+ROLLBACK: Final = "ROLLBACK"
+SAVEPOINT: Final = "SAVEPOINT change"
+RELEASE: Final = "RELEASE change"
+ROLLBACK_TO: Final = "ROLLBACK TO change"
+
+READ_META: Final = "SELECT epoch, batch, run_key, inbox_seq FROM meta"
+RAISE_EPOCH: Final = "UPDATE meta SET epoch = epoch + 1 RETURNING epoch"
+# The epoch is asserted by the statement that every transaction needs anyway.
+NEXT_BATCH: Final = "UPDATE meta SET batch = ?, run_key = ?, inbox_seq = ? WHERE epoch = ?"
+
+CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
+TRUNCATE_WAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
+QUICK_CHECK: Final = "PRAGMA quick_check(1)"
+
+# Writing: each takes a VALUES list in place of {rows}
+
+ROWS_MAX: Final = 128
+"""Rows of one statement at most; 128 runs are 2,432 variables, every SQLite takes 32,766."""
+
+INSERT_RUNS: Final = f"INSERT INTO run ({', '.join(RUN_COLUMNS)}, generation, epoch) VALUES {{rows}}"
+INSERT_TURNS: Final = "INSERT INTO turn (run, number, at, events, checksum) VALUES {rows}"
+INSERT_INBOX: Final = "INSERT INTO inbox (run, seq, message, received_at, request_id) VALUES {rows}"
+DELETE_INBOX: Final = "DELETE FROM inbox WHERE seq IN (VALUES {rows})"
+PUT_ACTIVITIES: Final = (
+    "INSERT OR REPLACE INTO activity (run, activity_id, attempt, charged, started_at, next_attempt_at, last_failure,"
+    " heartbeat, cancel_requested) VALUES {rows}"
+)
+# Deleting by row value, (run, activity_id) IN (VALUES …), would scan the table.
+DELETE_ACTIVITIES: Final = (
+    "DELETE FROM activity WHERE rowid IN (SELECT activity.rowid FROM (VALUES {rows}) AS old"
+    " CROSS JOIN activity ON activity.run = old.column1 AND activity.activity_id = old.column2)"
+)
+
+_UNCHANGED: Final = (
+    "run.key = new.column1 AND run.generation = 0 AND (new.column2 IS NULL OR run.last_event = new.column2)"
+)
+UPDATE_HEADS: Final = (
+    "UPDATE run SET last_event = new.column3, checksum = new.column4, status = new.column5, wake_at = new.column6,"
+    " open_activities = new.column7, closed_at = new.column8, failing = new.column9, parked = new.column10,"
+    f" generation = new.column11, epoch = new.column12 FROM (VALUES {{rows}}) AS new WHERE {_UNCHANGED}"
+)
+COUNT_UNCHANGED: Final = f"SELECT count(*) FROM (VALUES {{rows}}) AS new CROSS JOIN run WHERE {_UNCHANGED}"
+COUNT_PREDECESSORS: Final = (
+    "SELECT count(*) FROM (VALUES {rows}) AS new WHERE EXISTS (SELECT 1 FROM run"
+    " WHERE run.namespace = new.column1 AND run.workflow_id = new.column2)"
+)
+
+# Reading
+
+RUN_BY_KEY: Final = f"SELECT {_RUN} FROM run WHERE key = ?"
+# An open run has generation 0, a closed one its key: the newest of them is the last one.
+OPEN_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND generation = 0"
+LAST_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? ORDER BY generation DESC LIMIT 1"
+RUN_BY_REQUEST: Final = (
+    f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND request_id = ? AND request_id <> ''"
+)
+RUN_BY_RUN_ID: Final = f"SELECT {_RUN} FROM run WHERE run_id = ? AND namespace = ? AND workflow_id = ?"
+FIND_RUN: Final = (
+    f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? ORDER BY generation <> 0, generation DESC LIMIT 1"
+)
+
+BUSY: Final = "SELECT key FROM run WHERE open_activities > 0 AND generation = 0 AND key > ? ORDER BY key LIMIT ?"
+
+_HOSTED: Final = (
+    "namespace = :namespace AND task_queue = :task_queue AND shard = :shard"
+    " AND workflow_type IN (SELECT value FROM json_each(:workflow_types))"
+)
+ARRIVALS: Final = (
+    "SELECT key FROM (SELECT DISTINCT run AS key FROM inbox WHERE run > :after"
+    " UNION SELECT key FROM run WHERE failing IS NOT NULL AND generation = 0 AND key > :after) AS waiting"
+    f" CROSS JOIN run USING (key) WHERE generation = 0 AND {_HOSTED} ORDER BY key LIMIT :limit"
+)
+_WAITING: Final = f"wake_at IS NOT NULL AND generation = 0 AND parked IS NULL AND {_HOSTED}"
+DUE: Final = (
+    f"SELECT key FROM run INDEXED BY run_due WHERE {_WAITING} AND wake_at <= :now ORDER BY wake_at, key LIMIT :limit"
+)
+NEXT_DUE: Final = (
+    f"SELECT wake_at FROM run INDEXED BY run_due WHERE {_WAITING} AND wake_at > :now ORDER BY wake_at LIMIT 1"
+)
+JOURNAL: Final = "SELECT number, at, events, checksum FROM turn WHERE run = ? ORDER BY number"
+
+
+def _padded(kind: int, table: str, columns: str, width: int) -> str:
+    """One branch of `LOAD`: a kind, the run, and columns filled up to the width of the widest."""
+    names = [name.strip() for name in columns.split(",")]
+    values = [f"{table}.{name}" for name in names] + ["NULL"] * (width - len(names))
+    key = "key" if table == "run" else "run"
+    return (
+        f"SELECT {kind}, {', '.join(values)} FROM json_each(:keys) AS wanted"
+        f" CROSS JOIN {table} WHERE {table}.{key} = wanted.value"
+    )
+
+
+# One statement sees one moment: no commit comes between a head and its rows, and it is one hop to the reader's thread.
+LOAD: Final = " UNION ALL ".join(
+    _padded(kind, table, columns, len(RUN_COLUMNS))
+    for kind, (table, columns) in enumerate(
+        (
+            ("run", ", ".join(RUN_COLUMNS)),
+            ("turn", "run, number, at, events, checksum"),
+            ("inbox", "run, seq, message, received_at, request_id"),
+            (
+                "activity",
+                "run, activity_id, attempt, charged, started_at, next_attempt_at, last_failure, heartbeat,"
+                " cancel_requested",
+            ),
+        )
+    )
+)
+
+
+@cache
+def rows_statement(statement: str, rows: int, columns: int) -> str:
+    """A statement with a VALUES list of so many rows and columns."""
+    row = f"({', '.join('?' * columns)})"
+    return statement.format(rows=", ".join([row] * rows))
+
+
+@cache
+def portions(rows: int) -> Sequence[int]:
+    """How many rows each statement takes, all powers of two."""
+    full, rest = divmod(rows, ROWS_MAX)
+    bits = range(rest.bit_length() - 1, -1, -1)
+    return (*[ROWS_MAX] * full, *[1 << bit for bit in bits if rest >> bit & 1])

@@ -1,0 +1,221 @@
+"""The `Store` on one SQLite file: one writer, two readers."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from actorflow.clock import Clock, SystemClock
+from actorflow.core.journal import TurnRow
+from actorflow.exceptions import StorageError, StorageFailedError
+from actorflow.store.preconditions import check_shape
+from actorflow.store.protocol import Change, LoadedRun, Outcome, RunRecord, Share
+from actorflow.store.sqlite import queries, rows
+from actorflow.store.sqlite.errors import translate
+from actorflow.store.sqlite.reader import Reader
+from actorflow.store.sqlite.session import Profile, Session
+from actorflow.store.sqlite.settings import Synchronous
+from actorflow.store.sqlite.writer import Writer
+
+_READERS: Final = 2
+_BUSY_TIMEOUT: Final = timedelta(seconds=5)
+
+
+class SqliteStore:
+    """Journals in one file. See `actorflow.store.protocol.Store` for what each method promises.
+
+    Args:
+        path: the file; it is created if it does not exist. SQLite keeps ``-wal`` and ``-shm`` beside it, we ``.lock``.
+        clock: for the note that says who owns the file.
+        synchronous: 'full' survives a power cut; 'normal' only the death of the process.
+        busy_timeout: how long a lock of somebody else is waited for.
+        on_fatal: told once, on the event loop, when the store has failed for good.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Clock | None = None,
+        synchronous: Synchronous = "full",
+        busy_timeout: timedelta = _BUSY_TIMEOUT,
+        on_fatal: Callable[[StorageError], None] | None = None,
+    ) -> None:
+        self._path = Path(os.path.realpath(path))
+        self._clock = clock or SystemClock()
+        self._profile = Profile(synchronous, busy_timeout)
+        self._on_fatal = on_fatal
+        self._writer: Writer | None = None
+        self._session: Session | None = None
+        self._readers: list[Reader] = []
+        self._failure: StorageError | None = None
+        self._pid = os.getpid()
+        self._run_key = 0
+        self._inbox_seq = 0
+        self._commits = 0
+        self._changes = 0
+
+    async def open(self) -> None:
+        """See `Store.open`. A store can be opened again after it was closed."""
+        if self._writer is not None:
+            raise StorageError(f"{self._path} is open already")
+        self._pid = os.getpid()
+        self._failure = None
+        open_session = partial(Session, self._path, self._profile, now=self._clock.now())
+        self._writer = Writer(open_session, on_failure=self._fail)
+        try:
+            session = await self._writer.start()
+            await self._open_readers()
+        except BaseException as error:
+            self._writer.abandon()
+            self._writer = None
+            await self._close_readers()
+            if isinstance(error, Exception):
+                raise translate(error, path=str(self._path), doing="opening the database") from error
+            raise
+        self._session = session
+        self._run_key, self._inbox_seq = session.run_key, session.inbox_seq
+
+    async def _open_readers(self) -> None:
+        for number in range(1, _READERS + 1):
+            reader = Reader(self._path, self._profile, name=f"actorflow-reader-{number}")
+            await reader.open()
+            self._readers.append(reader)
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        writer, self._writer = self._writer, None
+        self._session = None
+        # In a forked child neither threads nor locks are ours.
+        if writer is None or os.getpid() != self._pid:
+            return
+        try:
+            await self._close_readers()
+        finally:
+            await writer.stop()
+
+    async def _close_readers(self) -> None:
+        while self._readers:
+            await self._readers.pop().close()
+
+    def new_run_key(self) -> int:
+        """See `Store.new_run_key`."""
+        self._run_key += 1
+        return self._run_key
+
+    def new_inbox_seq(self) -> int:
+        """See `Store.new_inbox_seq`."""
+        self._inbox_seq += 1
+        return self._inbox_seq
+
+    async def commit(self, batch: Sequence[Change]) -> Sequence[Outcome]:
+        """See `Store.commit`."""
+        check_shape(batch)
+        self._check_alive()
+        if not batch or self._writer is None:
+            return ()
+        try:
+            outcomes = await self._writer.commit(batch, self._run_key, self._inbox_seq)
+        except StorageFailedError as error:
+            self._fail(error)
+            raise
+        self._commits += 1
+        self._changes += len(batch)
+        return outcomes
+
+    async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
+        """See `Store.find`."""
+        if run_id is None:
+            found = await self._fetch(queries.FIND_RUN, (namespace, workflow_id))
+        else:
+            found = await self._fetch(queries.RUN_BY_RUN_ID, (run_id, namespace, workflow_id))
+        return rows.run_record(found[0]) if found else None
+
+    async def load(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
+        """See `Store.load`."""
+        return rows.loaded_runs(keys, await self._fetch(queries.LOAD, {"keys": _json(list(dict.fromkeys(keys)))}))
+
+    async def busy(self, after: int, limit: int) -> Sequence[int]:
+        """See `Store.busy`."""
+        return [key for (key,) in await self._fetch(queries.BUSY, (after, limit))]
+
+    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
+        """See `Store.arrivals`."""
+        values = {**_hosted(share, workflow_types), "after": after, "limit": limit}
+        return [key for (key,) in await self._fetch(queries.ARRIVALS, values)]
+
+    async def due(
+        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
+    ) -> tuple[Sequence[int], datetime | None]:
+        """See `Store.due`."""
+        values = {**_hosted(share, workflow_types), "now": rows.to_micros(now)}
+        due = await self._fetch(queries.DUE, {**values, "limit": limit})
+        upcoming = await self._fetch(queries.NEXT_DUE, values)
+        return [key for (key,) in due], rows.from_micros(upcoming[0][0]) if upcoming else None
+
+    async def journal(self, key: int) -> Sequence[TurnRow]:
+        """See `Store.journal`."""
+        return [rows.read_turn(row) for row in await self._fetch(queries.JOURNAL, (key,))]
+
+    def facts(self) -> dict[str, object]:
+        """See `Store.facts`; also the epoch, how many changes the commits held, and the length of the WAL in pages."""
+        session = self._session
+        return {
+            "store": "sqlite",
+            "path": str(self._path),
+            "version": sqlite3.sqlite_version,
+            "synchronous": session and session.synchronous,
+            "journal_mode": session and session.journal_mode,
+            "epoch": session and session.epoch,
+            "wal_pages": session and session.wal.pages,
+            "commits": self._commits,
+            "changes": self._changes,
+        }
+
+    async def _fetch(self, query: str, values: Sequence[object] | Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
+        self._check_alive()
+        reader = min(self._readers, key=_waiting)
+        try:
+            return await reader.fetch(query, values)
+        except sqlite3.Error as error:
+            failure = translate(error, path=str(self._path), doing="reading")
+            if isinstance(failure, StorageFailedError):
+                self._fail(failure)
+            raise failure from error
+
+    def _check_alive(self) -> None:
+        if os.getpid() != self._pid:
+            raise StorageFailedError(
+                f"{self._path} was opened by process {self._pid}, of which this one is a fork; "
+                "use the 'spawn' or 'forkserver' start method for processes"
+            )
+        if self._failure is not None:
+            raise StorageFailedError(str(self._failure))
+        if self._session is None:
+            raise StorageFailedError(f"{self._path} is not open")
+
+    def _fail(self, error: StorageError) -> None:
+        """The store is of no use from now on; says so once."""
+        if self._failure is None:
+            self._failure = error
+            if self._on_fatal is not None:
+                self._on_fatal(error)
+
+
+def _waiting(reader: Reader) -> int:
+    return reader.waiting
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _hosted(share: Share, workflow_types: Sequence[str]) -> Mapping[str, object]:
+    return {**msgspec.structs.asdict(share), "workflow_types": _json(workflow_types)}

@@ -1,0 +1,5 @@
+"""What runs workflows and activities."""
+
+from actorflow.worker.worker import Worker
+
+__all__ = ["Worker"]

@@ -1,0 +1,180 @@
+"""A worker: registers programs and activities with the engine of its client, and leaves in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from actorflow.client import Client
+from actorflow.core import limits
+from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
+from actorflow.core.policy.ids import check_name
+from actorflow.engine.registry import WorkerHost
+
+
+class Worker:
+    """Runs workflows and activities of one task queue while its block, or `run`, lasts.
+
+    Args:
+        client: whose journal it works on.
+        task_queue: what it serves.
+        workflows: classes with ``@workflow.defn``.
+        activities: functions, bound methods or instances with ``@activity.defn``.
+        activity_executor: where sync activities run; required if there are any.
+        max_concurrent_activities: attempts at the same time; others wait in order of arrival.
+        max_cached_workflows: programs kept in memory; with 0 every turn rebuilds its program from the journal.
+        workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
+        graceful_shutdown_timeout: how long running activities may go on once the worker leaves.
+        identity: a name for people; default is pid@host.
+
+    Raises:
+        TypeError: something is not decorated, a class was given where an instance is needed, or a sync activity has no
+            executor.
+        ValueError: two definitions have one name, nothing was given to run, or a bound is negative.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        task_queue: str,
+        workflows: Sequence[type] = (),
+        activities: Sequence[Callable[..., Any]] = (),
+        activity_executor: Executor | None = None,
+        max_concurrent_activities: int | None = None,
+        max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
+        workflow_failure_exception_types: Sequence[type[BaseException]] = (),
+        graceful_shutdown_timeout: timedelta = timedelta(0),
+        identity: str | None = None,
+        debug_mode: bool = False,
+        on_fatal_error: Callable[[BaseException], Awaitable[None]] | None = None,
+    ) -> None:
+        check_name("task queue", task_queue)
+        if not workflows and not activities:
+            raise ValueError("At least one activity or workflow must be specified")
+        if max_cached_workflows < 0:
+            raise ValueError(f"max_cached_workflows must not be negative, but is {max_cached_workflows}")
+        activities_max = limits.ACTIVITIES_CONCURRENT_MAX if max_concurrent_activities is None else max_concurrent_activities
+        if activities_max < 1:
+            raise ValueError(f"max_concurrent_activities must be positive, but is {activities_max}")
+        if graceful_shutdown_timeout < timedelta(0):
+            raise ValueError(f"graceful_shutdown_timeout must not be negative, but is {graceful_shutdown_timeout}")
+        self._client = client
+        self._task_queue = task_queue
+        self._workflows = _workflows_by_name(workflows)
+        self._activities = _activities_by_name(activities, activity_executor)
+        self._activity_executor = activity_executor
+        self._activities_max = activities_max
+        self._cached_max = max_cached_workflows
+        self._failure_types = tuple(workflow_failure_exception_types)
+        self._graceful_shutdown_timeout = graceful_shutdown_timeout
+        self._identity = identity or f"{os.getpid()}@{socket.gethostname()}"
+        self._host: WorkerHost | None = None
+        self._shutdown_asked: asyncio.Event | None = None
+        self._stopped: asyncio.Event | None = None
+
+    @property
+    def task_queue(self) -> str:
+        """What it serves."""
+        return self._task_queue
+
+    @property
+    def client(self) -> Client:
+        """Whose journal it works on."""
+        return self._client
+
+    @property
+    def is_running(self) -> bool:
+        """True between the start and the end of its block, or of `run`."""
+        return self._host is not None
+
+    @property
+    def is_shutdown(self) -> bool:
+        """True once it has left."""
+        return self._stopped is not None and self._stopped.is_set()
+
+    async def run(self) -> None:
+        """Work until `shutdown` is called or this call is cancelled; leave in good order either way."""
+        async with self:
+            assert self._shutdown_asked is not None
+            await self._shutdown_asked.wait()
+
+    async def shutdown(self) -> None:
+        """End `run` or the block's work, and wait until the worker has left; safe to call from several places."""
+        if self._shutdown_asked is None or self._stopped is None:
+            raise RuntimeError("the worker was never started; use `async with worker:` or `await worker.run()`")
+        self._shutdown_asked.set()
+        await self._leave()
+        await self._stopped.wait()
+
+    async def __aenter__(self) -> Self:
+        if self._shutdown_asked is not None:
+            raise RuntimeError("a worker runs once; create another one")
+        self._shutdown_asked = asyncio.Event()
+        self._stopped = asyncio.Event()
+        host = WorkerHost(
+            loop=asyncio.get_running_loop(),
+            namespace=self._client.namespace,
+            task_queue=self._task_queue,
+            workflows=self._workflows,
+            activities=self._activities,
+            converter=self._client.data_converter,
+            activity_executor=self._activity_executor,
+            activities_max=self._activities_max,
+            cached_max=self._cached_max,
+            failure_types=self._failure_types,
+            graceful_shutdown_timeout=self._graceful_shutdown_timeout,
+            identity=self._identity,
+        )
+        self._client.engine.register(host)
+        self._host = host
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leave()
+
+    async def _leave(self) -> None:
+        host, self._host = self._host, None
+        if host is None or self._stopped is None:
+            return
+        try:
+            await self._client.engine.deregister(host)
+        finally:
+            self._stopped.set()
+
+
+def _workflows_by_name(classes: Sequence[type]) -> dict[str, WorkflowDefinition]:
+    found: dict[str, WorkflowDefinition] = {}
+    for cls in classes:
+        definition = WorkflowDefinition.of(cls)
+        definition.signature  # noqa: B018 - reads the parameters now, so that mistakes are reported here
+        if definition.name in found:
+            raise ValueError(f"More than one workflow named {definition.name}; give one of them another name")
+        found[definition.name] = definition
+    return found
+
+
+def _activities_by_name(
+    activities: Sequence[Callable[..., Any]], executor: Executor | None
+) -> dict[str, ActivityDefinition]:
+    found: dict[str, ActivityDefinition] = {}
+    for activity in activities:
+        definition = ActivityDefinition.of(activity)
+        if definition.name in found:
+            raise ValueError(f"More than one activity named {definition.name}; give one of them another name")
+        if not definition.is_async and executor is None:
+            raise ValueError(
+                f"Activity {definition.name} is not async, so an activity_executor must be present; "
+                "pass a ThreadPoolExecutor, or make it async"
+            )
+        definition.signature  # noqa: B018 - as above
+        found[definition.name] = definition
+    return found

@@ -1,0 +1,226 @@
+"""Calling activities from a workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
+
+from actorflow.common import RetryPolicy
+from actorflow.core.definitions import ActivityDefinition
+from actorflow.core.events import ActivityScheduled
+from actorflow.core.policy.retry import rule_from
+from actorflow.core.program import Program
+from actorflow.core.program.pending import ActivityCancellationType, ActivityHandle
+from actorflow.exceptions import PayloadError
+from actorflow.types import ParamType, ReturnType, SelfType
+from actorflow.workflow.context import running_program
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class ActivityOptions(TypedDict, total=False):
+    """How an activity is run.
+
+    At least one of ``start_to_close_timeout`` (one attempt) and ``schedule_to_close_timeout`` (all of it, waits and
+    retries included) is required. ``heartbeat_timeout`` ends an attempt that gives no sign of life for that long.
+    """
+
+    args: Sequence[Any]
+    task_queue: str | None
+    result_type: type | None
+    schedule_to_close_timeout: timedelta | None
+    schedule_to_start_timeout: timedelta | None
+    start_to_close_timeout: timedelta | None
+    heartbeat_timeout: timedelta | None
+    retry_policy: RetryPolicy | None
+    cancellation_type: ActivityCancellationType
+    activity_id: str | None
+    summary: str | None
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "<unset>"
+
+
+UNSET = _Unset()
+
+
+@overload
+def start_activity(
+    activity: Callable[[], Awaitable[R]] | Callable[[], R], **options: Unpack[ActivityOptions]
+) -> ActivityHandle[R]: ...
+@overload
+def start_activity(
+    activity: Callable[[P], Awaitable[R]] | Callable[[P], R], arg: P, **options: Unpack[ActivityOptions]
+) -> ActivityHandle[R]: ...
+@overload
+def start_activity(
+    activity: Callable[..., Awaitable[R]] | Callable[..., R], *, args: Sequence[Any], **options: Any
+) -> ActivityHandle[R]: ...
+@overload
+def start_activity(activity: str, arg: Any = ..., **options: Unpack[ActivityOptions]) -> ActivityHandle[Any]: ...
+def start_activity(activity: Any, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
+    """Start an activity now and return its handle, to be awaited when the result is needed.
+
+    Args:
+        activity: a decorated function, or the activity's name.
+        arg: its argument; for several use ``args=[...]``.
+        options: see `ActivityOptions`.
+
+    Returns:
+        A future. Awaiting it gives the result, or raises `ActivityError` with the reason as its cause.
+
+    Raises:
+        ValueError: a timeout is missing or negative, or the retry policy contradicts itself.
+        TypeError: not an activity, an unknown option, or arguments it can't take.
+        PayloadError: an argument can't be encoded.
+    """
+    definition = None if isinstance(activity, str) else ActivityDefinition.described_by(activity)
+    name = cast("str", activity) if definition is None else definition.name
+    return _start(name, definition, arg, **options)
+
+
+@overload
+async def execute_activity(
+    activity: Callable[[], Awaitable[R]] | Callable[[], R], **options: Unpack[ActivityOptions]
+) -> R: ...
+@overload
+async def execute_activity(
+    activity: Callable[[P], Awaitable[R]] | Callable[[P], R], arg: P, **options: Unpack[ActivityOptions]
+) -> R: ...
+@overload
+async def execute_activity(
+    activity: Callable[..., Awaitable[R]] | Callable[..., R], *, args: Sequence[Any], **options: Any
+) -> R: ...
+@overload
+async def execute_activity(activity: str, arg: Any = ..., **options: Unpack[ActivityOptions]) -> Any: ...
+async def execute_activity(activity: Any, arg: Any = UNSET, **options: Any) -> Any:
+    """Run an activity and wait for its result; takes and raises what `start_activity` does."""
+    definition = None if isinstance(activity, str) else ActivityDefinition.described_by(activity)
+    name = cast("str", activity) if definition is None else definition.name
+    return await _start(name, definition, arg, **options)
+
+
+@overload
+def start_activity_method(
+    activity: Callable[[SelfType], Awaitable[ReturnType]] | Callable[[SelfType], ReturnType],
+    **options: Unpack[ActivityOptions],
+) -> ActivityHandle[ReturnType]: ...
+@overload
+def start_activity_method(
+    activity: Callable[[SelfType, ParamType], Awaitable[ReturnType]] | Callable[[SelfType, ParamType], ReturnType],
+    arg: ParamType,
+    **options: Unpack[ActivityOptions],
+) -> ActivityHandle[ReturnType]: ...
+@overload
+def start_activity_method(
+    activity: Callable[..., Awaitable[ReturnType]] | Callable[..., ReturnType], *, args: Sequence[Any], **options: Any
+) -> ActivityHandle[ReturnType]: ...
+def start_activity_method(activity: Any, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
+    """`start_activity` for a method named through its class, such as ``Mailer.send``."""
+    return start_activity(activity, arg, **options)
+
+
+@overload
+async def execute_activity_method(
+    activity: Callable[[SelfType], Awaitable[ReturnType]] | Callable[[SelfType], ReturnType],
+    **options: Unpack[ActivityOptions],
+) -> ReturnType: ...
+@overload
+async def execute_activity_method(
+    activity: Callable[[SelfType, ParamType], Awaitable[ReturnType]] | Callable[[SelfType, ParamType], ReturnType],
+    arg: ParamType,
+    **options: Unpack[ActivityOptions],
+) -> ReturnType: ...
+@overload
+async def execute_activity_method(
+    activity: Callable[..., Awaitable[ReturnType]] | Callable[..., ReturnType], *, args: Sequence[Any], **options: Any
+) -> ReturnType: ...
+async def execute_activity_method(activity: Any, arg: Any = UNSET, **options: Any) -> Any:
+    """`execute_activity` for a method named through its class, such as ``Mailer.send``."""
+    return await start_activity(activity, arg, **options)
+
+
+def start_activity_class(activity: type, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
+    """`start_activity` for a callable class, named by the class."""
+    return start_activity(activity, arg, **options)
+
+
+async def execute_activity_class(activity: type, arg: Any = UNSET, **options: Any) -> Any:
+    """`execute_activity` for a callable class, named by the class."""
+    return await start_activity(activity, arg, **options)
+
+
+def _start(
+    name: str,
+    definition: ActivityDefinition | None,
+    arg: Any,
+    *,
+    args: Sequence[Any] = (),
+    task_queue: str | None = None,
+    result_type: Any = None,
+    schedule_to_close_timeout: timedelta | None = None,
+    schedule_to_start_timeout: timedelta | None = None,
+    start_to_close_timeout: timedelta | None = None,
+    heartbeat_timeout: timedelta | None = None,
+    retry_policy: RetryPolicy | None = None,
+    cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL,
+    activity_id: str | None = None,
+    summary: str | None = None,
+) -> ActivityHandle[Any]:
+    if start_to_close_timeout is None and schedule_to_close_timeout is None:
+        raise ValueError(f"activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
+    for timeout in (schedule_to_close_timeout, schedule_to_start_timeout, start_to_close_timeout, heartbeat_timeout):
+        if timeout is not None:
+            _check_timeout(name, timeout)
+    program = running_program()
+    payloads = _encoded(program, name, definition, _arguments(name, arg, args))
+    rule = rule_from(retry_policy)
+    if result_type is None and definition is not None:
+        result_type = definition.signature.result_type
+
+    def build(number: str) -> ActivityScheduled:
+        return ActivityScheduled(
+            activity_id=activity_id or number,
+            activity_type=name,
+            task_queue=task_queue or program.identity.task_queue,
+            input=payloads,
+            schedule_to_close=schedule_to_close_timeout,
+            schedule_to_start=schedule_to_start_timeout,
+            start_to_close=start_to_close_timeout,
+            heartbeat=heartbeat_timeout,
+            retry=rule,
+            cancellation=cancellation_type,
+            summary=summary or "",
+        )
+
+    return program.start_activity(build, Any if result_type is None else result_type)
+
+
+def _arguments(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
+    if arg is UNSET:
+        return args
+    if args:
+        raise ValueError(f"activity {name!r}: give either one argument or args=[...], not both")
+    return (arg,)
+
+
+def _encoded(program: Program, name: str, definition: ActivityDefinition | None, arguments: Sequence[Any]) -> Any:
+    if definition is not None and not definition.signature.accepts(len(arguments)):
+        expected = len(definition.signature.names)
+        raise TypeError(f"activity {name!r} takes {expected} arguments, but {len(arguments)} were given")
+    try:
+        return program.converter.encode(arguments)
+    except PayloadError as problem:
+        problem.add_note(f"while encoding the arguments of activity {name!r}")
+        raise
+
+
+def _check_timeout(name: str, timeout: timedelta) -> None:
+    if not isinstance(timeout, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"activity {name!r}: a timeout must be a timedelta, not {timeout!r}")
+    if timeout < timedelta(0):
+        raise ValueError(f"activity {name!r}: a timeout must not be negative, but is {timeout}")

@@ -1,0 +1,223 @@
+"""What a running workflow can ask about itself and about time, chance and identity."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from actorflow.core.program import Program, ProgramLoop, determinism
+from actorflow.exceptions import ActorflowError
+
+
+class NotInWorkflowError(ActorflowError, RuntimeError):
+    """Something that only works inside a workflow was used outside one."""
+
+
+def running_program() -> Program:
+    """The program whose turn it is.
+
+    Raises:
+        NotInWorkflowError: no workflow code is running here.
+    """
+    loop = asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
+    if type(loop) is not ProgramLoop:  # pyright: ignore[reportUnknownArgumentType]
+        raise NotInWorkflowError("Not in workflow event loop: this only works inside a running workflow")
+    return loop.program  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+
+
+def in_workflow() -> bool:
+    """True inside workflow code (handlers and queries too)."""
+    return type(asyncio._get_running_loop()) is ProgramLoop  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownArgumentType, reportUnknownMemberType]
+
+
+@dataclass(frozen=True)
+class Info:
+    """About the execution. ``start_time`` is UTC."""
+
+    attempt: int
+    namespace: str
+    run_id: str
+    start_time: datetime
+    task_queue: str
+    workflow_id: str
+    workflow_type: str
+    _program: Program
+
+    def get_current_history_length(self) -> int:
+        """Events of the history before the decisions of this turn."""
+        return self._program.history_length
+
+
+def info() -> Info:
+    """About the execution that is running."""
+    program = running_program()
+    identity = program.identity
+    return Info(
+        attempt=1,
+        namespace=identity.namespace,
+        run_id=identity.run_id,
+        start_time=identity.started_at,
+        task_queue=identity.task_queue,
+        workflow_id=identity.workflow_id,
+        workflow_type=identity.workflow_type,
+        _program=program,
+    )
+
+
+def instance() -> Any:
+    """The workflow object."""
+    return running_program().instance
+
+
+def now() -> datetime:
+    """The time of this turn (aware, UTC): constant within it, the same on replay."""
+    return running_program().now
+
+
+def time() -> float:
+    """`now` in seconds since the epoch."""
+    return running_program().loop.time()
+
+
+def time_ns() -> int:
+    """`now` in nanoseconds since the epoch."""
+    return int(running_program().loop.time() * 1_000_000) * 1_000
+
+
+def random() -> Random:
+    """A source of chance that gives the same numbers on replay and others in every run."""
+    return running_program().random
+
+
+def uuid4() -> UUID:
+    """A random UUID that is the same on replay."""
+    return determinism.uuid4_from(running_program().random)
+
+
+def uuid7() -> UUID:
+    """A time-ordered UUID of this turn that is the same on replay."""
+    program = running_program()
+    return determinism.uuid7_from(program.random, int(program.loop.time() * 1000))
+
+
+def cancellation_reason() -> str | None:
+    """Why the execution was asked to stop; None until it was, "" if no reason was given."""
+    return running_program().cancel_reason
+
+
+async def sleep(duration: float | timedelta, *, summary: str | None = None) -> None:
+    """Wait for a durable timer.
+
+    Args:
+        duration: seconds or timedelta; 0 makes a timer too.
+        summary: one line for people who look at the history.
+
+    Raises:
+        RuntimeError: the duration is negative.
+    """
+    program = running_program()
+    future = program.loop.create_future()
+    cancel = program.start_timer(seconds_of(duration), lambda: _wake(future), summary or "")
+    try:
+        await future
+    finally:
+        cancel()
+
+
+async def wait_condition(
+    fn: Callable[[], bool], *, timeout: timedelta | float | None = None, timeout_summary: str | None = None
+) -> None:
+    """Wait until a condition holds. It is looked at whenever everything else in the workflow has come to rest.
+
+    Args:
+        fn: the condition; must not change anything.
+        timeout: give up after this long (seconds or timedelta).
+        timeout_summary: one line for people about the timeout's timer.
+
+    Raises:
+        TimeoutError: the timeout ran out first.
+    """
+    program = running_program()
+    future = program.future_for(fn)
+    if timeout is None:
+        await future
+        return
+    seconds = seconds_of(timeout)
+    if seconds <= 0:  # asyncio.wait_for's rule: no timer, one chance for others
+        future.cancel()
+        await asyncio.sleep(0)
+        raise TimeoutError
+    cancel = program.start_timer(seconds, lambda: _time_out(future), timeout_summary or "")
+    try:
+        await future
+    finally:
+        cancel()
+
+
+def set_signal_handler(name: str, handler: Callable[..., Any] | None) -> None:
+    """Set (or with None remove) the handler of a signal; signals that waited for it are handled in order."""
+    running_program().set_signal_handler(name, handler)
+
+
+def set_query_handler(name: str, handler: Callable[..., Any] | None) -> None:
+    """Set (or with None remove) the handler of a query."""
+    running_program().set_query_handler(name, handler)
+
+
+def seconds_of(duration: float | timedelta) -> float:
+    """Seconds of a duration.
+
+    Raises:
+        RuntimeError: it is negative.
+    """
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    if seconds < 0:
+        raise RuntimeError(f"a duration must not be negative, but is {seconds} s")
+    return seconds
+
+
+def _wake(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _time_out(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(TimeoutError())
+
+
+class unsafe:
+    """Ways around the rules of workflow code; use them knowingly."""
+
+    @staticmethod
+    def is_replaying() -> bool:
+        """True while the program is rebuilt from its journal, and while it is taken apart."""
+        return running_program().is_replaying
+
+    @staticmethod
+    def is_read_only() -> bool:
+        """True inside a query."""
+        return running_program().is_read_only
+
+    @staticmethod
+    def in_sandbox() -> bool:
+        """Always False: there is no sandbox."""
+        return False
+
+    @staticmethod
+    @contextmanager
+    def imports_passed_through() -> Iterator[None]:
+        """Accepted for ported programs; imports are always ordinary here."""
+        yield
+
+    @staticmethod
+    @contextmanager
+    def sandbox_unrestricted() -> Iterator[None]:
+        """Accepted for ported programs; there is no sandbox to lift."""
+        yield

@@ -1,0 +1,181 @@
+"""Decorators that make a class a workflow definition."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, overload
+
+from actorflow.core.definitions import (
+    INIT_MARK,
+    QUERY_MARK,
+    RUN_MARK,
+    SIGNAL_MARK,
+    WORKFLOW_MARK,
+    HandlerDefinition,
+    WorkflowDefinition,
+)
+from actorflow.types import CallableType, ClassType
+
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+@overload
+def defn(cls: ClassType) -> ClassType: ...
+@overload
+def defn(
+    *,
+    name: str | None = None,
+    sandboxed: bool = True,
+    failure_exception_types: Sequence[type[BaseException]] = (),
+) -> Callable[[ClassType], ClassType]: ...
+def defn(
+    cls: ClassType | None = None,
+    *,
+    name: str | None = None,
+    sandboxed: bool = True,
+    failure_exception_types: Sequence[type[BaseException]] = (),
+) -> ClassType | Callable[[ClassType], ClassType]:
+    """Make a class a workflow definition.
+
+    Args:
+        name: the workflow type; default is the class's name.
+        sandboxed: accepted for ported programs; there is no sandbox here to leave.
+        failure_exception_types: exceptions that fail the execution; any other (except failures and timeouts) fails
+            only the turn, which is tried again.
+
+    Raises:
+        TypeError: the class has no ``@workflow.run``, more than one, or handlers that contradict each other.
+    """
+
+    def decorate(target: ClassType) -> ClassType:
+        if not inspect.isclass(target):
+            raise TypeError(f"@workflow.defn needs a class, not {target!r}")
+        if WORKFLOW_MARK in vars(target):
+            raise TypeError(f"{target.__qualname__} is already a workflow definition; remove one @workflow.defn")
+        definition = WorkflowDefinition(
+            name=name or target.__name__,
+            cls=target,
+            run=_run_method(target),
+            has_init=_has_init(target),
+            signals=_handlers(target, SIGNAL_MARK, "signal"),
+            queries=_handlers(target, QUERY_MARK, "query"),
+            failure_exception_types=tuple(failure_exception_types),
+        )
+        setattr(target, WORKFLOW_MARK, definition)
+        setattr(definition.run, WORKFLOW_MARK, definition)  # clients name a workflow by its run method
+        return target
+
+    return decorate if cls is None else decorate(cls)
+
+
+def run(fn: CallableType) -> CallableType:
+    """Mark the method that is the workflow: ``async``, on the class that has ``@workflow.defn``.
+
+    Raises:
+        TypeError: it is not an ``async def``, or its name is reserved.
+    """
+    if not inspect.iscoroutinefunction(fn):
+        raise TypeError(f"@workflow.run needs an async method, and {fn.__qualname__} is not async")
+    setattr(fn, RUN_MARK, True)
+    return fn
+
+
+def init(fn: CallableType) -> CallableType:
+    """Mark ``__init__`` to receive the workflow's arguments; its parameters must be those of the run method.
+
+    Raises:
+        TypeError: it is not ``__init__``.
+    """
+    if fn.__name__ != "__init__":
+        raise TypeError(f"@workflow.init belongs on __init__, not on {fn.__qualname__}")
+    setattr(fn, INIT_MARK, True)
+    return fn
+
+
+@overload
+def signal(fn: M) -> M: ...
+@overload
+def signal(*, name: str | None = None, description: str | None = None) -> Callable[[M], M]: ...
+def signal(
+    fn: M | None = None, *, name: str | None = None, description: str | None = None
+) -> M | Callable[[M], M]:
+    """Mark a method, sync or async, as the handler of a signal.
+
+    Args:
+        name: of the signal; default is the method's name.
+        description: one line for people.
+    """
+
+    def decorate(target: M) -> M:
+        setattr(target, SIGNAL_MARK, name or target.__name__)
+        return target
+
+    return decorate if fn is None else decorate(fn)
+
+
+@overload
+def query(fn: M) -> M: ...
+@overload
+def query(*, name: str | None = None, description: str | None = None) -> Callable[[M], M]: ...
+def query(fn: M | None = None, *, name: str | None = None, description: str | None = None) -> M | Callable[[M], M]:
+    """Mark a method as the handler of a query. It must return at once and change nothing.
+
+    Args:
+        name: of the query; default is the method's name.
+        description: one line for people.
+    """
+
+    def decorate(target: M) -> M:
+        setattr(target, QUERY_MARK, name or target.__name__)
+        return target
+
+    return decorate if fn is None else decorate(fn)
+
+
+def _run_method(cls: type) -> Callable[..., Any]:
+    marked = [member for _, member in inspect.getmembers(cls, inspect.isfunction) if hasattr(member, RUN_MARK)]
+    if not marked:
+        raise TypeError(f"workflow {cls.__qualname__} has no @workflow.run method; mark one async method with it")
+    if len(marked) > 1:
+        names = ", ".join(member.__name__ for member in marked)
+        raise TypeError(f"workflow {cls.__qualname__} has several @workflow.run methods ({names}); keep one")
+    return marked[0]
+
+
+def _has_init(cls: type) -> bool:
+    if not hasattr(cls.__init__, INIT_MARK):
+        return False
+    run_names = list(inspect.signature(_run_method(cls)).parameters.values())[1:]
+    init_names = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    if [p.annotation for p in run_names] != [p.annotation for p in init_names]:
+        raise TypeError(
+            f"@workflow.init of {cls.__qualname__} must take the same parameters as its @workflow.run method"
+        )
+    return True
+
+
+def _handlers(cls: type, mark: str, kind: str) -> dict[str, HandlerDefinition]:
+    handlers: dict[str, HandlerDefinition] = {}
+    for _, member in inspect.getmembers(cls, inspect.isfunction):
+        name: str | None = getattr(member, mark, None)
+        if name is None:
+            continue
+        if name in handlers:
+            raise TypeError(f"workflow {cls.__qualname__} has two handlers of the {kind} {name!r}; rename one")
+        handlers[name] = HandlerDefinition(name, member)
+    return handlers
+
+
+def name_of_handler(handler: str | Callable[..., Any], mark: str, kind: str) -> str:
+    """The registered name behind a name or a decorated method.
+
+    Raises:
+        TypeError: the method is not decorated.
+    """
+    if isinstance(handler, str):
+        return handler
+    name: str | None = getattr(handler, mark, None)
+    if name is None:
+        raise TypeError(f"{getattr(handler, '__qualname__', handler)!r} is not a {kind}; put @workflow.{kind} above it")
+    return name

@@ -1,0 +1,74 @@
+"""A logger for workflow code: silent on replay, and it says which execution speaks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+from actorflow.workflow.context import Info, in_workflow, info, running_program
+
+
+class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
+    """Adds the execution to the message and, as ``temporal_workflow``, to ``extra``; logs nothing on replay.
+
+    Attributes:
+        workflow_info_on_message: add it to the message.
+        workflow_info_on_extra: add it to ``extra``.
+        full_workflow_info_on_extra: add the whole `Info` as ``workflow_info``.
+        log_during_replay: don't be silent on replay.
+    """
+
+    def __init__(self, logger: logging.Logger, extra: Mapping[str, Any] | None) -> None:
+        super().__init__(logger, extra or {})
+        self.workflow_info_on_message = True
+        self.workflow_info_on_extra = True
+        self.full_workflow_info_on_extra = False
+        self.log_during_replay = False
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        """See `logging.LoggerAdapter.process`."""
+        if not in_workflow():
+            return msg, kwargs
+        about = info()
+        added: dict[str, Any] = {}
+        if self.workflow_info_on_message:
+            msg = f"{msg} ({_details(about)})"
+        if self.workflow_info_on_extra:
+            added["temporal_workflow"] = _details(about)
+        if self.full_workflow_info_on_extra:
+            added["workflow_info"] = about
+        if added:
+            kwargs["extra"] = {**(kwargs.get("extra") or {}), **added}
+        return msg, kwargs
+
+    def isEnabledFor(self, level: int) -> bool:
+        """False on replay, when the line was logged already."""
+        if in_workflow() and not self.log_during_replay and _is_repeating():
+            return False
+        return super().isEnabledFor(level)
+
+    @property
+    def base_logger(self) -> logging.Logger:
+        """The logger underneath."""
+        return self.logger
+
+
+def _is_repeating() -> bool:
+    program = running_program()
+    return program.is_replaying and not program.is_read_only
+
+
+def _details(about: Info) -> Mapping[str, Any]:
+    return {
+        "attempt": about.attempt,
+        "namespace": about.namespace,
+        "run_id": about.run_id,
+        "task_queue": about.task_queue,
+        "workflow_id": about.workflow_id,
+        "workflow_type": about.workflow_type,
+    }
+
+
+logger = LoggerAdapter(logging.getLogger("actorflow.workflow"), None)
+"""Logs with the execution's identity, once."""
