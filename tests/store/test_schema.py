@@ -148,12 +148,16 @@ HOSTED = {"namespace": "n", "task_queue": "q", "shard": 0, "workflow_types": "[]
 @pytest.mark.parametrize(
     ("query", "values", "uses"),
     [
-        (queries.FIND_RUN, ("n", "w"), ["SEARCH run USING INDEX run_workflow (namespace=? AND workflow_id=?)"]),
         (
-            queries.OPEN_RUN,
-            ("n", "w"),
-            ["SEARCH run USING INDEX run_workflow (namespace=? AND workflow_id=? AND generation=?)"],
+            queries.FIND_RUN,
+            {"namespace": "n", "workflow_id": "w"},
+            [
+                "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)",
+                "SEARCH run USING INDEX run_open (namespace=? AND workflow_id=?)",
+                "SEARCH run USING COVERING INDEX run_workflow (namespace=? AND workflow_id=?)",
+            ],
         ),
+        (queries.OPEN_RUN, ("n", "w"), ["SEARCH run USING INDEX run_open (namespace=? AND workflow_id=?)"]),
         (queries.LAST_RUN, ("n", "w"), ["SEARCH run USING INDEX run_workflow (namespace=? AND workflow_id=?)"]),
         (queries.RUN_BY_RUN_ID, ("r", "n", "w"), ["SEARCH run USING INDEX run_run_id (run_id=?)"]),
         (
@@ -194,8 +198,13 @@ HOSTED = {"namespace": "n", "task_queue": "q", "shard": 0, "workflow_types": "[]
             ],
         ),
         (
-            queries.rows_statement(queries.UPDATE_HEADS, 2, 12),
-            (None,) * 24,
+            queries.rows_statement(queries.UPDATE_OPEN, 2, 9),
+            (None,) * 18,
+            ["SEARCH run USING INTEGER PRIMARY KEY (rowid=?)"],
+        ),
+        (
+            queries.rows_statement(queries.UPDATE_CLOSED, 2, 11),
+            (None,) * 22,
             ["SEARCH run USING INTEGER PRIMARY KEY (rowid=?)"],
         ),
         (

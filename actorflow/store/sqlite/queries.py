@@ -57,7 +57,7 @@ QUICK_CHECK: Final = "PRAGMA quick_check(1)"
 ROWS_MAX: Final = 128
 """Rows of one statement at most; 128 runs are 2,432 variables, every SQLite takes 32,766."""
 
-INSERT_RUNS: Final = f"INSERT INTO run ({', '.join(RUN_COLUMNS)}, generation, epoch) VALUES {{rows}}"
+INSERT_RUNS: Final = f"INSERT INTO run ({', '.join(RUN_COLUMNS)}, epoch) VALUES {{rows}}"
 INSERT_TURNS: Final = "INSERT INTO turn (run, number, at, events, checksum) VALUES {rows}"
 INSERT_INBOX: Final = "INSERT INTO inbox (run, seq, message, received_at, request_id) VALUES {rows}"
 DELETE_INBOX: Final = "DELETE FROM inbox WHERE seq IN (VALUES {rows})"
@@ -72,13 +72,16 @@ DELETE_ACTIVITIES: Final = (
 )
 
 _UNCHANGED: Final = (
-    "run.key = new.column1 AND run.generation = 0 AND (new.column2 IS NULL OR run.last_event = new.column2)"
+    "run.key = new.column1 AND run.status = 'running' AND (new.column2 IS NULL OR run.last_event = new.column2)"
 )
-UPDATE_HEADS: Final = (
-    "UPDATE run SET last_event = new.column3, checksum = new.column4, status = new.column5, wake_at = new.column6,"
-    " open_activities = new.column7, closed_at = new.column8, failing = new.column9, parked = new.column10,"
-    f" generation = new.column11, epoch = new.column12 FROM (VALUES {{rows}}) AS new WHERE {_UNCHANGED}"
+_NEW_HEAD: Final = (
+    "last_event = new.column3, checksum = new.column4, wake_at = new.column5, open_activities = new.column6,"
+    " failing = new.column7, parked = new.column8, epoch = new.column9"
 )
+_NEW_END: Final = "status = new.column10, closed_at = new.column11"
+# Two statements, because an update rewrites the index entries of every column it names.
+UPDATE_OPEN: Final = f"UPDATE run SET {_NEW_HEAD} FROM (VALUES {{rows}}) AS new WHERE {_UNCHANGED}"
+UPDATE_CLOSED: Final = f"UPDATE run SET {_NEW_HEAD}, {_NEW_END} FROM (VALUES {{rows}}) AS new WHERE {_UNCHANGED}"
 COUNT_UNCHANGED: Final = f"SELECT count(*) FROM (VALUES {{rows}}) AS new CROSS JOIN run WHERE {_UNCHANGED}"
 COUNT_PREDECESSORS: Final = (
     "SELECT count(*) FROM (VALUES {rows}) AS new WHERE EXISTS (SELECT 1 FROM run"
@@ -88,18 +91,18 @@ COUNT_PREDECESSORS: Final = (
 # Reading
 
 RUN_BY_KEY: Final = f"SELECT {_RUN} FROM run WHERE key = ?"
-# An open run has generation 0, a closed one its key: the newest of them is the last one.
-OPEN_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND generation = 0"
-LAST_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? ORDER BY generation DESC LIMIT 1"
+OPEN_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND status = 'running'"
+LAST_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? ORDER BY key DESC LIMIT 1"
 RUN_BY_REQUEST: Final = (
     f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND request_id = ? AND request_id <> ''"
 )
 RUN_BY_RUN_ID: Final = f"SELECT {_RUN} FROM run WHERE run_id = ? AND namespace = ? AND workflow_id = ?"
 FIND_RUN: Final = (
-    f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? ORDER BY generation <> 0, generation DESC LIMIT 1"
+    f"SELECT {_RUN} FROM run WHERE key = coalesce((SELECT key FROM run WHERE namespace = :namespace AND workflow_id = :workflow_id"
+    " AND status = 'running'), (SELECT max(key) FROM run WHERE namespace = :namespace AND workflow_id = :workflow_id))"
 )
 
-BUSY: Final = "SELECT key FROM run WHERE open_activities > 0 AND generation = 0 AND key > ? ORDER BY key LIMIT ?"
+BUSY: Final = "SELECT key FROM run WHERE open_activities > 0 AND status = 'running' AND key > ? ORDER BY key LIMIT ?"
 
 _HOSTED: Final = (
     "namespace = :namespace AND task_queue = :task_queue AND shard = :shard"
@@ -107,10 +110,10 @@ _HOSTED: Final = (
 )
 ARRIVALS: Final = (
     "SELECT key FROM (SELECT DISTINCT run AS key FROM inbox WHERE run > :after"
-    " UNION SELECT key FROM run WHERE failing IS NOT NULL AND generation = 0 AND key > :after) AS waiting"
-    f" CROSS JOIN run USING (key) WHERE generation = 0 AND {_HOSTED} ORDER BY key LIMIT :limit"
+    " UNION SELECT key FROM run WHERE failing IS NOT NULL AND status = 'running' AND key > :after) AS waiting"
+    f" CROSS JOIN run USING (key) WHERE status = 'running' AND {_HOSTED} ORDER BY key LIMIT :limit"
 )
-_WAITING: Final = f"wake_at IS NOT NULL AND generation = 0 AND parked IS NULL AND {_HOSTED}"
+_WAITING: Final = f"wake_at IS NOT NULL AND status = 'running' AND parked IS NULL AND {_HOSTED}"
 DUE: Final = (
     f"SELECT key FROM run INDEXED BY run_due WHERE {_WAITING} AND wake_at <= :now ORDER BY wake_at, key LIMIT :limit"
 )

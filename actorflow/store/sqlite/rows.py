@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from actorflow.core.journal import TurnRow
-from actorflow.store.preconditions import is_open
 from actorflow.store.protocol import ActivityRow, Head, Identity, InboxRow, LoadedRun, RunRecord
 
 Row = tuple[Any, ...]
@@ -36,10 +35,6 @@ def _instant(micros: int | None) -> datetime | None:
     return None if micros is None else from_micros(micros)
 
 
-def _generation(key: int, head: Head) -> int:
-    return 0 if is_open(head) else key
-
-
 def run_row(run: Identity, head: Head, epoch: int) -> Row:
     """A new row of ``run``."""
     return (
@@ -60,27 +55,28 @@ def run_row(run: Identity, head: Head, epoch: int) -> Row:
         _micros(head.closed_at),
         head.failing,
         head.parked,
-        _generation(run.key, head),
         epoch,
     )
 
 
-def head_row(key: int, expected: int | None, head: Head, epoch: int) -> Row:
-    """What an update of a run needs: the run, what is expected of it, and its new head."""
+def open_head_row(key: int, expected: int | None, head: Head, epoch: int) -> Row:
+    """What an update of an open run needs: the run, what is expected of it, and its new head."""
     return (
         key,
         expected,
         head.last_event,
         head.checksum,
-        head.status,
         _micros(head.wake_at),
         head.open_activities,
-        _micros(head.closed_at),
         head.failing,
         head.parked,
-        _generation(key, head),
         epoch,
     )
+
+
+def closed_head_row(key: int, expected: int | None, head: Head, epoch: int) -> Row:
+    """What the update that closes a run needs."""
+    return (*open_head_row(key, expected, head, epoch), head.status, _micros(head.closed_at))
 
 
 def turn_row(key: int, turn: TurnRow) -> Row:

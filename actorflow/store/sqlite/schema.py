@@ -31,8 +31,8 @@ from actorflow.core import events as ev
 from actorflow.store.sqlite import queries
 from actorflow.store.sqlite.file import APPLICATION_ID, check_schema_version
 
-# A run's generation is 0 while it is open and its key once it is closed: one index finds all runs of a workflow id and
-# allows one open run only. Turns have a rowid, so that they are appended whichever run they belong to.
+# Open runs have indexes of their own, which stay small however many have closed. Turns have a rowid, so that they are
+# appended whichever run they belong to.
 _FIRST: Final = (
     """CREATE TABLE meta (
         id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -51,7 +51,6 @@ _FIRST: Final = (
         task_queue TEXT NOT NULL,
         shard INTEGER NOT NULL,
         epoch INTEGER NOT NULL,
-        generation INTEGER NOT NULL,
         request_id TEXT NOT NULL,
         started_at INTEGER NOT NULL,
         status TEXT NOT NULL,
@@ -63,13 +62,14 @@ _FIRST: Final = (
         failing TEXT,
         parked TEXT
     ) STRICT""",
-    "CREATE UNIQUE INDEX run_workflow ON run (namespace, workflow_id, generation)",
+    "CREATE UNIQUE INDEX run_open ON run (namespace, workflow_id) WHERE status = 'running'",
+    "CREATE INDEX run_workflow ON run (namespace, workflow_id, key)",
     "CREATE UNIQUE INDEX run_run_id ON run (run_id)",
     "CREATE UNIQUE INDEX run_request ON run (namespace, workflow_id, request_id) WHERE request_id <> ''",
     """CREATE INDEX run_due ON run (namespace, task_queue, shard, wake_at)
-        WHERE wake_at IS NOT NULL AND generation = 0 AND parked IS NULL""",
-    "CREATE INDEX run_busy ON run (key) WHERE open_activities > 0 AND generation = 0",
-    "CREATE INDEX run_failing ON run (key) WHERE failing IS NOT NULL AND generation = 0",
+        WHERE wake_at IS NOT NULL AND status = 'running' AND parked IS NULL""",
+    "CREATE INDEX run_busy ON run (key) WHERE open_activities > 0 AND status = 'running'",
+    "CREATE INDEX run_failing ON run (key) WHERE failing IS NOT NULL AND status = 'running'",
     """CREATE TABLE turn (
         run INTEGER NOT NULL,
         number INTEGER NOT NULL,
@@ -234,7 +234,7 @@ FROM run JOIN (
         max(json_extract(event.value, '$.task_queue')) AS task_queue,
         max(coalesce(json_extract(event.value, '$.waiting'), 0)) AS waiting
     FROM run AS host JOIN turn ON turn.run = host.key JOIN json_each(turn.events) AS event
-    WHERE host.open_activities > 0 AND host.generation = 0
+    WHERE host.open_activities > 0 AND host.status = 'running'
         AND json_extract(event.value, '$.event') IN ({_names((ev.ActivityScheduled, *_OUTCOMES))})
     GROUP BY 1, 2 HAVING sum(json_extract(event.value, '$.event') <> '{ev.ActivityScheduled.__name__}') = 0
 ) AS open ON open.run = run.key
@@ -247,7 +247,7 @@ FROM run JOIN (
         max(json_extract(event.value, '$.duration')) AS duration,
         max(coalesce(json_extract(event.value, '$.summary'), '')) AS summary
     FROM run AS host JOIN turn ON turn.run = host.key JOIN json_each(turn.events) AS event
-    WHERE host.wake_at IS NOT NULL AND host.generation = 0
+    WHERE host.wake_at IS NOT NULL AND host.status = 'running'
         AND json_extract(event.value, '$.event') IN ({_names((ev.TimerStarted, ev.TimerFired, ev.TimerCancelled))})
     GROUP BY 1, 2 HAVING sum(json_extract(event.value, '$.event') <> '{ev.TimerStarted.__name__}') = 0
 ) AS open ON open.run = run.key""",

@@ -133,7 +133,7 @@ class SqliteStore:
     async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
         """See `Store.find`."""
         if run_id is None:
-            found = await self._fetch(queries.FIND_RUN, (namespace, workflow_id))
+            found = await self._fetch(queries.FIND_RUN, {"namespace": namespace, "workflow_id": workflow_id})
         else:
             found = await self._fetch(queries.RUN_BY_RUN_ID, (run_id, namespace, workflow_id))
         return rows.run_record(found[0]) if found else None

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any, Final
 
 from actorflow.exceptions import StorageFailedError
-from actorflow.store.preconditions import begin_conflict, change_conflict
+from actorflow.store.preconditions import begin_conflict, change_conflict, is_open
 from actorflow.store.protocol import COMMITTED, Begin, Change, Conflict, Outcome, RunRecord
 from actorflow.store.sqlite import queries, rows
 from actorflow.store.sqlite.plan import InconsistentBatchError, Plan
@@ -120,8 +120,11 @@ class Transaction:
         # Begins come before updates: in a batch that closes a run and begins its successor they collide, and the
         # changes are then made in their order.
         self._run(queries.INSERT_RUNS, [rows.run_row(b.identity, head, self._epoch) for b, head in plan.begins])
-        updates = [rows.head_row(*update, self._epoch) for update in plan.updates]
-        if self._run(queries.UPDATE_HEADS, updates) != len(updates):
+        updates = plan.updates
+        still_open = [rows.open_head_row(*update, self._epoch) for update in updates if is_open(update[2])]
+        closed = [rows.closed_head_row(*update, self._epoch) for update in updates if not is_open(update[2])]
+        updated = self._run(queries.UPDATE_OPEN, still_open) + self._run(queries.UPDATE_CLOSED, closed)
+        if updated != len(updates):
             raise InconsistentBatchError
         untouched = plan.untouched
         if self._count(queries.COUNT_UNCHANGED, untouched) != len(untouched):
