@@ -13,7 +13,7 @@ from actorflow.clock import Clock
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.converter import default as default_converter
-from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition, signature_of
+from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition
 from actorflow.engine.engine import Engine
 from actorflow.engine.ownership import release
 from actorflow.service import StartRequest
@@ -252,7 +252,7 @@ def _described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
     if isinstance(workflow, str):
         return workflow, None
     definition = _definition_of_run(workflow)
-    return definition.name, signature_of(workflow, skip_self=True).result_type
+    return definition.name, definition.signature.result_type
 
 
 def _definition_of_run(run: Callable[..., Any]) -> WorkflowDefinition:

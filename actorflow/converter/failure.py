@@ -16,7 +16,7 @@ TEXT_MAX = 16_384
 CAUSES_MAX = 20
 
 
-class ActivityRef(msgspec.Struct, frozen=True, omit_defaults=True):
+class ActivityRef(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Which activity a failure belongs to."""
 
     activity_id: str
@@ -27,7 +27,7 @@ class ActivityRef(msgspec.Struct, frozen=True, omit_defaults=True):
     retry_state: int = 0
 
 
-class Failure(msgspec.Struct, frozen=True, omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What went wrong, as data; ``kind`` says which exception it becomes."""
 
     message: str

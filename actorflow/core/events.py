@@ -15,11 +15,11 @@ import msgspec
 from actorflow.converter import Failure, Payload
 
 
-class Event(msgspec.Struct, frozen=True, tag_field="event", tag=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, tag_field="event", tag=True, omit_defaults=True, gc=False):
     """A fact that happened, never changed."""
 
 
-class RetryRule(msgspec.Struct, frozen=True, omit_defaults=True):
+class RetryRule(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A retry policy as it is journaled; intervals in seconds."""
 
     initial_interval: float = 1.0
@@ -32,7 +32,7 @@ class RetryRule(msgspec.Struct, frozen=True, omit_defaults=True):
 # Arrivals
 
 
-class Started(Event, frozen=True):
+class Started(Event, frozen=True, gc=False):
     """The execution began."""
 
     workflow_type: str
@@ -40,7 +40,7 @@ class Started(Event, frozen=True):
     input: tuple[Payload, ...] = ()
 
 
-class SignalReceived(Event, frozen=True):
+class SignalReceived(Event, frozen=True, gc=False):
     """Somebody sent a signal. A repeated ``request_id`` is the same signal, sent again."""
 
     name: str
@@ -48,19 +48,19 @@ class SignalReceived(Event, frozen=True):
     request_id: str = ""
 
 
-class CancelRequested(Event, frozen=True):
+class CancelRequested(Event, frozen=True, gc=False):
     """Somebody asked the execution to stop."""
 
     reason: str = ""
 
 
-class TimerFired(Event, frozen=True):
+class TimerFired(Event, frozen=True, gc=False):
     """A timer's duration has passed."""
 
     timer_id: str
 
 
-class ActivityCompleted(Event, frozen=True):
+class ActivityCompleted(Event, frozen=True, gc=False):
     """An activity returned."""
 
     activity_id: str
@@ -68,7 +68,7 @@ class ActivityCompleted(Event, frozen=True):
     attempt: int = 1
 
 
-class ActivityFailed(Event, frozen=True):
+class ActivityFailed(Event, frozen=True, gc=False):
     """An activity raised, and is not tried again."""
 
     activity_id: str
@@ -77,7 +77,7 @@ class ActivityFailed(Event, frozen=True):
     attempt: int = 1
 
 
-class ActivityTimedOut(Event, frozen=True):
+class ActivityTimedOut(Event, frozen=True, gc=False):
     """An activity ran out of time, and is not tried again."""
 
     activity_id: str
@@ -86,7 +86,7 @@ class ActivityTimedOut(Event, frozen=True):
     attempt: int = 1
 
 
-class ActivityCancelled(Event, frozen=True):
+class ActivityCancelled(Event, frozen=True, gc=False):
     """An activity ended because the workflow asked it to."""
 
     activity_id: str
@@ -94,21 +94,21 @@ class ActivityCancelled(Event, frozen=True):
     attempt: int = 1
 
 
-class Terminated(Event, frozen=True):
+class Terminated(Event, frozen=True, gc=False):
     """Somebody ended the execution without asking its program."""
 
     reason: str = ""
     details: tuple[Payload, ...] = ()
 
 
-class SignalUnhandled(Event, frozen=True):
+class SignalUnhandled(Event, frozen=True, gc=False):
     """An accepted signal found the execution closing."""
 
     name: str
     input: tuple[Payload, ...] = ()
 
 
-class TurnFailed(Event, frozen=True):
+class TurnFailed(Event, frozen=True, gc=False):
     """The program raised what is not an outcome; the turn was discarded and will be tried again. Inert on replay."""
 
     failure: Failure
@@ -119,7 +119,7 @@ class TurnFailed(Event, frozen=True):
 # Decisions
 
 
-class ActivityScheduled(Event, frozen=True):
+class ActivityScheduled(Event, frozen=True, gc=False):
     """The program wants an activity run. Its first attempt began with this turn, unless it is ``waiting`` for a slot."""
 
     activity_id: str
@@ -136,13 +136,13 @@ class ActivityScheduled(Event, frozen=True):
     summary: str = ""
 
 
-class ActivityCancelRequested(Event, frozen=True):
+class ActivityCancelRequested(Event, frozen=True, gc=False):
     """The program wants an activity stopped."""
 
     activity_id: str
 
 
-class TimerStarted(Event, frozen=True):
+class TimerStarted(Event, frozen=True, gc=False):
     """The program waits for a duration."""
 
     timer_id: str
@@ -150,25 +150,25 @@ class TimerStarted(Event, frozen=True):
     summary: str = ""
 
 
-class TimerCancelled(Event, frozen=True):
+class TimerCancelled(Event, frozen=True, gc=False):
     """The program waits no longer."""
 
     timer_id: str
 
 
-class Completed(Event, frozen=True):
+class Completed(Event, frozen=True, gc=False):
     """The program returned."""
 
     result: Payload | None = None
 
 
-class Failed(Event, frozen=True):
+class Failed(Event, frozen=True, gc=False):
     """The program raised a failure."""
 
     failure: Failure
 
 
-class Cancelled(Event, frozen=True):
+class Cancelled(Event, frozen=True, gc=False):
     """The program gave in to a request to stop."""
 
     details: tuple[Payload, ...] = ()
@@ -203,6 +203,9 @@ DECISIONS: Final[frozenset[type[Event]]] = frozenset(
     (ActivityScheduled, ActivityCancelRequested, TimerStarted, TimerCancelled, Completed, Failed, Cancelled)
 )
 CLOSING: Final[frozenset[type[Event]]] = frozenset((Completed, Failed, Cancelled, Terminated))
+OUTCOMES: Final[frozenset[type[Event]]] = frozenset(
+    (ActivityCompleted, ActivityFailed, ActivityTimedOut, ActivityCancelled)
+)
 TASK_EVENTS: Final = 3
 """Scheduled, started and completed (or failed): what the public history writes around the decisions of a turn."""
 
@@ -213,7 +216,7 @@ def width(event: Event) -> int:
     The public history writes an activity's start beside its outcome; an outcome without a started attempt
     (schedule-to-start, cancelled while waiting) has attempt 0 and stands alone.
     """
-    attempt = getattr(event, "attempt", None)
-    if attempt is None:
-        return TASK_EVENTS if isinstance(event, TurnFailed) else 1
-    return 2 if attempt else 1
+    kind = type(event)
+    if kind in OUTCOMES:
+        return 2 if event.attempt else 1  # type: ignore[attr-defined]
+    return TASK_EVENTS if kind is TurnFailed else 1

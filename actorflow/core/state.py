@@ -106,7 +106,7 @@ class ExecutionState:
             return self._request_ids is None or message.request_id not in self._request_ids  # type: ignore[attr-defined]
         if kind is ev.TimerFired:
             return message.timer_id in self.timers  # type: ignore[attr-defined]
-        if kind in _OUTCOMES:
+        if kind in ev.OUTCOMES:
             return message.activity_id in self.activities  # type: ignore[attr-defined]
         return True
 
@@ -166,7 +166,6 @@ def _closed(state: ExecutionState, event: Any, at: datetime, _number: int) -> No
     state.timers.clear()
 
 
-_OUTCOMES: Final = frozenset((ev.ActivityCompleted, ev.ActivityFailed, ev.ActivityTimedOut, ev.ActivityCancelled))
 _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, int], None]]] = {
     ev.Started: _started,
     ev.SignalReceived: _signal_received,
@@ -176,6 +175,6 @@ _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, in
     ev.TimerCancelled: _timer_over,
     ev.ActivityScheduled: _activity_scheduled,
     ev.ActivityCancelRequested: _activity_cancel_requested,
-    **dict.fromkeys(_OUTCOMES, _activity_over),
+    **dict.fromkeys(ev.OUTCOMES, _activity_over),
     **dict.fromkeys(ev.CLOSING, _closed),
 }

@@ -60,6 +60,7 @@ class ActivityActor:
         "_cancel_requested",
         "_charged",
         "_flush",
+        "_has_deadline",
         "_heartbeat",
         "_identity",
         "_last_failure",
@@ -89,6 +90,7 @@ class ActivityActor:
         self._place: Waiting[WorkerHost] | None = None
         self._alarms: list[TimerHandle] = []
         self._flush: TimerHandle | None = None
+        self._has_deadline = False
         self.has_row = row is not None
         site.activities.setdefault(identity.key, {})[pending.scheduled.activity_id] = self
 
@@ -96,7 +98,6 @@ class ActivityActor:
 
     def start(self, slots: Slots[WorkerHost] | None) -> None:
         """The turn that scheduled the activity is durable; with a slot its first attempt begins now."""
-        self._arm_timeouts()
         if slots is None:
             self._wait_for_slot()
         else:
@@ -104,7 +105,6 @@ class ActivityActor:
 
     def recover(self, row: ActivityRow | None) -> None:
         """Go on after a restart: an attempt that was running is lost, everything else waits as it did."""
-        self._arm_timeouts()
         was_running = not self._pending.scheduled.waiting if row is None else row.started_at is not None
         if was_running:
             self._lose_attempt("the process that ran it")
@@ -135,6 +135,10 @@ class ActivityActor:
 
     def _wait_for_slot(self) -> None:
         self._phase = Phase.WAITING
+        self._arm_schedule_to_close()
+        timeout = self._pending.scheduled.schedule_to_start
+        if timeout is not None and self._number == 1:
+            self._arm(timeout, TimeoutType.SCHEDULE_TO_START)
         queue = self._site.registry.queue(self._identity.namespace, self._pending.scheduled.task_queue)
         self._place = queue.wait(self._begin)
 
@@ -157,6 +161,8 @@ class ActivityActor:
     def _run(self, slots: Slots[WorkerHost], started_at: datetime) -> None:
         self._phase = Phase.RUNNING
         self._next_at = None
+        if not self._ends_before_deadline(started_at):
+            self._arm_schedule_to_close()
         self._attempt = Attempt(
             self._site,
             self._identity,
@@ -231,6 +237,7 @@ class ActivityActor:
 
     def _back_off(self, seconds: float) -> None:
         self._phase = Phase.BACKING_OFF
+        self._arm_schedule_to_close()
         self._alarms.append(self._site.clock.call_later(max(seconds, 0.0), self._end_back_off))
 
     def _end_back_off(self) -> None:
@@ -252,12 +259,19 @@ class ActivityActor:
 
     # Timeouts of the whole
 
-    def _arm_timeouts(self) -> None:
+    def _ends_before_deadline(self, started_at: datetime) -> bool:
+        """True if the attempt's own timeout comes first, so that no alarm for the whole is needed while it runs."""
         scheduled = self._pending.scheduled
-        if scheduled.schedule_to_close is not None:
-            self._arm(scheduled.schedule_to_close, TimeoutType.SCHEDULE_TO_CLOSE)
-        if scheduled.schedule_to_start is not None:
-            self._arm(scheduled.schedule_to_start, TimeoutType.SCHEDULE_TO_START)
+        attempt, whole = scheduled.start_to_close, scheduled.schedule_to_close
+        if whole is None or attempt is None:
+            return whole is None
+        return started_at + attempt <= self._pending.scheduled_at + whole
+
+    def _arm_schedule_to_close(self) -> None:
+        timeout = self._pending.scheduled.schedule_to_close
+        if timeout is not None and not self._has_deadline:
+            self._has_deadline = True
+            self._arm(timeout, TimeoutType.SCHEDULE_TO_CLOSE)
 
     def _arm(self, timeout: timedelta, kind: TimeoutType) -> None:
         remaining = min(self._pending.scheduled_at + timeout - self._site.clock.now(), timeout)

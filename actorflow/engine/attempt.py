@@ -169,6 +169,7 @@ class Attempt:
         return self._is_cancelled or self._is_reported or self._host.is_shutting_down
 
     def _body_ended(self, result: Any, problem: BaseException | None) -> None:
+        self._running = None
         self._host.attempts.discard(self)
         if not self._is_reported:
             self._report(self._outcome_of(result, problem))

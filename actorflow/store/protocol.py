@@ -93,7 +93,7 @@ class ActivityRow(msgspec.Struct, frozen=True, gc=False):
     cancel_requested: bool = False
 
 
-class Begin(msgspec.Struct, frozen=True):
+class Begin(msgspec.Struct, frozen=True, gc=False):
     """A run that does not exist yet, and what must hold for it to begin.
 
     A store always refuses a second open run of a workflow id. ``reuse`` says what closed runs of that id mean:
@@ -105,7 +105,7 @@ class Begin(msgspec.Struct, frozen=True):
     reuse: str = "allow"
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """What one commit does to one run; all of it or nothing.
 
     Attributes:

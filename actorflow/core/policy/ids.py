@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from actorflow.core import limits
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_id(workflow_id: str) -> None:
@@ -30,7 +35,7 @@ def _check(what: str, text: str, limit: int) -> None:
         raise TypeError(f"a {what} must be a str, not {type(text).__name__}")
     if not text:
         raise ValueError(f"the {what} is empty; give it one")
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    if _CONTROL.search(text):
         raise ValueError(f"the {what} {text[:80]!r} holds control characters; leave them out")
     try:
         size = len(text.encode())

@@ -422,7 +422,7 @@ class Program:
         self._conditions.clear()
         self._activities.clear()
         if not unfinished:
-            # The loop and its tasks refer to each other; without this only the garbage collector could free them.
+            self.loop.dispose()
             del self.loop, self._main
         return len(unfinished)
 

@@ -199,6 +199,13 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         """Async generators that were started and not exhausted, the newest first."""
         return [generator for generator in reversed(self._generators or ()) if _is_suspended(generator)]
 
+    def dispose(self) -> None:
+        """Let go of everything. The loop and its tasks refer to each other; only the garbage collector could free them."""
+        self._tasks.clear()
+        self._ready.clear()
+        self._generators = None
+        del self.program
+
     def _keep_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
         # A generator left to the garbage collector would run its finally inside somebody else's turn.
         if self._generators is None:
@@ -271,7 +278,9 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         self._exception_handler = handler
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:
-        self.program.on_loop_error(context)
+        program = getattr(self, "program", None)
+        if program is not None:  # a future may be collected after its program was taken apart
+            program.on_loop_error(context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         if self._exception_handler is None:

@@ -97,9 +97,10 @@ RUN_BY_REQUEST: Final = (
     f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND request_id = ? AND request_id <> ''"
 )
 RUN_BY_RUN_ID: Final = f"SELECT {_RUN} FROM run WHERE run_id = ? AND namespace = ? AND workflow_id = ?"
+_WORKFLOW: Final = "namespace = :namespace AND workflow_id = :workflow_id"
 FIND_RUN: Final = (
-    f"SELECT {_RUN} FROM run WHERE key = coalesce((SELECT key FROM run WHERE namespace = :namespace AND workflow_id = :workflow_id"
-    " AND status = 'running'), (SELECT max(key) FROM run WHERE namespace = :namespace AND workflow_id = :workflow_id))"
+    f"SELECT {_RUN} FROM run WHERE key = coalesce((SELECT key FROM run WHERE {_WORKFLOW} AND status = 'running'),"
+    f" (SELECT max(key) FROM run WHERE {_WORKFLOW}))"
 )
 
 BUSY: Final = "SELECT key FROM run WHERE open_activities > 0 AND status = 'running' AND key > ? ORDER BY key LIMIT ?"
