@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from actorflow.core import events as ev
 from actorflow.core.journal import Turn
+from actorflow.core.messages import Message
 from actorflow.core.state import ExecutionState
 from actorflow.engine.activity_actor import ActivityActor
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
 from actorflow.pool.slots import Slots
 from actorflow.service import Closed
-from actorflow.store.protocol import Identity
+from actorflow.store.protocol import ActivityRow, Identity
 
 
 def perform(
@@ -55,6 +56,33 @@ def _close(site: Site, identity: Identity, event: ev.AnyEvent, slots: Mapping[st
     for activity in list(site.activities.get(identity.key, {}).values()):
         activity.abandon()
     site.answer_waiters(identity.key, Closed(identity.run_id, event))
+
+
+def recover_activities(
+    site: Site,
+    identity: Identity,
+    state: ExecutionState,
+    rows: Sequence[ActivityRow],
+    accepted: Sequence[Message],
+) -> None:
+    """Take care of open activities nobody takes care of yet: those an earlier process left.
+
+    Args:
+        site: collaborators.
+        identity: of the run.
+        state: of the execution.
+        rows: what is known of attempts beside the journal.
+        accepted: messages in the inbox; an activity whose outcome is among them must not run again.
+    """
+    if not state.activities:
+        return
+    known = site.activities.get(identity.key, {})
+    resolved = {message.activity_id for message in accepted if type(message) in ev.OUTCOMES}  # type: ignore[union-attr]
+    row_by_id = {row.activity_id: row for row in rows}
+    for activity_id, pending in list(state.activities.items()):
+        if activity_id not in known and activity_id not in resolved:
+            row = row_by_id.get(activity_id)
+            ActivityActor(site, identity, pending, row).recover(row)
 
 
 def release(site: Site, slots: Mapping[str, Slots[WorkerHost]]) -> None:

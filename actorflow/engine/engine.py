@@ -107,7 +107,6 @@ class Engine:
         try:
             await self._open()
             async with anyio.create_task_group() as group:
-                group.start_soon(self.site.journal.run)
                 group.start_soon(self.population.run)
                 group.start_soon(self._let_idle_leave)
                 await self._close_asked.wait()
@@ -136,6 +135,7 @@ class Engine:
 
     async def _shut_down(self) -> None:
         self._is_closing = True
+        self.site.journal.close()
         self.site.wakes.close()
         for job in list(self._jobs):
             job.cancel()
@@ -350,8 +350,8 @@ class Engine:
         actor = self._in_memory(target)
         if actor is not None:
             key, run_id = actor.identity.key, actor.identity.run_id
-            if actor.failing is not None and actor.failing.is_parked:
-                return actor.parked_answer()
+            if actor.parked is not None:
+                return actor.parked
         else:
             identity = (await self._record(target)).identity
             key, run_id = identity.key, identity.run_id

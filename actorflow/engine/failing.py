@@ -27,6 +27,17 @@ class FailingTurn(msgspec.Struct, frozen=True):
         """True once quick tries are over."""
         return self.attempts >= limits.TURN_FAILURES_BEFORE_PARKING
 
+    @staticmethod
+    def unreadable(problem: Exception, now: datetime) -> FailingTurn:
+        """For a journal that can't be read at all."""
+        failure = Failure(message=str(problem), type=type(problem).__name__)
+        return FailingTurn(limits.TURN_FAILURES_BEFORE_PARKING, now, 0, failure)
+
+    @property
+    def is_journaled(self) -> bool:
+        """The first failure and the parking stand in the journal; tries between are only on the head."""
+        return self.attempts in (1, limits.TURN_FAILURES_BEFORE_PARKING)
+
     @property
     def retry_delay(self) -> timedelta:
         """How long to wait before the next try: doubled from the first to the last."""
@@ -37,6 +48,8 @@ class FailingTurn(msgspec.Struct, frozen=True):
     def reason(self) -> str:
         """One line that says why."""
         first_line = self.failure.message.splitlines()[0] if self.failure.message else ""
+        if not self.messages:
+            return first_line
         return f"its workflow code failed {self.attempts} times in the same turn with {self.failure.type}: {first_line}"
 
 

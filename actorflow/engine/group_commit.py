@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from actorflow.clock import Clock
 from actorflow.core import limits
@@ -30,6 +31,14 @@ class _Entry:
         self.on_stall = on_stall
 
 
+class _Batch:
+    __slots__ = ("entries", "settled")
+
+    def __init__(self, entries: list[_Entry], settled: list[Callable[[], None]]) -> None:
+        self.entries = entries
+        self.settled = settled
+
+
 class GroupCommit:
     """The one queue of changes of an engine, in the order in which they were decided.
 
@@ -39,23 +48,23 @@ class GroupCommit:
         on_fatal: called once if the store is of no use any more.
     """
 
-    def __init__(self, store: Store, clock: Clock, on_fatal: Callable[[StorageError], None]) -> None:
+    def __init__(self, store: Store, clock: Clock, on_fatal: Callable[[BaseException], None]) -> None:
         self._store = store
         self._clock = clock
         self._on_fatal = on_fatal
         self._queue: list[_Entry] = []
         self._settled: list[Callable[[], None]] = []
-        self._in_flight = 0
-        self._wake: asyncio.Future[None] | None = None
+        self._writing: _Batch | None = None
+        self._is_closed = False
         self.stalled: StorageError | None = None
 
     @property
     def is_settled(self) -> bool:
         """True when everything submitted is durable and told."""
-        return not self._queue and self._in_flight == 0
+        return not self._queue and self._writing is None
 
     def submit(self, change: Change, on_outcome: OnOutcome, on_stall: OnStall | None = None) -> None:
-        """Queue a change.
+        """Queue a change; `flush` writes it.
 
         Args:
             change: what to write.
@@ -71,14 +80,11 @@ class GroupCommit:
         """Call back once everything submitted so far is durable and told; at once if it is."""
         if self.is_settled:
             callback()
+        elif not self._queue and self._writing is not None:
+            self._writing.settled.append(callback)
         else:
             self._settled.append(callback)
             self.flush()
-
-    def flush(self) -> None:
-        """Write what is queued as soon as the writer is free."""
-        if self._wake is not None and not self._wake.done() and (self._queue or self._settled):
-            self._wake.set_result(None)
 
     async def settled(self) -> None:
         """Wait until everything submitted so far is durable and told."""
@@ -86,57 +92,54 @@ class GroupCommit:
         self.when_settled(lambda: None if woken.done() else woken.set_result(None))
         await woken
 
-    async def run(self) -> None:
-        """Write batches until cancelled, or until the store fails."""
-        loop = asyncio.get_running_loop()
-        while True:
-            if not self._queue:
-                self._wake = loop.create_future()
-                if not self._settled:
-                    await self._wake
-                self._wake = None
-            batch, self._queue = self._queue, []
-            settled, self._settled = self._settled, []
-            self._in_flight += 1
-            try:
-                outcomes = await self._write(batch) if batch else ()
-            except StorageError as problem:
-                self._on_fatal(problem)
-                return
-            # Told in a callback, so that the next batch is on its way to the disk while this one is performed.
-            loop.call_soon(self._tell, batch, outcomes, settled)
+    def flush(self) -> None:
+        """Write what is queued, unless a batch is on its way: then it follows when that one is done."""
+        if self._writing is not None or not self._queue or self._is_closed:
+            return
+        self._writing = _Batch(self._queue, self._settled)
+        self._queue, self._settled = [], []
+        self._write(self._writing)
 
-    async def _write(self, batch: Sequence[_Entry]) -> Sequence[Outcome]:
-        changes = [entry.change for entry in batch]
-        while True:
-            try:
-                outcomes = await self._store.commit(changes)
-            except (StorageFullError, StorageBusyError) as problem:
-                await self._stall(batch, problem)
-            else:
-                if self.stalled is not None:
-                    _log.warning("the journal can be written again")
-                    self.stalled = None
-                return outcomes
+    def close(self) -> None:
+        """Write nothing more."""
+        self._is_closed = True
 
-    async def _stall(self, batch: Sequence[_Entry], problem: StorageError) -> None:
+    def _write(self, batch: _Batch) -> None:
+        if self._is_closed:
+            return
+        try:
+            committed = self._store.commit([entry.change for entry in batch.entries])
+        except StorageError as problem:
+            self._on_fatal(problem)
+            return
+        committed.add_done_callback(partial(self._on_written, batch))
+
+    def _on_written(self, batch: _Batch, committed: asyncio.Future[Sequence[Outcome]]) -> None:
+        problem = committed.exception()
+        if problem is None:
+            self._writing = None
+            self.flush()  # the next batch is on its way to the disk while this one is performed
+            self._tell(batch, committed.result())
+        elif isinstance(problem, StorageFullError | StorageBusyError):
+            self._stall(batch, problem)
+        else:
+            self._on_fatal(problem)
+
+    def _stall(self, batch: _Batch, problem: StorageError) -> None:
+        """Nothing was written. What was decided is never rolled back: write the same batch again, until it works."""
         if self.stalled is None:
             _log.error("the journal can't be written, trying again each second: %s", problem)
             self.stalled = problem
-            for entry in (*batch, *self._queue):
+            for entry in (*batch.entries, *self._queue):
                 if entry.on_stall is not None:
                     entry.on_stall(problem)
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._clock.call_later(
-            limits.STORE_RETRY_DELAY.total_seconds(), lambda: None if woken.done() else woken.set_result(None)
-        )
-        await woken
+        self._clock.call_later(limits.STORE_RETRY_DELAY.total_seconds(), partial(self._write, batch))
 
-    def _tell(
-        self, batch: Sequence[_Entry], outcomes: Sequence[Outcome], settled: Sequence[Callable[[], None]]
-    ) -> None:
-        self._in_flight -= 1
-        for entry, outcome in zip(batch, outcomes, strict=True):
+    def _tell(self, batch: _Batch, outcomes: Sequence[Outcome]) -> None:
+        if self.stalled is not None:
+            _log.warning("the journal can be written again")
+            self.stalled = None
+        for entry, outcome in zip(batch.entries, outcomes, strict=True):
             try:
                 entry.on_outcome(outcome)
             except Exception as problem:
@@ -144,7 +147,7 @@ class GroupCommit:
                 _log.critical("performing a committed change failed", exc_info=True)
                 self._on_fatal(StorageFailedError(f"performing a committed change failed: {problem!r}; restart"))
                 return
-        for callback in settled:
+        for callback in batch.settled:
             callback()
 
 

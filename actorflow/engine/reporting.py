@@ -42,9 +42,9 @@ class ProgramReporter:
         )
 
 
-def report_turn_failure(identity: Identity, problem: BaseException, *, attempts: int, parked: str | None) -> None:
+def report_turn_failure(identity: Identity, problem: BaseException, *, attempts: int, is_parked: bool) -> None:
     """Say that a turn failed, with the user's traceback, and what follows."""
-    follows = "it is parked until its code changes" if parked else "it will be tried again"
+    follows = "it is parked until its code changes" if is_parked else "it will be tried again"
     _log.warning(
         "Failed activation on workflow %r with ID %s and run ID %s (failure %d of this turn; %s)",
         identity.workflow_type,

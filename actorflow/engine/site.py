@@ -64,7 +64,7 @@ class Site:
         self.load: Callable[[int], None]
         self.admit: Callable[[Addressable], None]
         self.forget: Callable[[Addressable], None]
-        self.fail: Callable[[StorageError], None]
+        self.fail: Callable[[BaseException], None]
         self.spawn: Callable[[Coroutine[Any, Any, None]], None]
 
     def answer_waiters(self, key: int, answer: Closed | Parked) -> None:

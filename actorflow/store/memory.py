@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -86,12 +87,14 @@ class MemoryStore:
         self._last_seq += 1
         return self._last_seq
 
-    async def commit(self, batch: Sequence[Change]) -> Sequence[Outcome]:
+    def commit(self, batch: Sequence[Change]) -> asyncio.Future[Sequence[Outcome]]:
         """See `Store.commit`."""
         check_shape(batch)
         self._commits += bool(batch)
         self._changes += len(batch)
-        return [self._commit(change) for change in batch]
+        committed: asyncio.Future[Sequence[Outcome]] = asyncio.get_running_loop().create_future()
+        committed.set_result([self._commit(change) for change in batch])
+        return committed
 
     def _commit(self, change: Change) -> Outcome:
         conflict = self._begin(change.begin, change) if change.begin else self._change(change)

@@ -6,6 +6,7 @@ number, and says of each whether it was committed. Everything else is reading.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -167,7 +168,7 @@ class LoadedRun(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """Keeps journals. Every method but the plain ones may wait for the disk; none blocks the event loop.
+    """Keeps journals. What waits for the disk is awaited; nothing blocks the event loop.
 
     Raises (all methods):
         StorageError: one of its subclasses; `StorageFullError` and `StorageBusyError` mean nothing was written and the
@@ -195,12 +196,13 @@ class Store(Protocol):
         """A number for an inbox row that is about to be inserted; rising, never given out twice."""
         ...
 
-    async def commit(self, batch: Sequence[Change]) -> Sequence[Outcome]:
+    def commit(self, batch: Sequence[Change]) -> asyncio.Future[Sequence[Outcome]]:
         """Write a batch in one transaction with one sync, and say of each change whether it was made.
 
+        The commit is on its way when this returns; cancelling the future forgets the answer, not the commit.
         A change sees those before it in the batch: a run may begin, turn twice and close in one batch, and the
         second of two begins of one workflow id meets the first. One change in conflict does not harm the others.
-        Only one call may be under way. Cancelling the caller does not cancel the commit.
+        Only one call may be under way.
         """
         ...
 

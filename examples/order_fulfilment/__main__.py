@@ -8,7 +8,7 @@ import logging
 import sys
 
 from actorflow import workflow
-from actorflow.client import Client, RPCError, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
+from actorflow.client import Client, RPCError, RPCStatusCode, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from actorflow.worker import Worker
 from examples.order_fulfilment.activities import Shop
 from examples.order_fulfilment.models import Customer, Item, Order, Receipt
@@ -22,7 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.order_fulfilment", description=__doc__)
     parser.add_argument("--db", default="orders.db", metavar="PATH", help="the journal (default: orders.db here)")
     parser.add_argument("--order", default="order-1", metavar="ID", help="which order (default: order-1)")
-    parser.add_argument("--seed", default=7, type=int, help="what goes wrong on the way of a new order (default: 7)")
+    parser.add_argument("--seed", default=95, type=int, help="what goes wrong on the way of a new order (default: 95)")
     parser.add_argument("--delay", default=0.1, type=float, help="seconds each activity takes (default: 0.1)")
     options = parser.parse_args()
     _log_to_stdout()
@@ -55,7 +55,9 @@ async def _look_up(client: Client, order_id: str) -> WorkflowExecutionDescriptio
     """The order as an earlier run of this program left it, if there was one."""
     try:
         return await client.get_workflow_handle(order_id).describe()
-    except RPCError:
+    except RPCError as refusal:
+        if refusal.status is not RPCStatusCode.NOT_FOUND:
+            raise
         return None
 
 

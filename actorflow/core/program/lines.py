@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
 
-_PACKAGE: Final = str(Path(__file__).parents[2])
-_ASYNCIO: Final = str(Path(asyncio.__file__).parent)
+_PACKAGE: Final = __file__.removesuffix("core/program/lines.py")
+_ASYNCIO: Final = asyncio.__file__.removesuffix("__init__.py")
 NOWHERE: Final = "a place outside the workflow code"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
@@ -115,20 +116,25 @@ class SqliteStore:
         self._inbox_seq += 1
         return self._inbox_seq
 
-    async def commit(self, batch: Sequence[Change]) -> Sequence[Outcome]:
+    def commit(self, batch: Sequence[Change]) -> asyncio.Future[Sequence[Outcome]]:
         """See `Store.commit`."""
         check_shape(batch)
         self._check_alive()
-        if not batch or self._writer is None:
-            return ()
-        try:
-            outcomes = await self._writer.commit(batch, self._run_key, self._inbox_seq)
-        except StorageFailedError as error:
-            self._fail(error)
-            raise
-        self._commits += 1
-        self._changes += len(batch)
-        return outcomes
+        if self._writer is None:
+            raise StorageError(f"{self._path} is not open")
+        committed = self._writer.commit(batch, self._run_key, self._inbox_seq)
+        committed.add_done_callback(partial(self._on_committed, len(batch)))
+        return committed
+
+    def _on_committed(self, changes: int, committed: asyncio.Future[Sequence[Outcome]]) -> None:
+        if committed.cancelled():
+            return
+        problem = committed.exception()
+        if problem is None:
+            self._commits += 1
+            self._changes += changes
+        elif isinstance(problem, StorageFailedError):
+            self._fail(problem)
 
     async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
         """See `Store.find`."""

@@ -1,0 +1,189 @@
+"""What is decided of one run and on its way to the disk: its head, and the changes that lead from one head to the next.
+
+The head here is ahead of the store by the changes under way. They are written in order, so a turn may be decided on top
+of one that is not durable yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from actorflow.core import events as ev
+from actorflow.core.journal import Turn, encode_turn, identity_checksum
+from actorflow.core.messages import encode_message
+from actorflow.core.state import ExecutionState
+from actorflow.engine.failing import FailingTurn, encode_failing
+from actorflow.engine.mailbox import Delivery
+from actorflow.engine.site import Site
+from actorflow.store.protocol import Begin, Change, Committed, Head, Identity, InboxRow, Outcome
+
+Then = Callable[[Outcome], None]
+
+
+class Ledger:
+    """See the module's head.
+
+    Args:
+        site: for the group commit.
+        identity: of the run.
+        head: as it was read last, if it was.
+    """
+
+    __slots__ = ("_begin", "_head", "_identity", "_site", "_under_way")
+
+    def __init__(self, site: Site, identity: Identity, head: Head | None) -> None:
+        self._site = site
+        self._identity = identity
+        self._head = head
+        self._begin: Begin | None = None
+        self._under_way = 0
+
+    @property
+    def head(self) -> Head | None:
+        """The head after everything decided; None if the run was not read yet."""
+        return self._head
+
+    @property
+    def is_closed(self) -> bool:
+        """True if something decided, durable or not, ended the run."""
+        return self._head is not None and self._head.status != "running"
+
+    @property
+    def is_beginning(self) -> bool:
+        """True until the run exists durably."""
+        return self._begin is not None
+
+    @property
+    def is_settled(self) -> bool:
+        """True if nothing is under way."""
+        return self._under_way == 0 and self._begin is None
+
+    def begin(self, begin: Begin) -> None:
+        """The run does not exist yet; its first change creates it."""
+        identity = self._identity
+        self._begin = begin
+        self._head = Head(
+            last_event=0,
+            checksum=identity_checksum(
+                identity.namespace, identity.workflow_id, identity.run_id, identity.workflow_type
+            ),
+        )
+
+    def read(self, head: Head) -> None:
+        """The head as the store has it, nothing being under way."""
+        self._head = head
+
+    def append(
+        self, turn: Turn, state: ExecutionState, *, consumed: Sequence[int], waiting: Sequence[Delivery], then: Then
+    ) -> None:
+        """Append a turn; a turn that was failing before is over with it."""
+        head = self._known_head()
+        row = encode_turn(turn, previous=head.checksum)
+        finished = [event.activity_id for event in turn.events if type(event) in ev.OUTCOMES]  # type: ignore[union-attr]
+        after = _head_after(state, row.checksum)
+        change = Change(
+            key=self._identity.key,
+            expected=head.last_event,
+            head=after,
+            begin=self._begin,
+            turns=(row,),
+            consumed=tuple(consumed),
+            finished=tuple(finished),
+        )
+        self._submit(change, after, waiting, then)
+
+    def consume(self, consumed: Sequence[int], *, waiting: Sequence[Delivery], then: Then) -> None:
+        """Drop messages that turned out to change nothing, and the failing turn with them."""
+        head = self._known_head()
+        after = msgspec.structs.replace(head, failing=None, parked=None)
+        change = Change(key=self._identity.key, expected=head.last_event, head=after, consumed=tuple(consumed))
+        self._submit(change, after, waiting, then)
+
+    def accept(self, delivery: Delivery, then: Then) -> InboxRow:
+        """Write a message to the inbox; returns its row."""
+        row = self._row(delivery)
+        message = delivery.message
+        finished = (message.activity_id,) if type(message) in ev.OUTCOMES else ()  # type: ignore[union-attr]
+        change = Change(
+            key=self._identity.key,
+            expected=None if self._begin is None else 0,
+            head=None if self._begin is None else self._head,
+            begin=self._begin,
+            arrived=(row,),
+            finished=finished,
+        )
+        self._submit(change, self._head, [delivery], then)
+        return row
+
+    def keep_failing(
+        self,
+        failing: FailingTurn,
+        turn: Turn | None,
+        state: ExecutionState,
+        *,
+        taken: Sequence[Delivery],
+        then: Then,
+    ) -> None:
+        """Keep the messages of a turn that could not be finished, and what is known of its failure.
+
+        Args:
+            failing: for the head.
+            turn: holds `TurnFailed`, if this failure is to be journaled.
+            state: after it.
+            taken: the messages; those without a row get one.
+            then: told the outcome.
+        """
+        head = after = self._known_head()
+        rows = () if turn is None else (encode_turn(turn, previous=head.checksum),)
+        if rows:
+            after = _head_after(state, rows[0].checksum)
+        after = msgspec.structs.replace(
+            after, failing=encode_failing(failing), parked=failing.reason if failing.is_parked else None
+        )
+        change = Change(
+            key=self._identity.key,
+            expected=head.last_event,
+            head=after,
+            begin=self._begin,
+            turns=rows,
+            arrived=tuple(self._row(delivery) for delivery in taken if not delivery.seq),
+        )
+        self._submit(change, after, taken, then)
+
+    def _row(self, delivery: Delivery) -> InboxRow:
+        seq = self._site.store.new_inbox_seq()
+        return InboxRow(seq, encode_message(delivery.message), self._site.clock.now())
+
+    def _known_head(self) -> Head:
+        assert self._head is not None  # turns are decided on a state, and a state is read with its head
+        return self._head
+
+    def _submit(self, change: Change, after: Head | None, waiting: Sequence[Delivery], then: Then) -> None:
+        self._head = after
+        self._under_way += 1
+
+        def told(outcome: Outcome) -> None:
+            self._under_way -= 1
+            if type(outcome) is Committed:
+                self._begin = None
+            then(outcome)
+
+        def stalled(problem: Exception) -> None:
+            for delivery in waiting:
+                delivery.refuse(problem)
+
+        is_awaited = any([delivery.reply is not None for delivery in waiting])
+        self._site.journal.submit(change, told, stalled if is_awaited else None)
+
+
+def _head_after(state: ExecutionState, checksum: int) -> Head:
+    return Head(
+        last_event=state.last_event,
+        checksum=checksum,
+        status=state.status,
+        wake_at=state.wake_at,
+        open_activities=len(state.activities),
+        closed_at=state.closed_at,
+    )

@@ -1,0 +1,59 @@
+"""Kills this very process at a chosen moment of what it does with its store."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from actorflow.store.sqlite import SqliteStore
+
+
+def die() -> None:
+    """What no handler can see."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arrange(moment: str, path: Path) -> None:
+    """Arrange this process's death.
+
+    Args:
+        moment: "never", or "before:CALL:N", "after:CALL:N" around the nth call of a method of the store (open,
+            commit, load, busy, arrivals, due, find), or "during:commit:N": when the nth commit has begun to write its
+            log and has not been answered.
+        path: of the database.
+    """
+    if moment == "never":
+        return
+    when, call, number = moment.split(":")
+    original = getattr(SqliteStore, call)
+    calls: Counter[str] = Counter()
+
+    async def deadly(self: SqliteStore, *args: Any, **options: Any) -> Any:
+        calls[call] += 1
+        is_due = calls[call] == int(number)
+        if is_due and when == "before":
+            die()
+        if is_due and when == "during":
+            threading.Thread(target=_die_when_written, args=(Path(f"{path}-wal"),), daemon=True).start()
+        answer = await original(self, *args, **options)
+        if is_due:
+            die()
+        return answer
+
+    setattr(SqliteStore, call, deadly)
+
+
+def _die_when_written(wal: Path) -> None:
+    before = _shape(wal)
+    while _shape(wal) == before:
+        pass
+    die()
+
+
+def _shape(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
