@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import inspect
 import logging
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -39,8 +40,9 @@ def defn(
             raise TypeError(f"@activity.defn needs a function or a class with __call__, not {target!r}")
         if getattr(target, "__dict__", {}).get(ACTIVITY_MARK) is not None:
             raise TypeError(f"{target.__qualname__} is already an activity; remove one @activity.defn")
-        is_class = isinstance(target, type)
-        function: Any = target.__call__ if is_class else target
+        candidate: Any = target
+        is_class = inspect.isclass(candidate)
+        function = candidate.__call__ if is_class else candidate
         parameters = function.__code__.co_varnames[:1] if hasattr(function, "__code__") else ()
         is_method = is_class or parameters == ("self",)
         definition = ActivityDefinition(name or target.__name__, function, no_thread_cancel_exception, is_method)

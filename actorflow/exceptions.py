@@ -262,7 +262,7 @@ class WorkflowAlreadyStartedError(FailureError):
 
     def __init__(self, workflow_id: str, workflow_type: str, *, run_id: str | None = None) -> None:
         super().__init__(
-            f"Workflow execution already started: id {workflow_id!r} belongs to run {run_id} of type {workflow_type!r}; "
+            f"Workflow execution already started: {workflow_id!r} belongs to run {run_id} of type {workflow_type!r}; "
             "choose another id, wait for it, or pass id_conflict_policy / id_reuse_policy"
         )
         self.workflow_id = workflow_id

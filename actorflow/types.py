@@ -34,9 +34,7 @@ class MethodAsyncSingleParam(Protocol[ProtocolSelfType, ProtocolParamType, Proto
 class MethodSyncOrAsyncNoParam(Protocol[ProtocolSelfType, ProtocolReturnType]):
     """A method without a parameter, sync or async."""
 
-    def __call__(
-        self, self_: ProtocolSelfType, /
-    ) -> ProtocolReturnType | Awaitable[ProtocolReturnType]: ...
+    def __call__(self, self_: ProtocolSelfType, /) -> ProtocolReturnType | Awaitable[ProtocolReturnType]: ...
 
 
 class MethodSyncOrAsyncSingleParam(Protocol[ProtocolSelfType, ProtocolParamType, ProtocolReturnType]):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
@@ -32,15 +31,19 @@ async def connect_engine(address: str, clock: Clock | None = None) -> Engine:
             key = f"memory://{rest}" if rest else f"memory://{UUID(chosen.new_run_id())}"
             return await acquire(lambda: (key,), key, lambda: Engine(MemoryStore(), chosen, key))
         case "sqlite" if separator and rest.startswith("/") and len(rest) > 1:
-            return await _connect_file(Path(unquote(rest[1:])), chosen)
+            return await _connect_file(_resolved(unquote(rest[1:])), chosen)
         case _:
             raise ValueError(f"can't connect to {address!r}: {_EXAMPLES}")
 
 
-async def _connect_file(path: Path, clock: Clock) -> Engine:
-    from actorflow.store.sqlite import SqliteStore, file_identity  # noqa: PLC0415 - aiosqlite is slow to import
+def _resolved(path: str) -> str:
+    if "\0" in path:
+        raise ValueError("a path can't hold a NUL character")
+    return str(Path(path).resolve())
 
-    name = os.path.realpath(path)
+
+async def _connect_file(name: str, clock: Clock) -> Engine:
+    from actorflow.store.sqlite import SqliteStore, file_identity  # noqa: PLC0415 - aiosqlite is slow to import
 
     def keys() -> Sequence[Hashable]:
         identity = file_identity(name)

@@ -46,7 +46,9 @@ class Client:
     decided and closes the file.
     """
 
-    def __init__(self, engine: Engine, *, namespace: str = "default", data_converter: DataConverter | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, namespace: str = "default", data_converter: DataConverter | None = None
+    ) -> None:
         self._engine = engine
         self._namespace = namespace
         self._converter = data_converter or default_converter

@@ -22,8 +22,8 @@ from actorflow.types import (
     ReturnType,
     SelfType,
 )
-from actorflow.workflow.definition import name_of_handler
 from actorflow.workflow.activities import UNSET
+from actorflow.workflow.definition import name_of_handler
 
 R = TypeVar("R")
 
@@ -94,16 +94,12 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
 
     def _result_of(self, end: Closed) -> Any:
         match end.event:
-            case ev.Completed(result=None):
-                return None
             case ev.Completed(result=payload):
-                return self._converter.decode_one(payload, self._result_type)
+                return None if payload is None else self._converter.decode_one(payload, self._result_type)
             case ev.Failed(failure=failure):
                 raise WorkflowFailureError(cause=self._converter.exception(failure))
             case ev.Cancelled(details=details):
-                raise WorkflowFailureError(
-                    cause=CancelledError("Workflow cancelled", *self._converter.decode(details))
-                )
+                raise WorkflowFailureError(cause=CancelledError("Workflow cancelled", *self._converter.decode(details)))
             case ev.Terminated(reason=reason, details=details):
                 raise WorkflowFailureError(
                     cause=TerminatedError(reason or "Workflow terminated", *self._converter.decode(details))
@@ -122,9 +118,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         self, signal: Callable[..., Awaitable[None] | None], *, args: Sequence[Any], request_id: str = ""
     ) -> None: ...
     @overload
-    async def signal(
-        self, signal: str, arg: Any = ..., *, args: Sequence[Any] = ..., request_id: str = ""
-    ) -> None: ...
+    async def signal(self, signal: str, arg: Any = ..., *, args: Sequence[Any] = ..., request_id: str = "") -> None: ...
     async def signal(
         self,
         signal: str | Callable[..., Any],
@@ -224,9 +218,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """
         await self._service.cancel(self._target(self._run_id), reason)
 
-    async def terminate(
-        self, *args: Any, reason: str | None = None, rpc_timeout: timedelta | None = None
-    ) -> None:
+    async def terminate(self, *args: Any, reason: str | None = None, rpc_timeout: timedelta | None = None) -> None:
         """End the execution without asking its program; durable when this returns.
 
         Args:

@@ -75,7 +75,9 @@ def failure_from(exception: BaseException, values: ValueCodec, *, depth: int = 0
             )
         case errors.CancelledError():
             details = values.encode(exception.details)
-            return Failure(message=message, kind="cancelled", details=details, stack_trace=stack_trace, cause=cause_failure)
+            return Failure(
+                message=message, kind="cancelled", details=details, stack_trace=stack_trace, cause=cause_failure
+            )
         case errors.TimeoutError():
             return Failure(
                 message=message,
@@ -87,7 +89,9 @@ def failure_from(exception: BaseException, values: ValueCodec, *, depth: int = 0
             )
         case errors.TerminatedError():
             details = values.encode(exception.details)
-            return Failure(message=message, kind="terminated", details=details, stack_trace=stack_trace, cause=cause_failure)
+            return Failure(
+                message=message, kind="terminated", details=details, stack_trace=stack_trace, cause=cause_failure
+            )
         case errors.ActivityError():
             return Failure(
                 message=message,
@@ -168,7 +172,7 @@ def _text_of(exception: BaseException) -> str:
     """``str(exception)``, storable: a foreign ``__str__`` may raise, be endless or hold lone surrogates."""
     try:
         text = str(exception)
-    except Exception as problem:  # noqa: BLE001 - whatever a foreign __str__ does, the failure must be recorded
+    except Exception as problem:
         text = f"<{type(exception).__name__} whose __str__ raised {type(problem).__name__}>"
     return storable(text)
 

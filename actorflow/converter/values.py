@@ -135,7 +135,7 @@ def _decoder(type_hint: Any) -> msgspec.json.Decoder[Any]:
     try:
         return _cached_decoder(type_hint)
     except TypeError:  # an unhashable hint, such as Annotated[int, []]
-        return cast("msgspec.json.Decoder[Any]", msgspec.json.Decoder(type_hint))
+        return msgspec.json.Decoder(type_hint)
 
 
 def _decode_bytes(payload: Payload) -> Any:
@@ -177,7 +177,9 @@ def _encode_advice(value: object, problem: BaseException) -> str:
         return f"{_shown(value)} is nested too deep (or holds itself); flatten it"
     if isinstance(problem, UnicodeEncodeError):
         return f"{_shown(value)} holds a lone surrogate at {problem.start}, which is not text; decode it properly first"
-    return f"{_shown(value)} can't be encoded: {problem}; pass dataclasses, enums, standard types or collections of them"
+    return (
+        f"{_shown(value)} can't be encoded: {problem}; pass dataclasses, enums, standard types or collections of them"
+    )
 
 
 def _shown(value: object) -> str:

@@ -103,15 +103,15 @@ class WorkflowDefinition:
         return signature_of(self.run, skip_self=True)
 
     @staticmethod
-    def of(cls: type) -> WorkflowDefinition:
+    def of(workflow: type) -> WorkflowDefinition:
         """The definition of a decorated class.
 
         Raises:
             TypeError: the class has no ``@workflow.defn`` of its own (one it inherits doesn't count).
         """
-        definition = vars(cls).get(WORKFLOW_MARK) if inspect.isclass(cls) else None  # pyright: ignore[reportUnnecessaryComparison]
+        definition: WorkflowDefinition | None = getattr(workflow, "__dict__", {}).get(WORKFLOW_MARK)
         if definition is None:
-            raise TypeError(f"{_named(cls)} is not a workflow class; put @workflow.defn above it")
+            raise TypeError(f"{_named(workflow)} is not a workflow class; put @workflow.defn above it")
         return definition
 
 

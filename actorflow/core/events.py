@@ -60,36 +60,38 @@ class TimerFired(Event, frozen=True, gc=False):
     timer_id: str
 
 
-class ActivityCompleted(Event, frozen=True, gc=False):
-    """An activity returned."""
+class ActivityResolved(Event, frozen=True, gc=False):
+    """An activity is over; its kinds follow. Each has the ``attempt`` that decided it, 0 if none was started."""
 
     activity_id: str
+
+
+class ActivityCompleted(ActivityResolved, frozen=True, gc=False):
+    """An activity returned."""
+
     result: Payload | None = None
     attempt: int = 1
 
 
-class ActivityFailed(Event, frozen=True, gc=False):
+class ActivityFailed(ActivityResolved, frozen=True, gc=False):
     """An activity raised, and is not tried again."""
 
-    activity_id: str
     failure: Failure
     retry_state: int = 0
     attempt: int = 1
 
 
-class ActivityTimedOut(Event, frozen=True, gc=False):
+class ActivityTimedOut(ActivityResolved, frozen=True, gc=False):
     """An activity ran out of time, and is not tried again."""
 
-    activity_id: str
     failure: Failure
     retry_state: int = 0
     attempt: int = 1
 
 
-class ActivityCancelled(Event, frozen=True, gc=False):
+class ActivityCancelled(ActivityResolved, frozen=True, gc=False):
     """An activity ended because the workflow asked it to."""
 
-    activity_id: str
     failure: Failure
     attempt: int = 1
 
@@ -120,7 +122,7 @@ class TurnFailed(Event, frozen=True, gc=False):
 
 
 class ActivityScheduled(Event, frozen=True, gc=False):
-    """The program wants an activity run. Its first attempt began with this turn, unless it is ``waiting`` for a slot."""
+    """The program wants an activity run. Its first attempt began with this turn, unless it waits for a slot."""
 
     activity_id: str
     activity_type: str
@@ -187,15 +189,7 @@ Arrival = (
     | SignalUnhandled
     | TurnFailed
 )
-Decision = (
-    ActivityScheduled
-    | ActivityCancelRequested
-    | TimerStarted
-    | TimerCancelled
-    | Completed
-    | Failed
-    | Cancelled
-)
+Decision = ActivityScheduled | ActivityCancelRequested | TimerStarted | TimerCancelled | Completed | Failed | Cancelled
 AnyEvent = Arrival | Decision
 ActivityOutcome = ActivityCompleted | ActivityFailed | ActivityTimedOut | ActivityCancelled
 
@@ -203,9 +197,6 @@ DECISIONS: Final[frozenset[type[Event]]] = frozenset(
     (ActivityScheduled, ActivityCancelRequested, TimerStarted, TimerCancelled, Completed, Failed, Cancelled)
 )
 CLOSING: Final[frozenset[type[Event]]] = frozenset((Completed, Failed, Cancelled, Terminated))
-OUTCOMES: Final[frozenset[type[Event]]] = frozenset(
-    (ActivityCompleted, ActivityFailed, ActivityTimedOut, ActivityCancelled)
-)
 TASK_EVENTS: Final = 3
 """Scheduled, started and completed (or failed): what the public history writes around the decisions of a turn."""
 
@@ -216,7 +207,6 @@ def width(event: Event) -> int:
     The public history writes an activity's start beside its outcome; an outcome without a started attempt
     (schedule-to-start, cancelled while waiting) has attempt 0 and stands alone.
     """
-    kind = type(event)
-    if kind in OUTCOMES:
-        return 2 if event.attempt else 1  # type: ignore[attr-defined]
-    return TASK_EVENTS if kind is TurnFailed else 1
+    if isinstance(event, ActivityResolved):
+        return 2 if getattr(event, "attempt", 1) else 1
+    return TASK_EVENTS if type(event) is TurnFailed else 1

@@ -101,13 +101,12 @@ class ExecutionState:
 
     def admits(self, message: ev.Event) -> bool:
         """False for what has no effect any more: a resolved timer or activity, a signal that was taken already."""
-        kind = type(message)
-        if kind is ev.SignalReceived:
-            return self._request_ids is None or message.request_id not in self._request_ids  # type: ignore[attr-defined]
-        if kind is ev.TimerFired:
-            return message.timer_id in self.timers  # type: ignore[attr-defined]
-        if kind in ev.OUTCOMES:
-            return message.activity_id in self.activities  # type: ignore[attr-defined]
+        if isinstance(message, ev.SignalReceived):
+            return self._request_ids is None or message.request_id not in self._request_ids
+        if isinstance(message, ev.TimerFired):
+            return message.timer_id in self.timers
+        if isinstance(message, ev.ActivityResolved):
+            return message.activity_id in self.activities
         return True
 
 
@@ -175,6 +174,9 @@ _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, in
     ev.TimerCancelled: _timer_over,
     ev.ActivityScheduled: _activity_scheduled,
     ev.ActivityCancelRequested: _activity_cancel_requested,
-    **dict.fromkeys(ev.OUTCOMES, _activity_over),
+    ev.ActivityCompleted: _activity_over,
+    ev.ActivityFailed: _activity_over,
+    ev.ActivityTimedOut: _activity_over,
+    ev.ActivityCancelled: _activity_over,
     **dict.fromkeys(ev.CLOSING, _closed),
 }

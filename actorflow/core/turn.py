@@ -71,9 +71,7 @@ def fail(
     return _applied(state, at, (*arrivals, *_as_unhandled(unhandled()), ev.Failed(failure)))
 
 
-def terminate(
-    state: ExecutionState, event: ev.Terminated, *, now: datetime, unhandled: Sequence[Message] = ()
-) -> Turn:
+def terminate(state: ExecutionState, event: ev.Terminated, *, now: datetime, unhandled: Sequence[Message] = ()) -> Turn:
     """End an execution without asking its program."""
     at = now if state.last_at is None else max(now, state.last_at)
     return _applied(state, at, (*_as_unhandled(unhandled), event))

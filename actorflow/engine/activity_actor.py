@@ -329,7 +329,7 @@ class ActivityActor:
         self.has_row = True
         # A conflict only means that the run has closed meanwhile, and then the activity is over as well.
         self._site.journal.submit(Change(key=self._identity.key, activities=(row,)), then or _ignore)
-        self._site.journal.flush()
+        self._site.journal.flush_soon()
 
     def _log_failure(self, failure: Failure, problem: BaseException | None) -> None:
         if failure.category == ApplicationErrorCategory.BENIGN:

@@ -155,9 +155,7 @@ class Attempt:
 
     def _execute(self, definition: ActivityDefinition, arguments: Sequence[Any]) -> None:
         context = self._host.context.copy()
-        context.run(
-            public.current_context.set, public.Context(self._info, self._heartbeat, lambda: self._should_stop)
-        )
+        context.run(public.current_context.set, public.Context(self._info, self._heartbeat, lambda: self._should_stop))
         executor = self._host.loop_executor if definition.is_async else self._host.thread_executor
         assert executor is not None  # a worker with sync activities has one: checked when it was constructed
         self._running = executor.start(
@@ -223,7 +221,7 @@ class Attempt:
     def _heartbeat(self, details: Sequence[Any]) -> None:
         """Called by user code, in whichever thread it runs."""
         payloads = self._host.converter.encode(details)
-        if asyncio._get_running_loop() is self._site.loop:  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownMemberType]
+        if asyncio._get_running_loop() is self._site.loop:
             self._take_heartbeat(payloads)
         else:
             self._site.loop.call_soon_threadsafe(self._take_heartbeat, payloads)
@@ -275,4 +273,3 @@ def _unknown_activity(activity_type: str, host: WorkerHost) -> ApplicationError:
         f"available activities: {known}",
         type="NotFoundError",
     )
-

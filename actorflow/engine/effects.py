@@ -29,15 +29,14 @@ def perform(
         slots: reserved for first attempts, by activity id.
     """
     for event in turn.events:
-        kind = type(event)
-        if kind is ev.ActivityScheduled:
-            _start_activity(site, identity, state, event.activity_id, slots)  # type: ignore[union-attr]
-        elif kind is ev.ActivityCancelRequested:
-            activity = site.activities.get(identity.key, {}).get(event.activity_id)  # type: ignore[union-attr]
+        if isinstance(event, ev.ActivityScheduled):
+            _start_activity(site, identity, state, event.activity_id, slots)
+        elif isinstance(event, ev.ActivityCancelRequested):
+            activity = site.activities.get(identity.key, {}).get(event.activity_id)
             if activity is not None:
                 activity.request_cancel()
-        elif kind in ev.CLOSING:
-            _close(site, identity, event, slots)  # type: ignore[arg-type]
+        elif type(event) in ev.CLOSING:
+            _close(site, identity, event, slots)
 
 
 def _start_activity(
@@ -77,7 +76,7 @@ def recover_activities(
     if not state.activities:
         return
     known = site.activities.get(identity.key, {})
-    resolved = {message.activity_id for message in accepted if type(message) in ev.OUTCOMES}  # type: ignore[union-attr]
+    resolved = {message.activity_id for message in accepted if isinstance(message, ev.ActivityResolved)}
     row_by_id = {row.activity_id: row for row in rows}
     for activity_id, pending in list(state.activities.items()):
         if activity_id not in known and activity_id not in resolved:

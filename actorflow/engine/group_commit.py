@@ -13,7 +13,13 @@ from functools import partial
 
 from actorflow.clock import Clock
 from actorflow.core import limits
-from actorflow.exceptions import EngineStoppedError, StorageBusyError, StorageError, StorageFailedError, StorageFullError
+from actorflow.exceptions import (
+    EngineStoppedError,
+    StorageBusyError,
+    StorageError,
+    StorageFailedError,
+    StorageFullError,
+)
 from actorflow.store.protocol import Change, Outcome, Store
 
 _log = logging.getLogger("actorflow.engine")
@@ -56,6 +62,7 @@ class GroupCommit:
         self._settled: list[Callable[[], None]] = []
         self._writing: _Batch | None = None
         self._is_closed = False
+        self._is_flush_due = False
         self.stalled: StorageError | None = None
 
     @property
@@ -91,6 +98,16 @@ class GroupCommit:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.when_settled(lambda: None if woken.done() else woken.set_result(None))
         await woken
+
+    def flush_soon(self) -> None:
+        """Write what is queued once this round of the event loop is over, together with what else it brings."""
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            asyncio.get_running_loop().call_soon(self._flush_due)
+
+    def _flush_due(self) -> None:
+        self._is_flush_due = False
+        self.flush()
 
     def flush(self) -> None:
         """Write what is queued, unless a batch is on its way: then it follows when that one is done."""

@@ -81,7 +81,7 @@ class Ledger:
         """Append a turn; a turn that was failing before is over with it."""
         head = self._known_head()
         row = encode_turn(turn, previous=head.checksum)
-        finished = [event.activity_id for event in turn.events if type(event) in ev.OUTCOMES]  # type: ignore[union-attr]
+        finished = [event.activity_id for event in turn.events if isinstance(event, ev.ActivityResolved)]
         after = _head_after(state, row.checksum)
         change = Change(
             key=self._identity.key,
@@ -105,7 +105,7 @@ class Ledger:
         """Write a message to the inbox; returns its row."""
         row = self._row(delivery)
         message = delivery.message
-        finished = (message.activity_id,) if type(message) in ev.OUTCOMES else ()  # type: ignore[union-attr]
+        finished = (message.activity_id,) if isinstance(message, ev.ActivityResolved) else ()
         change = Change(
             key=self._identity.key,
             expected=None if self._begin is None else 0,
@@ -174,7 +174,7 @@ class Ledger:
             for delivery in waiting:
                 delivery.refuse(problem)
 
-        is_awaited = any([delivery.reply is not None for delivery in waiting])
+        is_awaited = any(delivery.reply is not None for delivery in waiting)
         self._site.journal.submit(change, told, stalled if is_awaited else None)
 
 

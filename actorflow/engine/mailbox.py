@@ -11,7 +11,7 @@ from actorflow.core.messages import Message
 
 
 class Delivery:
-    """A message on its way, and who waits to hear that it is durable. ``seq`` is that of its inbox row, if it has one."""
+    """A message on its way, and who waits to hear that it is durable. ``seq`` is that of its inbox row, or 0."""
 
     __slots__ = ("message", "reply", "seq")
 
@@ -135,4 +135,3 @@ class Mailbox:
     def accepted(self) -> Sequence[Delivery]:
         """Messages with a row that have not been taken."""
         return self._inbox or ()
-

@@ -13,7 +13,6 @@ from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
 from actorflow.engine.registry import Registry
 from actorflow.engine.wakes import Wakes
-from actorflow.exceptions import StorageError
 from actorflow.service import Closed, Parked
 from actorflow.store.protocol import Identity, Store
 

@@ -122,7 +122,7 @@ class WorkflowActor:
         delivery = Delivery(started, reply)
         if self.host is None:
             self._ledger.accept(delivery, partial(self._on_accepted, delivery))
-            self._site.journal.flush()
+            self._site.journal.flush_soon()
         else:
             self._execution = Execution(self.identity)
             self._mailbox.put(delivery)
@@ -209,9 +209,12 @@ class WorkflowActor:
 
     def _leave_or_load(self) -> None:
         """A stub whose message is durable is needed no more, unless somebody here can run it."""
-        if self._execution is not None or self._mailbox.termination is not None or self._mailbox.has_queries:
-            self._wake()
-        elif self._failing is None and self.host is not None:
+        if (
+            self._execution is not None
+            or self._mailbox.termination is not None
+            or self._mailbox.has_queries
+            or (self._failing is None and self.host is not None)
+        ):
             self._wake()
         elif self._failing is None and self.is_evictable:
             self._site.forget(self)
@@ -229,7 +232,7 @@ class WorkflowActor:
         row = self._ledger.accept(delivery, partial(self._on_accepted, delivery))
         if self._execution is not None or self.is_loading:
             self._mailbox.put_accepted(Delivery(delivery.message, seq=row.seq))
-        self._site.journal.flush()
+        self._site.journal.flush_soon()
 
     def _on_accepted(self, delivery: Delivery, outcome: Outcome) -> None:
         if isinstance(outcome, Conflict):
@@ -297,9 +300,7 @@ class WorkflowActor:
         self._site.health.turn_started(self.identity)
         try:
             program = execution.program_on(host, execution.state.started or _started_of(messages))
-            turn = decide(
-                execution.state, program, messages, now=now, reserve=self._reserve, unhandled=self._not_taken
-            )
+            turn = decide(execution.state, program, messages, now=now, reserve=self._reserve, unhandled=self._not_taken)
         except TurnError as error:
             cause = error.__cause__ or error
             if not isinstance(cause, failure_types(host, self.identity)):
@@ -414,7 +415,7 @@ class WorkflowActor:
             return program.query(query.name, query.input)
         except TurnError as error:
             return host.converter.failure(error.__cause__ or error)
-        except Exception as problem:  # noqa: BLE001 - whatever a handler raises is the caller's answer
+        except Exception as problem:
             return host.converter.failure(problem)
 
     # Timers
@@ -521,4 +522,3 @@ def _started_of(messages: Sequence[Message]) -> ev.Started:
             return message
     problem = CorruptJournalError("the run has not begun: no Started event in its journal")
     raise TurnError(str(problem)) from problem
-

@@ -15,7 +15,7 @@ Done = Callable[[Any, BaseException | None], None]
 class RunningAttempt(Protocol):
     """An attempt under way."""
 
-    def cancel(self) -> None:
+    def cancel(self) -> object:
         """Ask it to stop; it ends when it ends."""
         ...
 

@@ -60,7 +60,9 @@ class Worker:
             raise ValueError("At least one activity or workflow must be specified")
         if max_cached_workflows < 0:
             raise ValueError(f"max_cached_workflows must not be negative, but is {max_cached_workflows}")
-        activities_max = limits.ACTIVITIES_CONCURRENT_MAX if max_concurrent_activities is None else max_concurrent_activities
+        activities_max = (
+            limits.ACTIVITIES_CONCURRENT_MAX if max_concurrent_activities is None else max_concurrent_activities
+        )
         if activities_max < 1:
             raise ValueError(f"max_concurrent_activities must be positive, but is {activities_max}")
         if graceful_shutdown_timeout < timedelta(0):

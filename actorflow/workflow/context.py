@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,15 +25,15 @@ def running_program() -> Program:
     Raises:
         NotInWorkflowError: no workflow code is running here.
     """
-    loop = asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
-    if type(loop) is not ProgramLoop:  # pyright: ignore[reportUnknownArgumentType]
+    loop = asyncio._get_running_loop()
+    if type(loop) is not ProgramLoop:
         raise NotInWorkflowError("Not in workflow event loop: this only works inside a running workflow")
-    return loop.program  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+    return loop.program  # pyright: ignore[reportReturnType]
 
 
 def in_workflow() -> bool:
     """True inside workflow code (handlers and queries too)."""
-    return type(asyncio._get_running_loop()) is ProgramLoop  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownArgumentType, reportUnknownMemberType]
+    return type(asyncio._get_running_loop()) is ProgramLoop
 
 
 @dataclass(frozen=True)
@@ -212,12 +212,12 @@ class unsafe:
 
     @staticmethod
     @contextmanager
-    def imports_passed_through() -> Iterator[None]:
+    def imports_passed_through() -> Generator[None]:
         """Accepted for ported programs; imports are always ordinary here."""
         yield
 
     @staticmethod
     @contextmanager
-    def sandbox_unrestricted() -> Iterator[None]:
+    def sandbox_unrestricted() -> Generator[None]:
         """Accepted for ported programs; there is no sandbox to lift."""
         yield

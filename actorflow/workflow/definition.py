@@ -49,8 +49,9 @@ def defn(
     """
 
     def decorate(target: ClassType) -> ClassType:
-        if not inspect.isclass(target):
-            raise TypeError(f"@workflow.defn needs a class, not {target!r}")
+        candidate: object = target
+        if not inspect.isclass(candidate):
+            raise TypeError(f"@workflow.defn needs a class, not {candidate!r}")
         if WORKFLOW_MARK in vars(target):
             raise TypeError(f"{target.__qualname__} is already a workflow definition; remove one @workflow.defn")
         definition = WorkflowDefinition(
@@ -97,9 +98,7 @@ def init(fn: CallableType) -> CallableType:
 def signal(fn: M) -> M: ...
 @overload
 def signal(*, name: str | None = None, description: str | None = None) -> Callable[[M], M]: ...
-def signal(
-    fn: M | None = None, *, name: str | None = None, description: str | None = None
-) -> M | Callable[[M], M]:
+def signal(fn: M | None = None, *, name: str | None = None, description: str | None = None) -> M | Callable[[M], M]:
     """Mark a method, sync or async, as the handler of a signal.
 
     Args:

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from actorflow import RetryPolicy, activity, workflow
 from actorflow.client import Client
-from actorflow.exceptions import ActivityError, ApplicationError
+from actorflow.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
 from tests.crashes.ledger import Ledger
 
 SOON = timedelta(milliseconds=2)
@@ -51,7 +51,7 @@ class Steps:
         """Fail at first."""
         self._note("begin")
         if activity.info().attempt < 3:
-            raise ApplicationError("not yet", next_retry_delay=SOON)
+            raise ApplicationError("not yet", next_retry_delay=SOON, category=ApplicationErrorCategory.BENIGN)
         self._note("end")
         return work(text)
 

@@ -46,12 +46,18 @@ class Reporter(Protocol):
 class Identity(Protocol):
     """The part of a run's identity a program can see."""
 
-    namespace: str
-    workflow_id: str
-    run_id: str
-    workflow_type: str
-    task_queue: str
-    started_at: datetime
+    @property
+    def namespace(self) -> str: ...
+    @property
+    def workflow_id(self) -> str: ...
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def workflow_type(self) -> str: ...
+    @property
+    def task_queue(self) -> str: ...
+    @property
+    def started_at(self) -> datetime: ...
 
 
 class Program:
@@ -173,11 +179,8 @@ class Program:
 
     def _build(self) -> None:
         # Inside the loop, so that __init__ may create queues and events.
-        definition = self.definition
-        arguments = self._run_arguments() if definition.has_init else []
-        instance = definition.cls.__new__(definition.cls)
-        instance.__init__(*arguments)
-        self._instance = instance
+        cls: Any = self.definition.cls
+        self._instance = cls(*self._run_arguments()) if self.definition.has_init else cls()
 
     def _run_arguments(self) -> list[Any]:
         signature, payloads = self.definition.signature, self.started.input

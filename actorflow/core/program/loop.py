@@ -146,15 +146,15 @@ class ProgramLoop(asyncio.AbstractEventLoop):
 
     def run(self, step: Callable[[], object]) -> Any:
         """Call ``step`` with this loop as the running one; the thread's own loop is put back whatever happens."""
-        outer = asyncio_events._get_running_loop()  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
+        outer = asyncio_events._get_running_loop()
         hooks = sys.get_asyncgen_hooks()
-        asyncio_events._set_running_loop(self)  # pyright: ignore[reportPrivateUsage]
+        asyncio_events._set_running_loop(self)
         sys.set_asyncgen_hooks(firstiter=self._keep_generator, finalizer=None)
         try:
             return step()
         finally:
             sys.set_asyncgen_hooks(*hooks)
-            asyncio_events._set_running_loop(cast("asyncio.AbstractEventLoop | None", outer))  # pyright: ignore[reportPrivateUsage]
+            asyncio_events._set_running_loop(outer)
 
     def drain(self, steps_max: int) -> int:
         """Run callbacks in order until none is ready, and return how many ran.
@@ -169,11 +169,13 @@ class ProgramLoop(asyncio.AbstractEventLoop):
                 steps += 1
                 if steps > steps_max:
                     owner = handle.owner
-                    line = waiting_line(cast("asyncio.Task[Any]", owner)) if isinstance(owner, asyncio.Task) else NOWHERE
+                    line = (
+                        waiting_line(cast("asyncio.Task[Any]", owner)) if isinstance(owner, asyncio.Task) else NOWHERE
+                    )
                     raise TurnTooLongError(steps_max, line)
                 try:
                     handle.run()
-                except Exception as problem:  # noqa: BLE001 - a loop reports what its callbacks raise and goes on
+                except Exception as problem:
                     self.call_exception_handler({"message": "Exception in callback", "exception": problem})
         finally:
             ready.clear()
@@ -200,7 +202,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         return [generator for generator in reversed(self._generators or ()) if _is_suspended(generator)]
 
     def dispose(self) -> None:
-        """Let go of everything. The loop and its tasks refer to each other; only the garbage collector could free them."""
+        """Let go of everything: loop and tasks refer to each other, and only the garbage collector would free them."""
         self._tasks.clear()
         self._ready.clear()
         self._generators = None
@@ -228,14 +230,14 @@ class ProgramLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self._now
 
-    def call_soon(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def call_soon(
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
         handle = Handle(callback, args, context if context is not None else contextvars.copy_context())
         self._ready.append(handle)
         return cast("asyncio.Handle", handle)
 
-    def call_later(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         if delay < 0:
@@ -246,7 +248,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         handle = TimerHandle(callback, args, run_in, self._now + delay, cancel_timer)
         return cast("asyncio.TimerHandle", handle)
 
-    def call_at(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_later(when - self._now, callback, *args, context=context)
@@ -254,7 +256,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
     def create_future(self) -> asyncio.Future[Any]:
         return ProgramFuture(self)
 
-    def create_task(  # pyright: ignore[reportIncompatibleMethodOverride]
+    def create_task(  # pyright: ignore[reportIncompatibleMethodOverride] - newer interpreters pass more options
         self,
         coro: Coroutine[Any, Any, Any],
         *,
@@ -264,7 +266,9 @@ class ProgramLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Task[Any]:
         self.program.check_writable("create a task")
         # asyncio's default name counts all tasks of the process, which differs on replay
-        task = ProgramTask(coro, loop=self, name=name or f"Task-{self._created + 1}", context=context, **options)
+        task: ProgramTask[Any] = ProgramTask(
+            coro, loop=self, name=name or f"Task-{self._created + 1}", context=context, **options
+        )
         self._tasks.append(task)
         return task
 

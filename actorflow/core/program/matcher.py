@@ -11,7 +11,12 @@ from actorflow.core.program.errors import NondeterminismError
 
 
 def check(
-    commands: Sequence[Command], decisions: Sequence[Command], *, first_number: int, lines: Sequence[str], waiting_at: str
+    commands: Sequence[Command],
+    decisions: Sequence[Command],
+    *,
+    first_number: int,
+    lines: Sequence[str],
+    waiting_at: str,
 ) -> None:
     """Compare a turn's commands with the journal's, in order.
 

@@ -11,7 +11,6 @@ from actorflow.core import events as ev
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.exceptions import ActivityError, CancelledError, FailureError, RetryState
 
-
 T = TypeVar("T")
 
 
@@ -74,7 +73,8 @@ class ActivityHandle(ProgramFuture[T]):
             return
         if isinstance(outcome, ev.ActivityCompleted):
             payload = outcome.result
-            self.set_result(None if payload is None else converter.decode_one(payload, self._result_type))
+            result: Any = None if payload is None else converter.decode_one(payload, self._result_type)
+            self.set_result(result)
             return
         state = RetryState.CANCEL_REQUESTED
         if not isinstance(outcome, ev.ActivityCancelled):
