@@ -171,7 +171,7 @@ class Client:
             conflict=id_conflict_policy,
             request_id=request_id,
         )
-        run_id, _ = await self._engine.start(request)
+        run_id, _ = await self._engine.service.start(request)
         return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
 
     @overload
@@ -238,7 +238,7 @@ class Client:
         first_run_id: str | None = None,
     ) -> WorkflowHandle[Any, Any]:
         return WorkflowHandle(
-            self._engine,
+            self._engine.service,
             self._namespace,
             self._converter,
             workflow_id,

@@ -279,6 +279,9 @@ class WorkflowActor:
             if self.is_evictable:
                 self.passivate()
             return
+        if execution.host is not None and execution.host is not host:
+            self._change_host()
+            return
         host.residency.touch(self.identity.key, self)
         if not self.is_closed:
             taken = self._take()
@@ -288,6 +291,13 @@ class WorkflowActor:
             self._answer_queries(execution, host)
         if len(self._mailbox) and self._failing is None and self._execution is not None and not self.is_closed:
             self._site.dispatcher.wake(self)
+
+    def _change_host(self) -> None:
+        """The worker whose program is live here has left: rebuild the program with its successor's code."""
+        if self._ledger.is_settled:
+            self._drop_execution()
+            self._mailbox.drop_accepted()
+            self._site.load(self.identity.key)
 
     def _take(self) -> list[Delivery]:
         if self._failing is None:
@@ -380,6 +390,8 @@ class WorkflowActor:
             host = execution.host
             if host is not None:
                 host.residency.trim()
+            if not self._mailbox.is_empty:
+                self._wake()
 
     def _on_conflict(self, taken: Sequence[Delivery], outcome: Conflict) -> None:
         if not self._ledger.is_beginning:

@@ -1,0 +1,328 @@
+"""What clients ask of an engine, and how it is answered: nothing is said before it is durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from actorflow.clock import Clock
+from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.converter import Failure, Payload
+from actorflow.core import events as ev
+from actorflow.core.journal import Turn, decode_turns, identity_checksum
+from actorflow.core.policy.ids import check_id, check_name
+from actorflow.engine.describe import describe_run
+from actorflow.engine.failing import decode_failing
+from actorflow.engine.group_commit import stopped
+from actorflow.engine.mailbox import Delivery, Query
+from actorflow.engine.population import Population
+from actorflow.engine.site import Site
+from actorflow.engine.workflow_actor import WorkflowActor
+from actorflow.exceptions import WorkflowAlreadyStartedError
+from actorflow.service import (
+    Closed,
+    Description,
+    Parked,
+    QueryRejected,
+    RPCError,
+    RPCStatusCode,
+    StartRequest,
+    Target,
+    already_closed,
+    not_found,
+)
+from actorflow.store.protocol import Begin, Identity, RunRecord
+
+T = TypeVar("T")
+
+_REUSE = {
+    WorkflowIDReusePolicy.ALLOW_DUPLICATE: "allow",
+    WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY: "failed_only",
+    WorkflowIDReusePolicy.REJECT_DUPLICATE: "reject",
+}
+_QUERY_TIMEOUT = 10.0
+
+
+class Requests:
+    """Implements `actorflow.service.Service` for one engine.
+
+    Args:
+        site: collaborators.
+        population: where actors are found.
+        clock: time and identities.
+    """
+
+    def __init__(self, site: Site, population: Population, clock: Clock) -> None:
+        self._site = site
+        self._population = population
+        self._clock = clock
+        self._store = site.store
+        self._loop = site.loop
+        self._calls: set[asyncio.Future[Any]] = set()
+        self._stopped: BaseException | None = None
+
+    def stop(self, failure: BaseException | None) -> None:
+        """Answer no more; whoever waits is told why."""
+        self._stopped = stopped(failure)
+        waiters = [waiter for waiting in self._site.waiters.values() for waiter in waiting]
+        for call in [*self._calls, *waiters]:
+            if not call.done():
+                call.set_exception(stopped(failure))
+        self._site.waiters.clear()
+
+    async def start(self, request: StartRequest) -> tuple[str, bool]:
+        """See `Service.start`."""
+        self._check_running()
+        check_id(request.workflow_id)
+        check_name("workflow type", request.workflow_type)
+        check_name("task queue", request.task_queue)
+        outcome, identity = await self._begin(request)
+        if outcome is None:
+            return identity.run_id, True
+        run = outcome.run
+        assert run is not None
+        if outcome.repeated:
+            return run.identity.run_id, False
+        if run.head.status == "running" and request.conflict == WorkflowIDConflictPolicy.USE_EXISTING:
+            return run.identity.run_id, False
+        if run.head.status == "running" and request.conflict == WorkflowIDConflictPolicy.TERMINATE_EXISTING:
+            return await self._replace(request, run)
+        raise _already_started(run)
+
+    async def _begin(self, request: StartRequest, instead_of: WorkflowActor | None = None) -> Any:
+        identity = Identity(
+            key=self._store.new_run_key(),
+            namespace=request.namespace,
+            workflow_id=request.workflow_id,
+            run_id=self._clock.new_run_id(),
+            workflow_type=request.workflow_type,
+            task_queue=request.task_queue,
+            started_at=self._clock.now(),
+            request_id=request.request_id,
+        )
+        actor = WorkflowActor(self._site, identity)
+        started = ev.Started(request.workflow_type, request.task_queue, request.input)
+        reply = self._reply()
+        begin = Begin(identity, _REUSE[request.reuse])
+        if instead_of is None:
+            actor.begin(begin, started, reply)
+        else:
+            self._loop.call_soon(_end_and_begin, instead_of, actor, begin, started, reply)
+        return await self._answered(reply), identity
+
+    async def _replace(self, request: StartRequest, run: RunRecord) -> tuple[str, bool]:
+        """End the open run and begin the new one in one transaction."""
+        await self._loaded(run.identity.key)
+        existing = self._population.by_key(run.identity.key)
+        outcome, identity = await self._begin(request, existing)
+        if outcome is not None:
+            raise _already_started(outcome.run)
+        return identity.run_id, True
+
+    async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
+        """See `Service.signal`."""
+        check_name("signal", name)
+        await self._post(target, ev.SignalReceived(name, input, request_id))
+
+    async def cancel(self, target: Target, reason: str) -> None:
+        """See `Service.cancel`."""
+        self._check_running()
+        actor, record = await self._find(target)
+        if actor is None:
+            return
+        del record
+        try:
+            await self._posted(actor, ev.CancelRequested(reason))
+        except RPCError as refusal:
+            if refusal.status != RPCStatusCode.NOT_FOUND:
+                raise
+
+    async def terminate(self, target: Target, reason: str, details: tuple[Payload, ...]) -> None:
+        """See `Service.terminate`."""
+        self._check_running()
+        actor, record = await self._find(target)
+        if actor is None:
+            assert record is not None
+            raise already_closed(target.workflow_id, record.head.status)
+        reply = self._reply()
+        actor.terminate(Delivery(ev.Terminated(reason, details), reply))
+        await self._answered(reply)
+
+    async def query(
+        self,
+        target: Target,
+        name: str,
+        input: tuple[Payload, ...],
+        reject: QueryRejectCondition | None,
+        timeout: float | None,
+    ) -> Payload | Failure | Parked | QueryRejected:
+        """See `Service.query`."""
+        self._check_running()
+        actor, record = await self._find(target)
+        status = "running" if actor is not None else record.head.status if record is not None else ""
+        if _is_rejected(reject, status):
+            return QueryRejected(status)
+        if actor is None:
+            assert record is not None
+            actor = self._population.actor_of(record.identity, record.head)
+        reply = self._reply()
+        actor.ask(Query(name, input, reply))
+        try:
+            async with asyncio.timeout(_QUERY_TIMEOUT if timeout is None else timeout):
+                return await self._answered(reply)
+        except TimeoutError as late:
+            raise RPCError(
+                f"query {name!r} of workflow {target.workflow_id!r} was not answered in time; "
+                f"is a worker for its type on task queue {actor.identity.task_queue!r} running?",
+                RPCStatusCode.DEADLINE_EXCEEDED,
+            ) from late
+
+    async def describe(self, target: Target) -> Description:
+        """See `Service.describe`."""
+        record = await self._record(target)
+        return await describe_run(self._site, record)
+
+    async def history(self, target: Target) -> Sequence[Turn]:
+        """See `Service.history`."""
+        return await self._turns((await self._record(target)).identity)
+
+    async def result(self, target: Target) -> Closed | Parked:
+        """See `Service.result`."""
+        self._check_running()
+        actor = self._in_memory(target)
+        if actor is not None:
+            key, run_id = actor.identity.key, actor.identity.run_id
+            if actor.parked is not None:
+                return actor.parked
+        else:
+            identity = (await self._record(target)).identity
+            key, run_id = identity.key, identity.run_id
+        waiter: asyncio.Future[Closed | Parked] = self._loop.create_future()
+        self._site.waiters.setdefault(key, []).append(waiter)
+        try:
+            if actor is None:
+                # Read once more: it may have closed between the first look and the waiter.
+                known = await self._known_end(Target(target.namespace, target.workflow_id, run_id))
+                if known is not None:
+                    return known
+            return await waiter
+        finally:
+            self._stop_waiting(key, waiter)
+
+    async def _known_end(self, target: Target) -> Closed | Parked | None:
+        record = await self._record(target)
+        if record.head.status != "running":
+            turns = await self._turns(record.identity)
+            return Closed(record.identity.run_id, turns[-1].events[-1])
+        if record.head.parked is not None and record.head.failing is not None:
+            failing = decode_failing(record.head.failing)
+            return Parked(record.identity.run_id, failing.reason, failing.failure)
+        return None
+
+    def _stop_waiting(self, key: int, waiter: asyncio.Future[Closed | Parked]) -> None:
+        waiting = self._site.waiters.get(key)
+        if waiting is not None and waiter in waiting:
+            waiting.remove(waiter)
+            if not waiting:
+                del self._site.waiters[key]
+
+    # Finding and waiting
+
+    def _in_memory(self, target: Target) -> WorkflowActor | None:
+        actor = self._population.current(target.namespace, target.workflow_id)
+        if actor is None or (target.run_id is not None and actor.identity.run_id != target.run_id):
+            return None
+        return actor
+
+    async def _find(self, target: Target) -> tuple[WorkflowActor | None, RunRecord | None]:
+        """The actor of an open run, or the record of a closed one."""
+        actor = self._in_memory(target)
+        if actor is not None:
+            return actor, None
+        record = await self._stored(target)
+        if record.head.status != "running":
+            return None, record
+        return self._population.actor_of(record.identity, record.head), record
+
+    async def _record(self, target: Target) -> RunRecord:
+        """A run as it is on disk, with everything decided until now."""
+        self._check_running()
+        await self._settled()
+        return await self._stored(target)
+
+    async def _stored(self, target: Target) -> RunRecord:
+        record = await self._store.find(target.namespace, target.workflow_id, target.run_id)
+        if record is None:
+            raise not_found(target.workflow_id, target.run_id, target.namespace)
+        return record
+
+    async def _turns(self, identity: Identity) -> Sequence[Turn]:
+        seed = identity_checksum(identity.namespace, identity.workflow_id, identity.run_id, identity.workflow_type)
+        return decode_turns(await self._store.journal(identity.key), seed=seed, run_id=identity.run_id)
+
+    async def _loaded(self, key: int) -> None:
+        if (actor := self._population.by_key(key)) is None or not actor.is_loaded:
+            for run in await self._store.load([key]):
+                self._population.take_in(run)
+
+    async def _post(self, target: Target, message: ev.SignalReceived | ev.CancelRequested) -> None:
+        self._check_running()
+        actor, record = await self._find(target)
+        if actor is None:
+            assert record is not None
+            raise already_closed(target.workflow_id, record.head.status)
+        await self._posted(actor, message)
+
+    async def _posted(self, actor: WorkflowActor, message: ev.SignalReceived | ev.CancelRequested) -> None:
+        reply = self._reply()
+        actor.post(Delivery(message, reply))
+        await self._answered(reply)
+
+    def _reply(self) -> asyncio.Future[Any]:
+        reply: asyncio.Future[Any] = self._loop.create_future()
+        self._calls.add(reply)
+        return reply
+
+    async def _answered(self, reply: asyncio.Future[T]) -> T:
+        try:
+            return await reply
+        finally:
+            self._calls.discard(reply)
+
+    async def _settled(self) -> None:
+        """Wait until everything decided until now is durable."""
+        if not self._site.journal.is_settled:
+            reply = self._reply()
+            self._site.journal.when_settled(lambda: None if reply.done() else reply.set_result(None))
+            await self._answered(reply)
+
+    def _check_running(self) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+        if self._site.journal.stalled is not None:
+            raise self._site.journal.stalled
+
+
+def _end_and_begin(
+    existing: WorkflowActor | None, actor: WorkflowActor, begin: Begin, started: ev.Started, reply: asyncio.Future[Any]
+) -> None:
+    # Both submit their change here and now, so both are in the same transaction.
+    if existing is not None and not existing.is_closed:
+        existing.terminate(Delivery(ev.Terminated("TerminateIfRunning WorkflowIdConflictPolicy", ())))
+        existing.step()
+    actor.begin(begin, started, reply)
+    actor.step()
+
+
+def _already_started(run: RunRecord) -> WorkflowAlreadyStartedError:
+    identity = run.identity
+    return WorkflowAlreadyStartedError(identity.workflow_id, identity.workflow_type, run_id=identity.run_id)
+
+
+def _is_rejected(reject: QueryRejectCondition | None, status: str) -> bool:
+    if reject is None or reject == QueryRejectCondition.NONE:
+        return False
+    if reject == QueryRejectCondition.NOT_OPEN:
+        return status != "running"
+    return status not in ("running", "completed")

@@ -1,0 +1,1 @@
+"""The programs that are measured from outside: they are weighed, or killed."""
