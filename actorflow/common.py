@@ -31,12 +31,13 @@ class RetryPolicy:
     non_retryable_error_types: Sequence[str] | None = None
 
     def validate(self) -> None:
-        """Raise ValueError if the policy contradicts itself."""
+        """Raise ValueError if the policy contradicts itself, TypeError if a value is of the wrong kind."""
+        self._check_types()
         if self.maximum_attempts == 1:
             return  # nothing is retried, so the intervals don't matter
         if self.initial_interval.total_seconds() <= 0:
             raise ValueError(f"initial_interval must be positive, not {self.initial_interval}")
-        if self.backoff_coefficient < 1:
+        if not self.backoff_coefficient >= 1:  # also refuses NaN
             raise ValueError(f"backoff_coefficient must be at least 1, not {self.backoff_coefficient}")
         if self.maximum_interval is not None and self.maximum_interval < self.initial_interval:
             raise ValueError(
@@ -45,6 +46,20 @@ class RetryPolicy:
             )
         if self.maximum_attempts < 0:
             raise ValueError(f"maximum_attempts must not be negative, but is {self.maximum_attempts}")
+
+    def _check_types(self) -> None:
+        kinds: tuple[tuple[str, object, type | tuple[type, ...]], ...] = (
+            ("initial_interval", self.initial_interval, timedelta),
+            ("backoff_coefficient", self.backoff_coefficient, (int, float)),
+            ("maximum_interval", self.maximum_interval, (timedelta, type(None))),
+            ("maximum_attempts", self.maximum_attempts, int),
+        )
+        for name, value, kind in kinds:
+            if not isinstance(value, kind):
+                raise TypeError(f"{name} of a RetryPolicy must not be {value!r}")
+        for error_type in self.non_retryable_error_types or ():
+            if not isinstance(error_type, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"non_retryable_error_types holds names of error types, not {error_type!r}")
 
 
 class WorkflowIDReusePolicy(IntEnum):

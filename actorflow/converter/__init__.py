@@ -1,7 +1,7 @@
 """Values to payloads and back, by type hints."""
 
-from actorflow.converter.failure import ActivityRef, Failure
+from actorflow.converter.failure import ActivityRef, Failure, text_of
 from actorflow.converter.payload import Payload
 from actorflow.converter.values import DataConverter, default
 
-__all__ = ["ActivityRef", "DataConverter", "Failure", "Payload", "default"]
+__all__ = ["ActivityRef", "DataConverter", "Failure", "Payload", "default", "text_of"]

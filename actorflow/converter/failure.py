@@ -60,7 +60,7 @@ def failure_from(exception: BaseException, values: ValueCodec, *, depth: int = 0
     cause = _cause_of(exception)
     cause_failure = failure_from(cause, values, depth=depth + 1) if cause and depth < CAUSES_MAX else None
     stack_trace = _stack_trace_of(exception)
-    message = exception.message if isinstance(exception, errors.FailureError) else _text_of(exception)
+    message = exception.message if isinstance(exception, errors.FailureError) else text_of(exception)
     match exception:
         case errors.ApplicationError():
             return Failure(
@@ -168,7 +168,7 @@ def _cause_of(exception: BaseException) -> BaseException | None:
     return None if exception.__suppress_context__ else exception.__context__
 
 
-def _text_of(exception: BaseException) -> str:
+def text_of(exception: BaseException) -> str:
     """``str(exception)``, storable: a foreign ``__str__`` may raise, be endless or hold lone surrogates."""
     try:
         text = str(exception)

@@ -51,6 +51,11 @@ class Execution:
             self._turns = ()
         return self._program
 
+    @property
+    def is_tainted(self) -> bool:
+        """True if the live program can't be trusted any more."""
+        return self._program is not None and self._program.is_tainted
+
     def tear_down(self) -> None:
         """Take the program apart. Without its journal the execution is of no use then."""
         program, self._program, self._host = self._program, None, None
@@ -61,7 +66,7 @@ class Execution:
         try:
             return self._replayed(host, started, records_lines=False)
         except TurnError as error:
-            if not isinstance(error.__cause__, NondeterminismError):
+            if not isinstance(error.cause, NondeterminismError):
                 raise
         # Once more, slowly: now with the line that asked for the wrong thing.
         return self._replayed(host, started, records_lines=True)

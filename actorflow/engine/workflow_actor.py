@@ -279,8 +279,8 @@ class WorkflowActor:
             if self.is_evictable:
                 self.passivate()
             return
-        if execution.host is not None and execution.host is not host:
-            self._change_host()
+        if execution.is_tainted or (execution.host is not None and execution.host is not host):
+            self._reload()
             return
         host.residency.touch(self.identity.key, self)
         if not self.is_closed:
@@ -292,12 +292,15 @@ class WorkflowActor:
         if len(self._mailbox) and self._failing is None and self._execution is not None and not self.is_closed:
             self._site.dispatcher.wake(self)
 
-    def _change_host(self) -> None:
-        """The worker whose program is live here has left: rebuild the program with its successor's code."""
+    def _reload(self) -> None:
+        """Rebuild a program that a query has changed, or whose worker has left, once everything is durable."""
         if self._ledger.is_settled:
             self._drop_execution()
             self._mailbox.drop_accepted()
-            self._site.load(self.identity.key)
+            if self._mailbox.is_empty:
+                self._site.forget(self)
+            else:
+                self._site.load(self.identity.key)
 
     def _take(self) -> list[Delivery]:
         if self._failing is None:
@@ -312,7 +315,7 @@ class WorkflowActor:
             program = execution.program_on(host, execution.state.started or _started_of(messages))
             turn = decide(execution.state, program, messages, now=now, reserve=self._reserve, unhandled=self._not_taken)
         except TurnError as error:
-            cause = error.__cause__ or error
+            cause = error.cause
             if not isinstance(cause, failure_types(host, self.identity)):
                 self._turn_failed(execution, host, taken, cause, now)
                 return
@@ -390,7 +393,7 @@ class WorkflowActor:
             host = execution.host
             if host is not None:
                 host.residency.trim()
-            if not self._mailbox.is_empty:
+            if execution.is_tainted or not self._mailbox.is_empty:
                 self._wake()
 
     def _on_conflict(self, taken: Sequence[Delivery], outcome: Conflict) -> None:
@@ -417,6 +420,8 @@ class WorkflowActor:
             answer = self._answer(execution, host, query)
             # What the program knows may not be durable yet, and nobody may hear of it before it is.
             self._site.journal.when_settled(partial(query.answer, answer))
+        if execution.is_tainted:
+            self._reload()
         self._leave_if_closed()
 
     def _answer(self, execution: Execution, host: WorkerHost, query: Query) -> Payload | Failure | Parked:
@@ -426,7 +431,7 @@ class WorkflowActor:
             program = execution.program_on(host, execution.state.started or _started_of(()))
             return program.query(query.name, query.input)
         except TurnError as error:
-            return host.converter.failure(error.__cause__ or error)
+            return host.converter.failure(error.cause)
         except Exception as problem:
             return host.converter.failure(problem)
 
@@ -532,5 +537,4 @@ def _started_of(messages: Sequence[Message]) -> ev.Started:
     for message in messages:
         if isinstance(message, ev.Started):
             return message
-    problem = CorruptJournalError("the run has not begun: no Started event in its journal")
-    raise TurnError(str(problem)) from problem
+    raise TurnError(CorruptJournalError("the run has not begun: no Started event in its journal"))

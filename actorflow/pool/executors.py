@@ -39,7 +39,9 @@ class LoopExecutor:
     async def _attempt(self, call: Callable[[], Awaitable[Any]], done: Done) -> None:
         try:
             result = await call()
-        except (Exception, asyncio.CancelledError, SystemExit) as problem:
+        except (KeyboardInterrupt, GeneratorExit):
+            raise  # the process, or the loop, is going: the attempt counts as lost
+        except BaseException as problem:
             done(None, problem)
         else:
             done(result, None)

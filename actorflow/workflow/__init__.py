@@ -32,6 +32,7 @@ from actorflow.workflow.context import (
 )
 from actorflow.workflow.definition import defn, init, query, run, signal
 from actorflow.workflow.logs import LoggerAdapter, logger
+from actorflow.workflow.waiting import as_completed, wait
 
 __all__ = [
     "ActivityCancellationType",
@@ -42,6 +43,7 @@ __all__ = [
     "NondeterminismError",
     "NotInWorkflowError",
     "ReadOnlyContextError",
+    "as_completed",
     "cancellation_reason",
     "defn",
     "execute_activity",
@@ -68,5 +70,6 @@ __all__ = [
     "unsafe",
     "uuid4",
     "uuid7",
+    "wait",
     "wait_condition",
 ]

@@ -87,7 +87,7 @@ def time() -> float:
 
 def time_ns() -> int:
     """`now` in nanoseconds since the epoch."""
-    return int(running_program().loop.time() * 1_000_000) * 1_000
+    return running_program().now_ns
 
 
 def random() -> Random:

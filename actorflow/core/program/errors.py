@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from actorflow.converter import text_of
 from actorflow.exceptions import ActorflowError
 
 
 class TurnError(ActorflowError):
-    """A turn could not be finished; nothing of it counts. ``__cause__`` is what the program raised."""
+    """A turn could not be finished; nothing of it counts. ``cause`` is what the program raised."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(text_of(cause))
+        self.__cause__ = cause
+
+    @property
+    def cause(self) -> BaseException:
+        """What the program raised."""
+        assert self.__cause__ is not None
+        return self.__cause__
 
 
 class NondeterminismError(ActorflowError):

@@ -20,7 +20,13 @@ from actorflow.core import limits
 from actorflow.core.commands import Command
 from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.program import determinism, matcher
-from actorflow.core.program.errors import Evicted, ReadOnlyContextError, TurnError
+from actorflow.core.program.errors import (
+    Evicted,
+    NondeterminismError,
+    ReadOnlyContextError,
+    TurnError,
+    TurnTooLongError,
+)
 from actorflow.core.program.handlers import Handlers, decoded_arguments
 from actorflow.core.program.lines import calling_line, waiting_line
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
@@ -90,6 +96,7 @@ class Program:
         self.converter = converter
         self.is_replaying = False
         self.is_read_only = False
+        self.is_tainted = False  # a query tried to change it, perhaps with half a success: rebuild it
         self.is_cancel_requested = False
         self.cancel_reason: str | None = None
         self.history_length = 0
@@ -137,10 +144,10 @@ class Program:
         self.history_length = first_decision - 1
         try:
             self.loop.run(lambda: self._run_turn(arrivals))
-        except TurnError:
+        except (TurnError, KeyboardInterrupt):
             raise
-        except (Exception, SystemExit) as problem:
-            raise TurnError(str(problem)) from problem
+        except BaseException as problem:
+            raise TurnError(problem) from problem
         return self._take_commands(first_decision)
 
     def replay(self, at: datetime, events: Sequence[ev.Event], *, first_number: int) -> None:
@@ -162,8 +169,8 @@ class Program:
                 lines=self._lines or (),
                 waiting_at=waiting_line(self._main),
             )
-        except Exception as problem:
-            raise TurnError(str(problem)) from problem
+        except NondeterminismError as problem:
+            raise TurnError(problem) from problem
 
     def _run_turn(self, arrivals: Sequence[ev.Event]) -> None:
         if self._lines is not None:
@@ -223,7 +230,7 @@ class Program:
         while True:
             budget -= self.loop.drain(max(budget, 0))
             if self._error is not None:
-                raise TurnError(str(self._error)) from self._error
+                raise TurnError(self._error)
             if not self._conditions or not self._resolve_conditions():
                 return
 
@@ -259,7 +266,7 @@ class Program:
             arguments = self._run_arguments()
             result = await self.definition.run(self._instance, *arguments)
             self._finish(ev.Completed(result=None if result is None else self.converter.encode_one(result)))
-        except (Exception, asyncio.CancelledError) as problem:
+        except BaseException as problem:
             self._end_with(problem)
 
     def _receive(self, signal: ev.SignalReceived) -> None:
@@ -281,11 +288,13 @@ class Program:
             outcome = function(*arguments)
             if asyncio.iscoroutine(outcome):
                 await outcome
-        except (Exception, asyncio.CancelledError) as problem:
+        except BaseException as problem:
             self._end_with(problem)
 
     def _end_with(self, problem: BaseException) -> None:
         """Close the execution, or fail the turn, by what left the program."""
+        if isinstance(problem, KeyboardInterrupt):
+            raise problem
         if self._is_evicted:
             return
         if self.is_cancel_requested and is_cancelled_exception(problem):
@@ -363,6 +372,11 @@ class Program:
         return self._instance
 
     @property
+    def now_ns(self) -> int:
+        """The time of the turn in nanoseconds since the epoch."""
+        return (self._at - _EPOCH) // timedelta(microseconds=1) * 1000
+
+    @property
     def now(self) -> datetime:
         """The time of the turn."""
         return self._at
@@ -378,6 +392,7 @@ class Program:
     def check_writable(self, what: str) -> None:
         """See `LoopOwner`."""
         if self.is_read_only:
+            self.is_tainted = True
             raise ReadOnlyContextError(f"can't {what} in a query; do it in the workflow, a signal or an update")
 
     def on_loop_error(self, context: dict[str, Any]) -> None:
@@ -403,11 +418,11 @@ class Program:
         handler, function = self._handlers.query(name, self._instance)
         is_bound = name in self.definition.queries
         arguments = decoded_arguments(handler, is_bound=is_bound, payloads=payloads, converter=self.converter)
-        self.is_read_only = True
+        self.is_read_only = self.loop.is_read_only = True
         try:
             result = self.loop.run(lambda: self._context.copy().run(_call_at_once, function, arguments))
         finally:
-            self.is_read_only = False
+            self.is_read_only = self.loop.is_read_only = False
         return self.converter.encode_one(result)
 
     def tear_down(self) -> int:
@@ -429,6 +444,12 @@ class Program:
             del self.loop, self._main
         return len(unfinished)
 
+    def _drain_evicted(self) -> None:
+        try:
+            self.loop.drain(limits.TURN_STEPS_MAX)
+        except (SystemExit, TurnTooLongError):
+            return  # whatever it does on its way out, the next round goes on from there
+
     def _evict_tasks(self) -> None:
         for _ in range(limits.TEAR_DOWN_ROUNDS_MAX):
             unfinished = self.loop.unfinished_tasks()
@@ -436,7 +457,7 @@ class Program:
                 _throw_into(task)
             for generator in self.loop.open_generators():
                 _start_closing(self.loop, generator)
-            self.loop.drain(limits.TURN_STEPS_MAX)
+            self._drain_evicted()
             if not self.loop.unfinished_tasks():
                 return
 

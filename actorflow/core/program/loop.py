@@ -18,6 +18,7 @@ from asyncio import events as asyncio_events
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Final, Protocol, TypeVar, cast
 
+from actorflow.core import limits
 from actorflow.core.program.errors import TurnTooLongError
 from actorflow.core.program.lines import NOWHERE, waiting_line
 
@@ -140,6 +141,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         self._tasks: list[ProgramTask[Any]] = []
         self._prune_at = _PRUNE_AT
         self._generators: list[AsyncGenerator[Any, Any]] | None = None
+        self.is_read_only = False
         self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
 
     # Stepping
@@ -168,17 +170,18 @@ class ProgramLoop(asyncio.AbstractEventLoop):
             for handle in ready:  # grows while it is walked: what becomes ready is run in the same pass
                 steps += 1
                 if steps > steps_max:
+                    steps -= 1  # this one has not run
                     owner = handle.owner
                     line = (
                         waiting_line(cast("asyncio.Task[Any]", owner)) if isinstance(owner, asyncio.Task) else NOWHERE
                     )
-                    raise TurnTooLongError(steps_max, line)
+                    raise TurnTooLongError(limits.TURN_STEPS_MAX, line)
                 try:
                     handle.run()
                 except Exception as problem:
                     self.call_exception_handler({"message": "Exception in callback", "exception": problem})
         finally:
-            ready.clear()
+            del ready[:steps]
         if len(self._tasks) > self._prune_at:
             self._tasks = [task for task in self._tasks if not task.done()]
             self._prune_at = max(_PRUNE_AT, 2 * len(self._tasks))
@@ -233,6 +236,8 @@ class ProgramLoop(asyncio.AbstractEventLoop):
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
+        if self.is_read_only:
+            self.program.check_writable("schedule a callback")
         handle = Handle(callback, args, context if context is not None else contextvars.copy_context())
         self._ready.append(handle)
         return cast("asyncio.Handle", handle)
