@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
+from typing import Any
 
 
 @dataclass
@@ -48,7 +49,7 @@ class RetryPolicy:
             raise ValueError(f"maximum_attempts must not be negative, but is {self.maximum_attempts}")
 
     def _check_types(self) -> None:
-        kinds: tuple[tuple[str, object, type | tuple[type, ...]], ...] = (
+        kinds: Sequence[tuple[str, Any, Any]] = (
             ("initial_interval", self.initial_interval, timedelta),
             ("backoff_coefficient", self.backoff_coefficient, (int, float)),
             ("maximum_interval", self.maximum_interval, (timedelta, type(None))),

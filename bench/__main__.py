@@ -1,4 +1,4 @@
-"""Answers questions about speed and size, each beside plain asyncio and beside bare SQLite, measured in the same run."""
+"""Answers questions about speed and size, beside plain asyncio and beside bare SQLite, measured in the same run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sqlite3
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +17,6 @@ from typing import Any, Final
 import actorflow
 from bench import latency, memory, recovery, startup, throughput
 from bench.ceilings import ceilings
-from bench.child import ChildFailedError
 from bench.progress import Progress
 from bench.report import Table
 from bench.settings import Settings
@@ -37,6 +38,8 @@ _QUICK_SCALE: Final = 0.01
 def main() -> int:
     """Print a table per question; 1 if one could not be answered, 130 if interrupted."""
     options = _options()
+    # Ended either way, it takes its files and children along.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = Settings(options.rounds, options.scale, options.store, options.dir)
     progress = Progress(sys.stderr)
     tables: list[Table] = []
@@ -62,9 +65,10 @@ def _answered(name: str, settings: Settings, progress: Progress) -> Table | None
     progress.begin(name)
     try:
         table = _QUESTIONS[name](settings, progress)
-    except (ChildFailedError, Exception) as problem:
+    except Exception as problem:
         # The other questions can still be answered.
         progress.clear()
+        traceback.print_exc()
         print(f"### {name.upper()}: not answered: {type(problem).__name__}: {problem}\n", flush=True)
         return None
     progress.clear()
@@ -84,7 +88,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--store", choices=("sqlite", "memory"), default="sqlite", help="the journal (default: sqlite)")
     parser.add_argument("--dir", type=_folder, metavar="PATH", help="the disk to measure (default: the system's temp)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round here, too")
+    parser.add_argument("--json", type=_file, metavar="FILE", help="write every figure of every round here, too")
     options = parser.parse_args()
     if unknown := [name for name in options.questions if name not in _QUESTIONS]:
         parser.error(f"no question is called {unknown[0]!r}; there are {', '.join(_QUESTIONS)}")
@@ -112,12 +116,18 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
+def _file(text: str) -> Path:
+    if not Path(text).absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is in no folder that exists")
+    return Path(text)
+
+
 def _heading(settings: Settings) -> str:
     about = _environment(settings)
     lines = [
         f"actorflow {about['actorflow']}, {about['python']}, SQLite {about['sqlite']}, {about['cpus']} CPUs, "
         f"{about['platform']}",
-        f"medians of {settings.rounds} rounds, store: {settings.store}",
+        f"rounds: {settings.rounds} (figures are medians), store: {settings.store}",
     ]
     if not settings.is_judged:
         lines.append(f"at scale {settings.scale:g} on {settings.store}: targets are stated, not judged")

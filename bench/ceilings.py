@@ -54,11 +54,14 @@ def _figures(rounds: Rounds) -> Sequence[Figure]:
         for side in ("fdatasync, append", "fdatasync, overwrite")
         for name in ("p50", "p99")
     ]
-    for rows in _BATCHES:
-        figures.append(Figure(f"commits of {rows} rows inline, rows/s", raw=rounds.of(f"inline {rows}", "rows")))
-    for rows in _BATCHES:
-        figures.append(Figure(f"group commit, {rows} waiters, rows/s", raw=rounds.of(f"thread {rows}", "rows")))
-        figures.append(Figure(f"group commit, {rows} waiters, p50, ms", raw=rounds.of(f"thread {rows}", "p50")))
+    figures += [
+        Figure(f"rows per commit, inline: {rows}; rows/s", raw=rounds.of(f"inline {rows}", "rows")) for rows in _BATCHES
+    ]
+    figures += [
+        Figure(f"waiters, group commit: {rows}; {unit}", raw=rounds.of(f"thread {rows}", name))
+        for rows in _BATCHES
+        for name, unit in (("rows", "rows/s"), ("p50", "p50, ms"))
+    ]
     return [*figures, Figure("loop → thread → loop, p50, µs", raw=rounds.scaled("thread hop", "p50", 1e3))]
 
 

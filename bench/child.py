@@ -28,8 +28,10 @@ def started(module: str, **arguments: object) -> Iterator[Child]:
         [sys.executable, "-m", module, json.dumps(arguments)],
         cwd=_ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")])},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,  # an interrupt is the parent's to handle
     )
     overdue = threading.Timer(_SECONDS_MAX, process.kill)
     overdue.start()
@@ -39,8 +41,9 @@ def started(module: str, **arguments: object) -> Iterator[Child]:
         overdue.cancel()
         process.kill()
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
 
 
 class Child:
@@ -86,6 +89,11 @@ def arguments() -> dict[str, Any]:
 def say(**values: object) -> None:
     """In the child: tell the parent."""
     print(json.dumps(values), flush=True)
+
+
+def until_orphaned() -> None:
+    """In the child: return when the parent is gone; until then a child that only waits to be killed waits here."""
+    sys.stdin.read()
 
 
 def _line(stream: IO[str]) -> str:

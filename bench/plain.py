@@ -1,6 +1,6 @@
 """The same work in plain asyncio, without durability: an activity is a task, a workflow the coroutine that awaits it.
 
-Nothing lighter would still be the same work: activities of one workflow run side by side and can be cancelled one by one.
+Nothing lighter would be the same work: activities of one workflow run side by side and can be cancelled one by one.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Table:
         rows = [figure.cells(is_judged=is_judged) for figure in self.figures]
         lines = [f"### {self.name.upper()}: {self.title}", ""]
         if rows:
-            lines += [*_grid([_HEADER, *rows]), ""]
+            lines += [*_grid(_without_empty_columns([_HEADER, *rows])), ""]
         return "\n".join([*lines, *(f"- {note}" for note in self.notes if note), ""])
 
     def as_values(self) -> dict[str, Any]:
@@ -119,15 +119,31 @@ def _range(rounds: Sequence[float]) -> str:
     return f"{number(min(rounds))} … {number(max(rounds))}" if len(rounds) > 1 else _NOTHING
 
 
+def _without_empty_columns(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
+    columns = [column for column in zip(*rows, strict=True) if any(cell not in ("", _NOTHING) for cell in column[1:])]
+    return list(zip(*columns, strict=True))
+
+
 def _grid(rows: Sequence[Sequence[str]]) -> Sequence[str]:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    rule = "|".join("-" * (width + 1) + ("-" if at in _LEFT else ":") for at, width in enumerate(widths))
-    lines = ["| " + " | ".join(_padded(cell, widths[at], at) for at, cell in enumerate(row)) + " |" for row in rows]
-    return [lines[0], f"|{rule}|", *lines[1:]]
+    columns = [_Column(cells[0], max(len(cell) for cell in cells)) for cells in zip(*rows, strict=True)]
+    lines = [
+        "| " + " | ".join(column.padded(cell) for column, cell in zip(columns, row, strict=True)) + " |" for row in rows
+    ]
+    return [lines[0], "|" + "|".join(column.rule for column in columns) + "|", *lines[1:]]
 
 
-_LEFT = (0, len(_HEADER) - 1)
+@dataclass(frozen=True)
+class _Column:
+    title: str
+    width: int
 
+    @property
+    def rule(self) -> str:
+        return "-" * (self.width + 1) + ("-" if self._is_text else ":")
 
-def _padded(cell: str, width: int, column: int) -> str:
-    return cell.ljust(width) if column in _LEFT else cell.rjust(width)
+    def padded(self, cell: str) -> str:
+        return cell.ljust(self.width) if self._is_text else cell.rjust(self.width)
+
+    @property
+    def _is_text(self) -> bool:
+        return self.title in ("figure", "verdict")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
@@ -48,4 +49,4 @@ class Settings:
 
 def address_of(scratch: Path) -> str:
     """The journal file in this folder, as an address."""
-    return f"sqlite:///{scratch / 'journal.db'}"
+    return f"sqlite:///{quote(str(scratch / 'journal.db'))}"

@@ -31,7 +31,7 @@ def imports(settings: Settings, progress: Progress) -> Table:
         Figure("client, worker and workflow, ms", rounds.of("all a program imports", "ms"), alone),
         Figure("the same with the SQLite store, ms", rounds.of("with the SQLite store", "ms"), alone),
     ]
-    notes = (f"median of {often.rounds} fresh interpreters; plain asyncio: import asyncio",)
+    notes = (f"fresh interpreters: {often.rounds}; plain asyncio: import asyncio",)
     return Table("import", "import time", figures, notes)
 
 

@@ -60,17 +60,17 @@ def failure_from(exception: BaseException, values: ValueCodec, *, depth: int = 0
     cause = _cause_of(exception)
     cause_failure = failure_from(cause, values, depth=depth + 1) if cause and depth < CAUSES_MAX else None
     stack_trace = _stack_trace_of(exception)
-    message = exception.message if isinstance(exception, errors.FailureError) else text_of(exception)
+    message = text_of(exception.message if isinstance(exception, errors.FailureError) else exception)
     match exception:
         case errors.ApplicationError():
             return Failure(
                 message=message,
-                type=exception.type or "",
-                non_retryable=exception.non_retryable,
+                type=text_of(exception.type or ""),
+                non_retryable=bool(exception.non_retryable),
                 details=values.encode(exception.details),
                 stack_trace=stack_trace,
                 cause=cause_failure,
-                next_retry_delay=exception.next_retry_delay,
+                next_retry_delay=_delay_of(exception),
                 category=int(exception.category),
             )
         case errors.CancelledError():
@@ -168,13 +168,18 @@ def _cause_of(exception: BaseException) -> BaseException | None:
     return None if exception.__suppress_context__ else exception.__context__
 
 
-def text_of(exception: BaseException) -> str:
-    """``str(exception)``, storable: a foreign ``__str__`` may raise, be endless or hold lone surrogates."""
+def text_of(thing: object) -> str:
+    """``str(thing)``, storable: a foreign ``__str__`` may raise, be endless or hold lone surrogates."""
     try:
-        text = str(exception)
+        text = str(thing)
     except Exception as problem:
-        text = f"<{type(exception).__name__} whose __str__ raised {type(problem).__name__}>"
+        text = f"<{type(thing).__name__} whose __str__ raised {type(problem).__name__}>"
     return storable(text)
+
+
+def _delay_of(exception: errors.ApplicationError) -> timedelta | None:
+    delay: object = exception.next_retry_delay
+    return delay if isinstance(delay, timedelta) else None  # user code may have put anything there
 
 
 def _stack_trace_of(exception: BaseException) -> str:

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
 
 from actorflow.common import RetryPolicy
+from actorflow.converter import text_of
 from actorflow.core.definitions import ActivityDefinition
 from actorflow.core.events import ActivityScheduled
+from actorflow.core.policy.ids import check_name
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.program import Program
 from actorflow.core.program.pending import ActivityCancellationType, ActivityHandle
@@ -176,6 +178,11 @@ def _start(
     for timeout in (schedule_to_close_timeout, schedule_to_start_timeout, start_to_close_timeout, heartbeat_timeout):
         if timeout is not None:
             _check_timeout(name, timeout)
+    if activity_id is not None:
+        check_name("activity id", activity_id)
+    if task_queue is not None:
+        check_name("task queue", task_queue)
+    check_name("activity type", name)
     program = running_program()
     payloads = _encoded(program, name, definition, _arguments(name, arg, args))
     rule = rule_from(retry_policy)
@@ -194,7 +201,7 @@ def _start(
             heartbeat=heartbeat_timeout,
             retry=rule,
             cancellation=cancellation_type,
-            summary=summary or "",
+            summary=text_of(summary or ""),
         )
 
     return program.start_activity(build, Any if result_type is None else result_type)

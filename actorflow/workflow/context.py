@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from actorflow.converter import text_of
 from actorflow.core.program import Program, ProgramLoop, determinism
 from actorflow.exceptions import ActorflowError
 
@@ -123,7 +124,7 @@ async def sleep(duration: float | timedelta, *, summary: str | None = None) -> N
     """
     program = running_program()
     future = program.loop.create_future()
-    cancel = program.start_timer(seconds_of(duration), lambda: _wake(future), summary or "")
+    cancel = program.start_timer(seconds_of(duration), lambda: _wake(future), text_of(summary or ""))
     try:
         await future
     finally:
@@ -153,7 +154,7 @@ async def wait_condition(
         future.cancel()
         await asyncio.sleep(0)
         raise TimeoutError
-    cancel = program.start_timer(seconds, lambda: _time_out(future), timeout_summary or "")
+    cancel = program.start_timer(seconds, lambda: _time_out(future), text_of(timeout_summary or ""))
     try:
         await future
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from bench import child
 from bench.durable import QUEUE, hosted
@@ -26,7 +27,8 @@ async def _start(address: str, count: int) -> None:
 
         await crowd(one, count, in_flight=200)
         child.say(started=count)
-        await asyncio.Event().wait()
+        await asyncio.to_thread(child.until_orphaned)
+        os._exit(1)
 
 
 if __name__ == "__main__":

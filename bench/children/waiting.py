@@ -26,11 +26,14 @@ def main() -> None:
 async def _weigh(address: str, count: int, cached: int) -> None:
     async with hosted(address, max_cached_workflows=cached) as client:
         await warm_up(client, min(count, 500))
+        half = count // 2
         before = settled_mib()
-        await crowd(lambda number: _start(client, number), count, in_flight=200)
-        weight = settled_mib() - before
+        await crowd(lambda number: _start(client, number), half, in_flight=200)
+        between = settled_mib()
+        await crowd(lambda number: _start(client, half + number), count - half, in_flight=200)
+        after = settled_mib()
         await _check_alive(client, count)
-        child.say(mib=weight, journal=described(client))
+        child.say(all=after - before, second_half=after - between, journal=described(client))
 
 
 async def _start(client: Client, number: int) -> None:
@@ -50,16 +53,25 @@ async def _check_alive(client: Client, count: int) -> None:
 
 
 async def _weigh_plain(count: int) -> None:
+    half = count // 2
     before = settled_mib()
-    tasks = [
-        asyncio.create_task(plain.Approval().run(Order(f"waiting-{number}"), limit=_LIMIT_SECONDS))
-        for number in range(count)
-    ]
-    await asyncio.sleep(0)
-    child.say(mib=settled_mib() - before)
+    tasks = await _plain(range(half))
+    between = settled_mib()
+    tasks += await _plain(range(half, count))
+    after = settled_mib()
+    child.say(all=after - before, second_half=after - between)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _plain(numbers: range) -> list[asyncio.Task[str]]:
+    tasks = [
+        asyncio.create_task(plain.Approval().run(Order(f"waiting-{number}"), limit=_LIMIT_SECONDS))
+        for number in numbers
+    ]
+    await asyncio.sleep(0)
+    return tasks
 
 
 if __name__ == "__main__":

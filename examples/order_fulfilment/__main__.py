@@ -6,12 +6,19 @@ import argparse
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 
 from actorflow import workflow
-from actorflow.client import Client, RPCError, RPCStatusCode, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
+from actorflow.client import (
+    Client,
+    RPCError,
+    RPCStatusCode,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+)
 from actorflow.worker import Worker
 from examples.order_fulfilment.activities import Shop
-from examples.order_fulfilment.models import Customer, Item, Order, Receipt
+from examples.order_fulfilment.models import Customer, Item, Order, Progress, Receipt
 from examples.order_fulfilment.workflow import OrderFulfilment
 
 _TASK_QUEUE = "orders"
@@ -29,25 +36,25 @@ def main() -> int:
     try:
         receipt = asyncio.run(_follow(options.db, _an_order(options.order, options.seed), options.delay))
     except KeyboardInterrupt:
-        print("interrupted; start again to go on")
+        _say("interrupted; start again to go on")
         return 130
     _print_receipt(receipt)
     return 0
 
 
 async def _follow(db: str, order: Order, delay: float) -> Receipt:
-    shop = Shop(delay, tell=lambda line: print(f"     {line}", flush=True))
+    shop = Shop(delay, tell=_say)
     async with await Client.connect(f"sqlite:///{db}") as client:
         known = await _look_up(client, order.order_id)
+        _say(f"new order {order.order_id}" if known is None else _recovered(known))
         async with Worker(client, task_queue=_TASK_QUEUE, workflows=[OrderFulfilment], activities=shop.steps):
             if known is None:
-                print(f"new order {order.order_id}", flush=True)
                 handle = await client.start_workflow(
                     OrderFulfilment.run, order, id=order.order_id, task_queue=_TASK_QUEUE
                 )
             else:
                 handle = client.get_workflow_handle_for(OrderFulfilment.run, order.order_id)
-                await _print_recovered(handle, known)
+                _say(f"it goes on in {_in_words(await handle.query(OrderFulfilment.progress))}")
             return await handle.result()
 
 
@@ -61,21 +68,19 @@ async def _look_up(client: Client, order_id: str) -> WorkflowExecutionDescriptio
         return None
 
 
-async def _print_recovered(
-    handle: WorkflowHandle[OrderFulfilment, Receipt], known: WorkflowExecutionDescription
-) -> None:
+def _recovered(known: WorkflowExecutionDescription) -> str:
     if known.status is not WorkflowExecutionStatus.RUNNING:
-        print(f"order {known.id} was finished before; nothing is done again", flush=True)
-        return
-    progress = await handle.query(OrderFulfilment.progress)
-    print(
-        f"recovered order {known.id} in {progress.phase.value} (rounds: validation {progress.validation_rounds}, "
+        return f"order {known.id} was finished before; nothing is done again"
+    running = [f"{activity.activity_type} (activity {activity.activity_id})" for activity in known.pending_activities]
+    return f"recovered order {known.id}: {known.history_length} events; interrupted: {', '.join(running) or 'nothing'}"
+
+
+def _in_words(progress: Progress) -> str:
+    return (
+        f"{progress.phase.value}, rounds so far: validation {progress.validation_rounds}, "
         f"fulfilment {progress.fulfilment_rounds}, packaging {progress.packaging_rounds}, "
-        f"delivery {progress.delivery_rounds}) after {known.history_length} events",
-        flush=True,
+        f"delivery {progress.delivery_rounds}"
     )
-    for activity in known.pending_activities:
-        print(f"     was open: {activity.activity_type} (activity {activity.activity_id})", flush=True)
 
 
 def _an_order(order_id: str, seed: int) -> Order:
@@ -88,14 +93,16 @@ def _an_order(order_id: str, seed: int) -> Order:
 
 
 def _print_receipt(receipt: Receipt) -> None:
-    rounds = receipt.progress
-    print(f"order {receipt.order_id}: {receipt.status.value}")
-    print(
-        f"rounds: validation {rounds.validation_rounds}, fulfilment {rounds.fulfilment_rounds}, "
-        f"packaging {rounds.packaging_rounds}, delivery {rounds.delivery_rounds}"
-    )
+    _say(f"order {receipt.order_id}: {receipt.status.value}")
+    _say(_in_words(receipt.progress))
     if receipt.shipment is not None:
-        print(f"{receipt.shipment.carrier}, {receipt.shipment.tracking_number}: {receipt.proof}")
+        _say(f"{receipt.shipment.carrier}, {receipt.shipment.tracking_number}: {receipt.proof}")
+
+
+def _say(line: str) -> None:
+    # An order does not depend on whether anybody is still reading.
+    with suppress(BrokenPipeError):
+        print(line, flush=True)
 
 
 def _log_to_stdout() -> None:

@@ -1,4 +1,4 @@
-"""The fifteen steps of the shop. What goes wrong is drawn from the order's seed, so a repeated step decides the same."""
+"""The shop's fifteen steps. What goes wrong is drawn from the order's seed, so a repeated step decides the same."""
 
 from __future__ import annotations
 
@@ -154,10 +154,10 @@ class Shop:
     async def _step(self, order: Order) -> AsyncIterator[None]:
         about = activity.info()
         name = f"{order.order_id} {about.activity_type} (activity {about.activity_id}, attempt {about.attempt})"
-        self._tell(f"begin {name}")
+        self._tell(f"     begin {name}")
         await asyncio.sleep(self._delay)
         yield
-        self._tell(f"end   {name}")
+        self._tell(f"     end   {name}")
 
 
 def _keep_quiet(_line: str) -> None:

@@ -1,4 +1,4 @@
-"""The way of an order: validate it, pick and pack it, deliver it; each as a loop that is left by success or by its limit."""
+"""The way of an order: validate it, pick and pack it, deliver it; each a loop that ends by success or by its limit."""
 
 from __future__ import annotations
 

@@ -317,7 +317,14 @@ def test_what_is_no_outcome_fails_the_turn_with_the_exception_itself_as_its_caus
         run.start(signal("raise_in_signal", kind) if where == "signal" else signal("nobody"))
     assert type(failed.value.__cause__).__name__ == kind
     assert run.turns == []
-    assert run.program.tear_down() == 0
+
+
+def test_a_program_whose_turn_failed_half_way_lets_go_of_its_tasks() -> None:
+    for kind, where in [("KeyError", "run"), ("SystemExit", "run"), ("SystemExit", "task")]:
+        run = Run(Raises, kind, where)
+        with pytest.raises(TurnError):
+            run.start()
+        assert run.program.tear_down() == 0, (kind, where)
 
 
 @workflow.defn
@@ -356,6 +363,12 @@ def test_a_program_that_never_rests_is_stopped_with_the_line_it_spins_at(how: st
     assert f"{limits.TURN_STEPS_MAX:,} steps" in str(cause)
     assert __file__ in cause.line
     assert "Spins.run" in cause.line
+
+
+def test_a_program_that_was_stopped_spinning_lets_go_of_its_tasks() -> None:
+    run = Run(Spins, "sleep")
+    with pytest.raises(TurnError):
+        run.start()
     assert run.program.tear_down() == 0
 
 
@@ -550,7 +563,6 @@ def test_a_non_determinism_error_names_event_journal_code_and_line(
     run = Run(Before)
     run.start()
     run.fire("1")
-    numbers = {}
     with pytest.raises(TurnError) as failed:
         run.replayed(cls=code, records_lines=True)
     error = failed.value.__cause__
@@ -559,7 +571,6 @@ def test_a_non_determinism_error_names_event_journal_code_and_line(
     assert line in error.line
     for part in (str(number), recorded, asked, line):
         assert part in str(error)
-    del numbers
 
 
 def test_other_arguments_and_options_of_the_same_commands_replay() -> None:
@@ -615,8 +626,8 @@ def test_a_program_taken_apart_runs_its_finally_blocks_and_decides_nothing() -> 
             try:
                 async with lock, asyncio.TaskGroup() as group:
                     group.create_task(child())
-                    group.create_task(asyncio.shield(asyncio.sleep(5)))
-                    await asyncio.gather(asyncio.sleep(3), asyncio.wait_for(asyncio.sleep(4), 8))
+                    shielded = asyncio.shield(asyncio.sleep(5))
+                    await asyncio.gather(asyncio.sleep(3), asyncio.wait_for(asyncio.sleep(4), 8), shielded)
             except Exception:  # noqa: BLE001 - must not catch the tear-down
                 left.append("caught")
             finally:
@@ -632,11 +643,13 @@ def test_a_program_taken_apart_runs_its_finally_blocks_and_decides_nothing() -> 
 
 
 def test_a_program_that_resists_its_tear_down_is_counted() -> None:
+    obstinate = [True]
+
     @workflow.defn
     class Resists:
         @workflow.run
         async def run(self) -> None:
-            while True:
+            while obstinate:
                 try:
                     await asyncio.get_running_loop().create_future()
                 except BaseException:  # noqa: BLE001, S112 - that is what it does
@@ -645,6 +658,8 @@ def test_a_program_that_resists_its_tear_down_is_counted() -> None:
     run = Run(Resists)
     run.start()
     assert run.program.tear_down() == 1
+    obstinate.clear()
+    assert run.program.tear_down() == 0
 
 
 # Chance and identity

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.crashes import kills
 from tests.crashes.ledger import Ledger, acknowledged, read_ledger
-from tests.crashes.story import worker_options, parts, tell
+from tests.crashes.story import parts, tell, worker_options
 from tests.support import a_client, a_worker
 
 

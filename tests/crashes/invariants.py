@@ -136,7 +136,9 @@ def _check_timers(run: Run) -> None:
 def _check_head(run: Run) -> None:
     """I11: the head and its indexes say what the journal says."""
     row, state = run.row, run.state
-    assert row["status"] == state.status, f"{run.workflow_id}: the head says {row['status']}, the journal {state.status}"
+    assert row["status"] == state.status, (
+        f"{run.workflow_id}: the head says {row['status']}, the journal {state.status}"
+    )
     assert row["last_event"] == state.last_event, f"{run.workflow_id}: the head is at another event (I11)"
     assert row["open_activities"] == len(state.activities), f"{run.workflow_id}: open activities differ (I11)"
     wake_at = None if row["wake_at"] is None else _EPOCH + timedelta(microseconds=row["wake_at"])

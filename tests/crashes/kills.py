@@ -32,19 +32,32 @@ def arrange(moment: str, path: Path) -> None:
     original = getattr(SqliteStore, call)
     calls: Counter[str] = Counter()
 
-    async def deadly(self: SqliteStore, *args: Any, **options: Any) -> Any:
+    def begun() -> bool:
+        """Note a call; True if it is the one."""
         calls[call] += 1
         is_due = calls[call] == int(number)
         if is_due and when == "before":
             die()
         if is_due and when == "during":
             threading.Thread(target=_die_when_written, args=(Path(f"{path}-wal"),), daemon=True).start()
-        answer = await original(self, *args, **options)
+        return is_due
+
+    def commit(self: SqliteStore, batch: Any) -> Any:
+        is_due = begun()
+        committed = original(self, batch)
+        if is_due:
+            # Before anybody else is told.
+            committed.add_done_callback(lambda _: die())
+        return committed
+
+    async def other(self: SqliteStore, *args: Any) -> Any:
+        is_due = begun()
+        answer = await original(self, *args)
         if is_due:
             die()
         return answer
 
-    setattr(SqliteStore, call, deadly)
+    setattr(SqliteStore, call, commit if call == "commit" else other)
 
 
 def _die_when_written(wal: Path) -> None:

@@ -80,9 +80,9 @@ class Steps:
         )
 
 
-def does(step: Callable[[Any, str], Awaitable[str] | str], text: str, **options: Any) -> workflow.ActivityHandle[str]:
+def does(step: Callable[..., Any], text: str, **options: Any) -> workflow.ActivityHandle[str]:
     """Start an activity from a workflow."""
-    return workflow.start_activity_method(step, text, start_to_close_timeout=LONG, **options)  # type: ignore[arg-type]
+    return workflow.start_activity_method(step, args=[text], start_to_close_timeout=LONG, **options)
 
 
 class Remembers:
@@ -174,8 +174,8 @@ class Cautious(Remembers):
             try:
                 step = await does(Steps.once, f"{name}{number}", retry_policy=RetryPolicy(maximum_attempts=1))
             except ActivityError as error:
-                assert isinstance(error.cause, ApplicationError)
-                step = f"{error.cause.type}: {error.cause.message}"
+                cause = error.cause
+                step = f"{cause.type}: {cause.message}" if isinstance(cause, ApplicationError) else repr(cause)
             self._so_far.append(step)
         return self._so_far
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import msgspec
 
@@ -32,15 +33,29 @@ def rule_from(policy: RetryPolicy | None) -> RetryRule:
     """
     if policy is None:
         return DEFAULT_RULE
-    policy.validate()
-    initial = policy.initial_interval.total_seconds()
-    maximum = policy.maximum_interval
+    types = policy.non_retryable_error_types
+    return _rule(
+        policy.initial_interval,
+        policy.backoff_coefficient,
+        policy.maximum_interval,
+        policy.maximum_attempts,
+        tuple(types) if types else (),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _rule(
+    initial: timedelta, coefficient: float, maximum: timedelta | None, attempts: int, types: tuple[str, ...]
+) -> RetryRule:
+    # A policy is a mutable value that each call of an activity brings along, and programs have few distinct ones.
+    RetryPolicy(initial, coefficient, maximum, attempts, types).validate()
+    seconds = initial.total_seconds()
     return RetryRule(
-        initial_interval=initial,
-        backoff_coefficient=policy.backoff_coefficient,
-        maximum_interval=maximum.total_seconds() if maximum is not None else 100 * initial,
-        maximum_attempts=policy.maximum_attempts,
-        non_retryable_error_types=tuple(policy.non_retryable_error_types or ()),
+        initial_interval=seconds,
+        backoff_coefficient=coefficient,
+        maximum_interval=maximum.total_seconds() if maximum is not None else 100 * seconds,
+        maximum_attempts=attempts,
+        non_retryable_error_types=types,
     )
 
 
