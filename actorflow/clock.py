@@ -46,6 +46,7 @@ class SystemClock:
         self._wall_ns = time.time_ns()
         self._started_ns = time.monotonic_ns()
         self._last_id = 0
+        self._pool = b""
 
     def now(self) -> datetime:
         """See `Clock.now`."""
@@ -56,11 +57,18 @@ class SystemClock:
         """See `Clock.call_later`."""
         return asyncio.get_running_loop().call_later(delay, callback)
 
+    def _chance(self, size: int) -> bytes:
+        """Random bytes, drawn from the system in blocks: a call for each id would cost as much as a turn's commands."""
+        if len(self._pool) < size:
+            self._pool = os.urandom(4096)
+        drawn, self._pool = self._pool[:size], self._pool[size:]
+        return drawn
+
     def new_run_id(self) -> str:
         """See `Clock.new_run_id`; ids of one clock rise strictly, so new runs are neighbours in an index."""
         millis = (self._wall_ns + time.monotonic_ns() - self._started_ns) // 1_000_000
         # 48 bits of time, then 74 random ones; within a millisecond the number is counted up instead
-        candidate = (millis << 74) | (int.from_bytes(os.urandom(10)) >> 6)
+        candidate = (millis << 74) | (int.from_bytes(self._chance(10)) >> 6)
         self._last_id = max(candidate, self._last_id + 1)
         return str(uuid7_from_bits(self._last_id))
 

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from actorflow import exceptions as errors
-from actorflow.converter.failure import Failure, exception_from, failure_from
+from actorflow.converter.failure import Failure, exception_from, failure_from, text_of
 from actorflow.converter.payload import Payload
 
 PAYLOAD_BYTES_MAX: Final = 2 * 1024 * 1024
@@ -82,15 +82,26 @@ class DataConverter:
             raise errors.PayloadError(f"can't read {shown!r} as {_name_of(type_hint)}: {problem}") from problem
 
     def failure(self, exception: BaseException) -> Failure:
-        """An exception with its causes, as data; details that can't be encoded are named instead of kept."""
+        """An exception with its causes, as data. It never raises: what can't be kept of the exception is left out."""
         try:
             return failure_from(exception, self)
         except errors.PayloadError:
+            pass
+        except Exception:
+            return _bare_failure(exception)
+        try:
             return failure_from(exception, _Names(self))
+        except Exception:
+            return _bare_failure(exception)
 
     def exception(self, failure: Failure) -> errors.FailureError:
         """The exception a failure describes, with its causes."""
         return exception_from(failure, self)
+
+
+def _bare_failure(exception: BaseException) -> Failure:
+    """What can be said of an exception whose attributes are not what their types say."""
+    return Failure(message=text_of(exception), type=type(exception).__name__)
 
 
 class _Names:

@@ -79,7 +79,7 @@ class Execution:
             started,
             host.converter,
             ProgramReporter(self._identity),
-            failure_types=failure_types(host, self._identity),
+            failure_types=extra_failure_types(host, self._identity),
             records_lines=records_lines,
         )
         try:
@@ -93,8 +93,8 @@ class Execution:
         return program
 
 
-def failure_types(host: WorkerHost, identity: Identity) -> tuple[type[BaseException], ...]:
-    """Exceptions that fail this execution, by its worker and its definition."""
+def extra_failure_types(host: WorkerHost, identity: Identity) -> tuple[type[BaseException], ...]:
+    """Exceptions that its worker and its definition add to those that fail any execution."""
     return (*host.failure_types, *host.workflows[identity.workflow_type].failure_exception_types)
 
 

@@ -25,7 +25,7 @@ from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
 from actorflow.core.turn import decide, fail, failed_turn, terminate
 from actorflow.engine.effects import perform, recover_activities, release
-from actorflow.engine.execution import Execution, failure_types
+from actorflow.engine.execution import Execution, extra_failure_types
 from actorflow.engine.failing import FailingTurn, decode_failing
 from actorflow.engine.ledger import Ledger
 from actorflow.engine.mailbox import Delivery, Mailbox, Query
@@ -316,7 +316,7 @@ class WorkflowActor:
             turn = decide(execution.state, program, messages, now=now, reserve=self._reserve, unhandled=self._not_taken)
         except TurnError as error:
             cause = error.cause
-            if not isinstance(cause, failure_types(host, self.identity)):
+            if not isinstance(cause, extra_failure_types(host, self.identity)):
                 self._turn_failed(execution, host, taken, cause, now)
                 return
             failure = host.converter.failure(cause)

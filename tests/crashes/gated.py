@@ -23,9 +23,11 @@ class Gate:
         self.open_again = asyncio.Event()
         self.open_again.set()
         self.reached = asyncio.Event()
+        self._is_for_one = False
 
-    def close(self) -> None:
-        """Hold up whoever comes next."""
+    def close(self, *, for_one: bool = False) -> None:
+        """Hold up whoever comes from now on, or only the next one."""
+        self._is_for_one = for_one
         self.reached.clear()
         self.open_again.clear()
 
@@ -35,6 +37,8 @@ class Gate:
 
     async def pass_(self) -> None:
         """Go through."""
+        if self._is_for_one and self.reached.is_set():
+            return
         self.reached.set()
         await self.open_again.wait()
 

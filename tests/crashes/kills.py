@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from actorflow.store.sqlite import SqliteStore
+from tests.crashes.ledger import Ledger
 
 
 def die() -> None:
@@ -22,13 +24,16 @@ def arrange(moment: str, path: Path) -> None:
 
     Args:
         moment: "never", or "before:CALL:N", "after:CALL:N" around the nth call of a method of the store (open,
-            commit, load, busy, arrivals, due, find), or "during:commit:N": when the nth commit has begun to write its
-            log and has not been answered.
+            commit, load, busy, arrivals, due, find), "during:commit:N": when the nth commit has begun to write its
+            log and has not been answered, or "body:TYPE:N": when the nth body of an activity of that type has begun.
         path: of the database.
     """
     if moment == "never":
         return
     when, call, number = moment.split(":")
+    if when == "body":
+        _die_in_body(call, int(number))
+        return
     original = getattr(SqliteStore, call)
     calls: Counter[str] = Counter()
 
@@ -58,6 +63,18 @@ def arrange(moment: str, path: Path) -> None:
         return answer
 
     setattr(SqliteStore, call, commit if call == "commit" else other)
+
+
+def _die_in_body(activity_type: str, number: int) -> None:
+    original = Ledger.write
+    bodies = itertools.count(1)
+
+    def write(self: Ledger, what: str, **facts: Any) -> None:
+        original(self, what, **facts)
+        if what == "begin" and facts["type"] == activity_type and next(bodies) == number:
+            die()
+
+    setattr(Ledger, "write", write)  # noqa: B010 - a method is replaced on purpose
 
 
 def _die_when_written(wal: Path) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import actorflow
+
+HANGS = 30
+"""Seconds after which a process hangs: it is ended, and says with every stack where it was."""
 
 ROOT = Path(actorflow.__file__).parent.parent
 
@@ -20,18 +25,22 @@ def running(
 ) -> Iterator[subprocess.Popen[str]]:
     """A Python process (``-m module …`` or ``-c code …``) with pipes; killed if the block is left with an error."""
     with subprocess.Popen(
-        [*prefix, sys.executable, *options, *map(str, arguments)],
+        [*prefix, sys.executable, "-X", "faulthandler", *options, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as process:
+        hangs = threading.Timer(HANGS, process.send_signal, [signal.SIGABRT])
+        hangs.start()
         try:
             yield process
         except BaseException:
             process.kill()
             raise
+        finally:
+            hangs.cancel()
 
 
 def expect(process: subprocess.Popen[str], wanted: str) -> None:

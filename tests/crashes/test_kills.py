@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-import actorflow
 from actorflow.core import events as ev
 from tests.crashes import invariants
 from tests.crashes.ledger import Line, acknowledged, check_attempts, read_ledger
+from tests.crashes.processes import running
 from tests.crashes.story import TYPES, WORKFLOWS, parts
 from tests.support import a_client, a_worker
 
-ROOT = Path(actorflow.__file__).parent.parent
 ROUNDS = int(os.environ.get("ACTORFLOW_CRASH_ROUNDS", "6"))
 COPIES = 2
 LIVES_MAX = 40
@@ -35,13 +32,7 @@ class Story:
 
     def live(self, moment: str = "never", *, kill_after_lines: int | None = None) -> bool:
         """One life, killed by itself at a moment, or by us once it has written so many lines; True if it finished."""
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.crashes.child", str(self.path), str(self.ledger), str(COPIES), moment],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-        ) as process:
+        with running("-m", "tests.crashes.child", self.path, self.ledger, COPIES, moment) as process:
             assert process.stdout is not None
             assert process.stderr is not None
             for number, _ in enumerate(process.stdout, 1):
@@ -198,6 +189,51 @@ async def test_a_process_killed_again_and_again_during_its_recovery_recovers_in_
     assert not story.live("after:commit:8")
     for moment in moments:
         assert not story.live(moment), moment
+        check_midway(story)
+    story.finish()
+    await check(story, undisturbed)
+
+
+def begun(story: Story, activity_type: str) -> list[Line]:
+    """Bodies of one type that began."""
+    return [line for line in story.lines if line["what"] == "begin" and line["type"] == activity_type]
+
+
+@pytest.mark.parametrize("body", ["step:3", "thread_step:4", "shaky_step:1", "shaky_step:4"])
+async def test_an_activity_killed_in_its_body_is_tried_again_under_the_next_attempt(
+    tmp_path: Path, undisturbed: Story, body: str
+) -> None:
+    story = Story(tmp_path)
+    assert not story.live(f"body:{body}")
+    check_midway(story)
+    killed = begun(story, body.partition(":")[0])[-1]
+    story.finish()
+    await check(story, undisturbed)
+    body_of = {"run": killed["run"], "activity": killed["activity"]}
+    attempts = [line["attempt"] for line in story.lines if line["what"] == "begin" and body_of.items() <= line.items()]
+    assert killed["attempt"] + 1 in attempts
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+async def test_an_activity_that_may_run_once_is_lost_when_it_is_killed_in_its_body(
+    tmp_path: Path, undisturbed: Story, number: int
+) -> None:
+    story = Story(tmp_path)
+    assert not story.live(f"body:once:{number}")
+    check_midway(story)
+    killed = begun(story, "once")[-1]
+    story.finish()
+    await check(story, undisturbed)
+    step = story.results[killed["workflow"]][int(killed["activity"]) - 1]
+    assert step.startswith("AttemptLost: attempt 1 was lost with the process that ran it")
+
+
+async def test_an_activity_that_kills_its_process_again_and_again_is_charged_in_the_end(
+    tmp_path: Path, undisturbed: Story
+) -> None:
+    story = Story(tmp_path)
+    for _ in range(5):
+        assert not story.live("body:step:1")
         check_midway(story)
     story.finish()
     await check(story, undisturbed)

@@ -155,6 +155,41 @@ async def test_a_signal_accepted_while_its_run_is_being_recovered_is_delivered(t
     invariants.check(path)
 
 
+async def test_a_run_that_was_read_long_ago_does_not_come_back_as_it_was_then(tmp_path: Path) -> None:
+    path = tmp_path / "orders.db"
+    async with a_client(path) as client:
+        await start_order(client)
+    async with a_gated_client(path) as (client, store), anyio.create_task_group() as group:
+        handle = client.get_workflow_handle_for(Takes.run, "order")
+        store.after_load.close(for_one=True)
+        group.start_soon(handle.query, Takes.received)
+        await store.after_load.reached.wait()  # the run has been read for the question
+        async with a_worker(client, workflows=[Takes], max_cached_workflows=0):
+            assert await handle.query(Takes.received) == ["started"]  # meanwhile recovery has read it too
+            await handle.signal(Takes.take, "hello")
+            store.after_load.open()
+            await handle.signal(Takes.take, "finish")
+            with anyio.fail_after(5):
+                assert await handle.result() == ["started", "hello", "finish"]
+    invariants.check(path)
+
+
+async def test_a_signal_repeated_under_its_request_id_is_handled_once_and_not_called_unhandled(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "orders.db"
+    async with a_client(path) as client:
+        await start_order(client)
+        handle = client.get_workflow_handle_for(Takes.run, "order")
+        for text in ("hello", "hello", "finish", "finish"):
+            await handle.signal(Takes.take, text, request_id=text)
+        async with a_worker(client, workflows=[Takes]):
+            assert await handle.result() == ["started", "hello", "finish"]
+    (run,) = invariants.check(path)
+    assert [event.request_id for event in run.all_of(ev.SignalReceived)] == ["hello", "finish"]
+    assert run.all_of(ev.SignalUnhandled) == []
+
+
 async def start_order(client: Client) -> None:
     """The order the messages are for."""
     await client.start_workflow("Takes", "started", id="order", task_queue="q")

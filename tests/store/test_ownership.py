@@ -56,11 +56,14 @@ FORKS_AND_DIES = """
 async def main():
     store = SqliteStore(path)
     await store.open()
+    lives, begun = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(begun, b".")
         os.close(1), os.close(2)
         sys.stdin.readline()
         os._exit(0)
+    os.read(lives, 1)
     say("forked")
     os.kill(os.getpid(), 9)
 asyncio.run(main())

@@ -149,17 +149,17 @@ HOSTED = {"namespace": "n", "task_queue": "q", "shard": 0, "workflow_types": "[]
     ("query", "values", "uses"),
     [
         (
-            queries.FIND_RUN,
-            {"namespace": "n", "workflow_id": "w"},
+            queries.FIND_RUNS,
+            ('[["n", "w", null]]',),
             [
                 "SEARCH run USING INTEGER PRIMARY KEY (rowid=?)",
-                "SEARCH run USING INDEX run_open (namespace=? AND workflow_id=?)",
-                "SEARCH run USING COVERING INDEX run_workflow (namespace=? AND workflow_id=?)",
+                "SEARCH one USING INDEX run_run_id (run_id=?)",
+                "SEARCH one USING INDEX run_open (namespace=? AND workflow_id=?)",
+                "SEARCH one USING COVERING INDEX run_workflow (namespace=? AND workflow_id=?)",
             ],
         ),
         (queries.OPEN_RUN, ("n", "w"), ["SEARCH run USING INDEX run_open (namespace=? AND workflow_id=?)"]),
         (queries.LAST_RUN, ("n", "w"), ["SEARCH run USING INDEX run_workflow (namespace=? AND workflow_id=?)"]),
-        (queries.RUN_BY_RUN_ID, ("r", "n", "w"), ["SEARCH run USING INDEX run_run_id (run_id=?)"]),
         (
             queries.RUN_BY_REQUEST,
             ("n", "w", "r"),

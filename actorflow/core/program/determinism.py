@@ -5,6 +5,12 @@ from __future__ import annotations
 from hashlib import blake2b
 from random import Random
 from uuid import UUID
+from zlib import crc32
+
+
+def salt_of(run_id: str) -> int:
+    """A number that tells runs apart and is the same in every process; cheaper than `seed_of`."""
+    return crc32(run_id.encode()) << 24
 
 
 def seed_of(run_id: str) -> int:

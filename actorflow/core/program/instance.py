@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from typing import Any, Final, Protocol
 
@@ -34,6 +35,7 @@ from actorflow.core.program.pending import ActivityHandle, PendingTimers
 from actorflow.exceptions import FailureError, PayloadError, is_cancelled_exception
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FAILURES: Final = (FailureError, TimeoutError)
 _SIGNALS: Final = frozenset((ev.SignalReceived,))
 
 
@@ -79,6 +81,37 @@ class Program:
         records_lines: remember for each command the line that asked for it (slow; to explain non-determinism).
     """
 
+    __slots__ = (
+        "_activities",
+        "_activities_started",
+        "_at",
+        "_close",
+        "_commands",
+        "_conditions",
+        "_context",
+        "_error",
+        "_failure_types",
+        "_handlers",
+        "_instance",
+        "_is_evicted",
+        "_lines",
+        "_main",
+        "_random",
+        "_reporter",
+        "_timers",
+        "cancel_reason",
+        "converter",
+        "definition",
+        "history_length",
+        "identity",
+        "is_cancel_requested",
+        "is_read_only",
+        "is_replaying",
+        "is_tainted",
+        "loop",
+        "started",
+    )
+
     def __init__(
         self,
         definition: WorkflowDefinition,
@@ -101,9 +134,8 @@ class Program:
         self.cancel_reason: str | None = None
         self.history_length = 0
         self._reporter = reporter
-        self._failure_types = (FailureError, TimeoutError, *failure_types)
-        self._seed = determinism.seed_of(identity.run_id)
-        self.loop = ProgramLoop(self, self._seed)
+        self._failure_types = (*_FAILURES, *failure_types) if failure_types else _FAILURES
+        self.loop = ProgramLoop(self, determinism.salt_of(identity.run_id))
         self._context = contextvars.Context()
         self._at = started_at = identity.started_at
         self.loop.set_time((started_at - _EPOCH).total_seconds())
@@ -339,14 +371,11 @@ class Program:
         """Start a durable timer; returns what cancels it."""
         timer_id = self._timers.add(callback)
         self._add(("timer", timer_id), ev.TimerStarted(timer_id, timedelta(seconds=delay), summary))
+        return partial(self._cancel_timer, timer_id)
 
-        def cancel() -> None:
-            if not self._timers.cancel(timer_id):
-                return
-            if self._commands.pop(("timer", timer_id), None) is None:
-                self._add(("cancel timer", timer_id), ev.TimerCancelled(timer_id))
-
-        return cancel
+    def _cancel_timer(self, timer_id: str) -> None:
+        if self._timers.cancel(timer_id) and self._commands.pop(("timer", timer_id), None) is None:
+            self._add(("cancel timer", timer_id), ev.TimerCancelled(timer_id))
 
     def future_for(self, condition: Callable[[], bool]) -> asyncio.Future[None]:
         """A future that is resolved once the condition holds when the program rests."""
@@ -386,7 +415,7 @@ class Program:
         """The run's own source of chance; the same numbers on every replay."""
         self.check_writable("use randomness")
         if self._random is None:
-            self._random = Random(self._seed)
+            self._random = Random(determinism.seed_of(self.identity.run_id))
         return self._random
 
     def check_writable(self, what: str) -> None:

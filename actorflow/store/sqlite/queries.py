@@ -96,11 +96,16 @@ LAST_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id =
 RUN_BY_REQUEST: Final = (
     f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND request_id = ? AND request_id <> ''"
 )
-RUN_BY_RUN_ID: Final = f"SELECT {_RUN} FROM run WHERE run_id = ? AND namespace = ? AND workflow_id = ?"
-_WORKFLOW: Final = "namespace = :namespace AND workflow_id = :workflow_id"
-FIND_RUN: Final = (
-    f"SELECT {_RUN} FROM run WHERE key = coalesce((SELECT key FROM run WHERE {_WORKFLOW} AND status = 'running'),"
-    f" (SELECT max(key) FROM run WHERE {_WORKFLOW}))"
+_WANTED: Final = (
+    "(SELECT key AS place, json_extract(value, '$[0]') AS namespace, json_extract(value, '$[1]') AS workflow_id,"
+    " json_extract(value, '$[2]') AS run_id FROM json_each(?)) AS wanted"
+)
+_OF_WANTED: Final = "one.namespace = wanted.namespace AND one.workflow_id = wanted.workflow_id"
+FIND_RUNS: Final = (
+    f"SELECT wanted.place, {_RUN} FROM {_WANTED} CROSS JOIN run WHERE run.key = CASE WHEN wanted.run_id IS NOT NULL"
+    f" THEN (SELECT one.key FROM run AS one WHERE one.run_id = wanted.run_id AND {_OF_WANTED})"
+    f" ELSE coalesce((SELECT one.key FROM run AS one WHERE {_OF_WANTED} AND one.status = 'running'),"
+    f" (SELECT max(one.key) FROM run AS one WHERE {_OF_WANTED})) END"
 )
 
 BUSY: Final = "SELECT key FROM run WHERE open_activities > 0 AND status = 'running' AND key > ? ORDER BY key LIMIT ?"

@@ -20,7 +20,8 @@ WAL_BYTES_MAX: Final = 64 * 1024 * 1024
 """A longer WAL is cut back; a shorter one is written over, which is twice as fast as growing a new one."""
 
 _LEVELS: Final[Mapping[Synchronous, int]] = {"full": 2, "normal": 1}
-_CACHE_KIB: Final = 16_000
+_WRITER_CACHE_KIB: Final = 4_000
+_READER_CACHE_KIB: Final = 1_000
 _STATEMENTS_CACHED: Final = 256
 
 _log = logging.getLogger("actorflow.store")
@@ -105,7 +106,7 @@ def _settings(synchronous: Synchronous, busy_timeout: timedelta, read_only: bool
         "locking_mode": "normal",
         # With a mapped file an I/O error is a SIGBUS, and a stray pointer writes to the database.
         "mmap_size": 0,
-        "cache_size": -_CACHE_KIB,
+        "cache_size": -(_READER_CACHE_KIB if read_only else _WRITER_CACHE_KIB),
         "temp_store": 2,
         "foreign_keys": 1,
         "cell_size_check": 1,

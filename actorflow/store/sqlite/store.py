@@ -20,6 +20,7 @@ from actorflow.store.preconditions import check_shape
 from actorflow.store.protocol import Change, LoadedRun, Outcome, RunRecord, Share
 from actorflow.store.sqlite import queries, rows
 from actorflow.store.sqlite.errors import translate
+from actorflow.store.sqlite.finder import Finder
 from actorflow.store.sqlite.reader import Reader
 from actorflow.store.sqlite.session import Profile, Session
 from actorflow.store.sqlite.settings import Synchronous
@@ -56,6 +57,7 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._session: Session | None = None
         self._readers: list[Reader] = []
+        self._finder = Finder(self._fetch)
         self._failure: StorageError | None = None
         self._pid = os.getpid()
         self._run_key = 0
@@ -138,11 +140,7 @@ class SqliteStore:
 
     async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
         """See `Store.find`."""
-        if run_id is None:
-            found = await self._fetch(queries.FIND_RUN, {"namespace": namespace, "workflow_id": workflow_id})
-        else:
-            found = await self._fetch(queries.RUN_BY_RUN_ID, (run_id, namespace, workflow_id))
-        return rows.run_record(found[0]) if found else None
+        return await self._finder.find((namespace, workflow_id, run_id))
 
     async def load(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
         """See `Store.load`."""
