@@ -28,7 +28,8 @@ class Population:
         self._site = site
         self._by_key: dict[int, WorkflowActor] = {}
         self._key_by_id: dict[tuple[str, str], int] = {}
-        self._wanted: dict[int, None] = {}
+        self._wanted: list[int] = []
+        self._loading: set[int] = set()
         self._wake: asyncio.Future[None] | None = None
         site.deliver = self.deliver
         site.load = self.load
@@ -59,6 +60,7 @@ class Population:
         actor = self._by_key.get(identity.key)
         if actor is None:
             actor = WorkflowActor(self._site, identity, head)
+            actor.is_loading = identity.key in self._loading
             self._admit(actor)
         return actor
 
@@ -77,43 +79,65 @@ class Population:
     def load(self, key: int) -> None:
         """See `Site.load`."""
         actor = self._by_key.get(key)
-        if actor is not None:
-            if actor.is_loaded or actor.is_loading:
-                return
-            actor.is_loading = True
-        self._wanted[key] = None
+        if key in self._loading or (actor is not None and actor.is_loaded):
+            return
+        self._mark(key)
+        self._wanted.append(key)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
     async def run(self) -> None:
         """Load what is wanted, in batches, until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             if not self._wanted:
-                self._wake = loop.create_future()
+                self._wake = self._site.loop.create_future()
                 await self._wake
                 self._wake = None
-            keys = list(self._wanted)[: limits.LOADS_CONCURRENT_MAX]
-            for key in keys:
-                del self._wanted[key]
+            keys = self._wanted[: limits.LOADS_CONCURRENT_MAX]
+            del self._wanted[: len(keys)]
             try:
-                runs = await self._site.store.load(keys)
-            except StorageBusyError as problem:
-                _log.warning("reading the journal again: %s", problem)
-                self._wanted.update(dict.fromkeys(keys))
-                await asyncio.sleep(limits.STORE_RETRY_DELAY.total_seconds())
-                continue
+                await self._read(keys)
             except StorageError as problem:
                 self._site.fail(problem)
                 return
-            for run in runs:
-                self.take_in(run)
 
-    def take_in(self, run: LoadedRun) -> None:
-        """Give a loaded run to its actor."""
-        actor = self.actor_of(run.record.identity, run.record.head)
-        if not actor.is_loaded:
-            actor.on_loaded(run)
+    async def bring_in(self, keys: Sequence[int]) -> None:
+        """Load those of these runs that are not in memory, and wait for them."""
+        absent = [key for key in keys if self._is_absent(key)]
+        for key in absent:
+            self._mark(key)
+        await self._read(absent)
+
+    def _is_absent(self, key: int) -> bool:
+        # A stub with a message under way loads by itself when that is durable: read now, it might be missed.
+        actor = self._by_key.get(key)
+        return key not in self._loading and (actor is None or actor.is_settled_stub)
+
+    def _mark(self, key: int) -> None:
+        """From here until it is read, nobody else loads the run, and new messages are kept in memory too."""
+        self._loading.add(key)
+        actor = self._by_key.get(key)
+        if actor is not None:
+            actor.is_loading = True
+
+    async def _read(self, keys: Sequence[int]) -> None:
+        try:
+            runs = await self._load_patiently(keys) if keys else ()
+        finally:
+            self._loading.difference_update(keys)
+            for key in keys:
+                if (actor := self._by_key.get(key)) is not None:
+                    actor.is_loading = False
+        for run in runs:
+            self.actor_of(run.record.identity, run.record.head).on_loaded(run)
+
+    async def _load_patiently(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
+        while True:
+            try:
+                return await self._site.store.load(keys)
+            except StorageBusyError as problem:
+                _log.warning("reading the journal again: %s", problem)
+                await asyncio.sleep(limits.STORE_RETRY_DELAY.total_seconds())
 
     def _admit(self, actor: Addressable) -> None:
         assert isinstance(actor, WorkflowActor)

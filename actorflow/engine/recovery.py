@@ -54,8 +54,7 @@ class Recovery:
     async def _wake_pages(self, page: Page) -> int:
         after, count = 0, 0
         while keys := await page(after):
-            for run in await self._site.store.load(keys):
-                self._population.take_in(run)
+            await self._population.bring_in(keys)
             after, count = keys[-1], count + len(keys)
             await asyncio.sleep(0)  # whoever else is ready goes first
         return count
@@ -67,8 +66,7 @@ class Recovery:
         while True:
             keys, next_at = await self._site.store.due(share, types, now, limits.RECOVERY_PAGE)
             fresh = [key for key in keys if self._population.by_key(key) is None]
-            for run in await self._site.store.load(fresh):
-                self._population.take_in(run)
+            await self._population.bring_in(fresh)
             if len(keys) < limits.RECOVERY_PAGE or not fresh:
                 break
             await self._site.journal.settled()

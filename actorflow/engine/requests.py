@@ -262,9 +262,9 @@ class Requests:
         return decode_turns(await self._store.journal(identity.key), seed=seed, run_id=identity.run_id)
 
     async def _loaded(self, key: int) -> None:
-        if (actor := self._population.by_key(key)) is None or not actor.is_loaded:
-            for run in await self._store.load([key]):
-                self._population.take_in(run)
+        while (actor := self._population.by_key(key)) is None or not (actor.is_loaded or actor.parked):
+            await self._population.bring_in([key])
+            await asyncio.sleep(0)  # somebody else may be loading it
 
     async def _post(self, target: Target, message: ev.SignalReceived | ev.CancelRequested) -> None:
         self._check_running()

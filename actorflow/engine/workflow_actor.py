@@ -92,6 +92,11 @@ class WorkflowActor:
         return self._execution is not None
 
     @property
+    def is_settled_stub(self) -> bool:
+        """True if nothing is in memory that the store doesn't have."""
+        return self._execution is None and self._ledger.is_settled
+
+    @property
     def is_closed(self) -> bool:
         """True if the last turn, durable or not, ended the execution."""
         return self._ledger.is_closed

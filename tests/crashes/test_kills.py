@@ -174,6 +174,16 @@ async def test_a_process_killed_around_a_commit_loses_nothing_and_repeats_nothin
     await check(story, undisturbed)
 
 
+@pytest.mark.parametrize("moment", ["before:close:1", "after:close:1"])
+async def test_a_process_killed_while_it_leaves_has_finished(tmp_path: Path, undisturbed: Story, moment: str) -> None:
+    story = Story(tmp_path)
+    assert not story.live(moment)
+    bodies = len([line for line in story.lines if line["what"] == "begin"])
+    story.finish()
+    assert len([line for line in story.lines if line["what"] == "begin"]) == bodies
+    await check(story, undisturbed)
+
+
 DURING_RECOVERY = [
     ["before:open:1", "after:open:1", "before:busy:1", "after:busy:1"],
     ["before:load:1", "after:load:1", "before:arrivals:1", "after:due:1"],
