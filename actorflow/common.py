@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -38,8 +39,8 @@ class RetryPolicy:
             return  # nothing is retried, so the intervals don't matter
         if self.initial_interval.total_seconds() <= 0:
             raise ValueError(f"initial_interval must be positive, not {self.initial_interval}")
-        if not self.backoff_coefficient >= 1:  # also refuses NaN
-            raise ValueError(f"backoff_coefficient must be at least 1, not {self.backoff_coefficient}")
+        if not 1 <= self.backoff_coefficient < math.inf:  # NaN is refused too
+            raise ValueError(f"backoff_coefficient must be finite and at least 1, not {self.backoff_coefficient}")
         if self.maximum_interval is not None and self.maximum_interval < self.initial_interval:
             raise ValueError(
                 f"maximum_interval ({self.maximum_interval}) must not be shorter than "

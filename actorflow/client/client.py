@@ -14,6 +14,7 @@ from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.converter import default as default_converter
 from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition
+from actorflow.core.policy.checks import check_name
 from actorflow.engine.engine import Engine
 from actorflow.engine.ownership import release
 from actorflow.service import StartRequest
@@ -77,6 +78,7 @@ class Client:
             NotOurFileError, NewerSchemaError: not a journal this version can open; it was left as it is.
             StorageError: anything else that keeps it from being opened.
         """
+        check_name("namespace", namespace)
         engine = await connect_engine(target_host, clock)
         return Client(engine, namespace=namespace, data_converter=data_converter)
 
@@ -167,8 +169,8 @@ class Client:
             workflow_type=name,
             task_queue=task_queue,
             input=self._converter.encode(arguments_of(arg, args)),
-            reuse=id_reuse_policy,
-            conflict=id_conflict_policy,
+            reuse=WorkflowIDReusePolicy(id_reuse_policy),
+            conflict=WorkflowIDConflictPolicy(id_conflict_policy),
             request_id=request_id,
         )
         run_id, _ = await self._engine.service.start(request)

@@ -11,6 +11,12 @@ WORKFLOW_ID_BYTES_MAX: Final = 1_000
 NAME_BYTES_MAX: Final = 1_000
 """Workflow types, activity types, signal names, task queues: indexed or used as labels."""
 
+TEXT_BYTES_MAX: Final = 16_384
+"""Reasons, summaries and request ids: for people and for comparing, not for data."""
+
+DURATION_MAX: Final = timedelta(days=36_500)
+"""A century: longer waits are cut to it, before they leave the calendar that datetime knows."""
+
 TURN_MESSAGES_MAX: Final = 256
 """Messages one turn takes from a mailbox: bounds the size of a journal row and the time of a turn."""
 

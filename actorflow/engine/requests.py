@@ -11,7 +11,7 @@ from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, Wor
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
 from actorflow.core.journal import Turn, decode_turns, identity_checksum
-from actorflow.core.policy.ids import check_id, check_name
+from actorflow.core.policy.checks import check_id, check_name, check_text
 from actorflow.engine.describe import describe_run
 from actorflow.engine.failing import decode_failing
 from actorflow.engine.group_commit import stopped
@@ -77,6 +77,7 @@ class Requests:
         check_id(request.workflow_id)
         check_name("workflow type", request.workflow_type)
         check_name("task queue", request.task_queue)
+        check_text("request id", request.request_id)
         outcome, identity = await self._begin(request)
         if outcome is None:
             return identity.run_id, True
@@ -123,11 +124,13 @@ class Requests:
     async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
         """See `Service.signal`."""
         check_name("signal", name)
+        check_text("request id", request_id)
         await self._post(target, ev.SignalReceived(name, input, request_id))
 
     async def cancel(self, target: Target, reason: str) -> None:
         """See `Service.cancel`."""
         self._check_running()
+        check_text("reason", reason)
         actor, record = await self._find(target)
         if actor is None:
             return
@@ -141,6 +144,7 @@ class Requests:
     async def terminate(self, target: Target, reason: str, details: tuple[Payload, ...]) -> None:
         """See `Service.terminate`."""
         self._check_running()
+        check_text("reason", reason)
         actor, record = await self._find(target)
         if actor is None:
             assert record is not None
@@ -159,6 +163,7 @@ class Requests:
     ) -> Payload | Failure | Parked | QueryRejected:
         """See `Service.query`."""
         self._check_running()
+        check_name("query", name)
         actor, record = await self._find(target)
         status = "running" if actor is not None else record.head.status if record is not None else ""
         if _is_rejected(reject, status):
@@ -252,6 +257,9 @@ class Requests:
         return await self._stored(target)
 
     async def _stored(self, target: Target) -> RunRecord:
+        check_id(target.workflow_id)
+        if target.run_id is not None:
+            check_name("run id", target.run_id)
         record = await self._store.find(target.namespace, target.workflow_id, target.run_id)
         if record is None:
             raise not_found(target.workflow_id, target.run_id, target.namespace)

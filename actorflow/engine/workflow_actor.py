@@ -437,7 +437,9 @@ class WorkflowActor:
             return program.query(query.name, query.input)
         except TurnError as error:
             return host.converter.failure(error.cause)
-        except Exception as problem:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as problem:  # whatever a handler raises is the caller's answer
             return host.converter.failure(problem)
 
     # Timers

@@ -56,7 +56,11 @@ class ThreadExecutor:
 
     def start(self, call: Callable[[], Any], context: contextvars.Context, done: Done, *, name: str) -> RunningAttempt:
         """Start an attempt; ``done`` is called once, on the loop, whatever happens."""
-        future = self._executor.submit(_call_in, context, call)
+        try:
+            future = self._executor.submit(_call_in, context, call)
+        except RuntimeError as refusal:  # the executor was shut down
+            self._loop.call_soon(done, None, refusal)
+            return _NothingRuns()
 
         def tell(finished: Any) -> None:
             try:
@@ -66,6 +70,13 @@ class ThreadExecutor:
 
         future.add_done_callback(tell)
         return _ThreadAttempt(future, name)
+
+
+class _NothingRuns:
+    """An attempt that could not even begin."""
+
+    def cancel(self) -> None:
+        """There is nothing to stop."""
 
 
 class _ThreadAttempt:

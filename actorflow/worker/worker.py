@@ -14,7 +14,7 @@ from typing import Any, Self
 from actorflow.client import Client
 from actorflow.core import limits
 from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
-from actorflow.core.policy.ids import check_name
+from actorflow.core.policy.checks import check_name
 from actorflow.engine.registry import WorkerHost
 
 

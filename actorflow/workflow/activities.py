@@ -10,7 +10,7 @@ from actorflow.common import RetryPolicy
 from actorflow.converter import text_of
 from actorflow.core.definitions import ActivityDefinition
 from actorflow.core.events import ActivityScheduled
-from actorflow.core.policy.ids import check_name
+from actorflow.core.policy.checks import check_name, check_timeout
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.program import Program
 from actorflow.core.program.pending import ActivityCancellationType, ActivityHandle
@@ -175,14 +175,16 @@ def _start(
 ) -> ActivityHandle[Any]:
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
         raise ValueError(f"activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
-    for timeout in (schedule_to_close_timeout, schedule_to_start_timeout, start_to_close_timeout, heartbeat_timeout):
-        if timeout is not None:
-            _check_timeout(name, timeout)
+    schedule_to_close = check_timeout("schedule_to_close_timeout", schedule_to_close_timeout)
+    schedule_to_start = check_timeout("schedule_to_start_timeout", schedule_to_start_timeout)
+    start_to_close = check_timeout("start_to_close_timeout", start_to_close_timeout)
+    heartbeat = check_timeout("heartbeat_timeout", heartbeat_timeout)
     if activity_id is not None:
         check_name("activity id", activity_id)
     if task_queue is not None:
         check_name("task queue", task_queue)
     check_name("activity type", name)
+    cancellation = ActivityCancellationType(cancellation_type)
     program = running_program()
     payloads = _encoded(program, name, definition, _arguments(name, arg, args))
     rule = rule_from(retry_policy)
@@ -195,12 +197,12 @@ def _start(
             activity_type=name,
             task_queue=task_queue or program.identity.task_queue,
             input=payloads,
-            schedule_to_close=schedule_to_close_timeout,
-            schedule_to_start=schedule_to_start_timeout,
-            start_to_close=start_to_close_timeout,
-            heartbeat=heartbeat_timeout,
+            schedule_to_close=schedule_to_close,
+            schedule_to_start=schedule_to_start,
+            start_to_close=start_to_close,
+            heartbeat=heartbeat,
             retry=rule,
-            cancellation=cancellation_type,
+            cancellation=cancellation,
             summary=text_of(summary or ""),
         )
 
@@ -224,10 +226,3 @@ def _encoded(program: Program, name: str, definition: ActivityDefinition | None,
     except PayloadError as problem:
         problem.add_note(f"while encoding the arguments of activity {name!r}")
         raise
-
-
-def _check_timeout(name: str, timeout: timedelta) -> None:
-    if not isinstance(timeout, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"activity {name!r}: a timeout must be a timedelta, not {timeout!r}")
-    if timeout < timedelta(0):
-        raise ValueError(f"activity {name!r}: a timeout must not be negative, but is {timeout}")

@@ -180,7 +180,7 @@ def seconds_of(duration: float | timedelta) -> float:
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
     if seconds < 0:
         raise RuntimeError(f"a duration must not be negative, but is {seconds} s")
-    return seconds
+    return seconds  # whether it can be waited for is checked where its timer starts
 
 
 def _wake(future: asyncio.Future[Any]) -> None:

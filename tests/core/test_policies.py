@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from actorflow.common import RetryPolicy
 from actorflow.converter import Failure
 from actorflow.core import limits
-from actorflow.core.policy.ids import check_id, check_name
+from actorflow.core.policy.checks import check_id, check_name
 from actorflow.core.policy.retry import DEFAULT_RULE, GiveUp, RetryAt, after_failure, backoff, rule_from
 from actorflow.core.program.determinism import seed_of
 from actorflow.exceptions import RetryState

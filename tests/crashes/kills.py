@@ -25,7 +25,7 @@ def arrange(moment: str, path: Path) -> None:
     Args:
         moment: "never", or "before:CALL:N", "after:CALL:N" around the nth call of a method of the store (open,
             commit, load, busy, arrivals, due, find, close), "during:commit:N": when the nth commit has begun to write
-            its log and has not been answered, or "body:TYPE:N": when the nth body of an activity of that type has begun.
+            its log and has not been answered, or "body:TYPE:N": when the nth body of an activity of that type began.
         path: of the database.
     """
     if moment == "never":

@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import anyio
 import pytest
 
 from actorflow.core import events as ev
 from tests.crashes import invariants
 from tests.crashes.ledger import Line, acknowledged, check_attempts, read_ledger
-from tests.crashes.processes import running
+from tests.crashes.processes import HANGS, running
 from tests.crashes.story import TYPES, WORKFLOWS, parts
 from tests.support import a_client, a_worker
 
@@ -129,6 +130,11 @@ def check_results(
 async def check_replays(story: Story) -> None:
     """Each program is rebuilt from its journal alone, and is where it ended."""
     results = story.results
+    with anyio.fail_after(HANGS):
+        await check_programs(story, results)
+
+
+async def check_programs(story: Story, results: dict[str, list[str]]) -> None:
     async with a_client(story.path) as client, a_worker(client, workflows=WORKFLOWS, max_cached_workflows=0):
         for part in parts(COPIES):
             handle = client.get_workflow_handle_for(TYPES[part.type].run, part.workflow_id)

@@ -247,7 +247,7 @@ async def test_a_terminated_workflow_ends_without_being_asked_with_reason_and_de
 @workflow.defn
 class CancelsActivity:
     @workflow.run
-    async def run(self, mode: int, how: str = "") -> list[str]:
+    async def run(self, mode: int, how: str = "", times: int = 1) -> list[str]:
         seen: list[str] = []
         task = asyncio.create_task(
             workflow.execute_activity(
@@ -255,8 +255,8 @@ class CancelsActivity:
             )
         )
         await workflow.execute_activity(began, start_to_close_timeout=SOON)
-        task.cancel()
-        task.cancel()
+        for _ in range(times):
+            task.cancel()
         try:
             seen.append(str(await task))
         except ActivityError as problem:
@@ -304,6 +304,15 @@ async def test_abandon_ends_the_wait_and_does_not_tell_the_activity() -> None:
         assert "ActivityCancelRequested" not in await events_of(handle)
         await Stage.go_on.wait()
     assert Stage.seen[-1] == "over"
+
+
+@pytest.mark.usefixtures("quick_retries")
+@pytest.mark.parametrize("mode", [0, 1, 2])
+async def test_cancelling_twice_in_a_row_is_the_same_as_once(mode: int) -> None:
+    async with a_place(CancelsActivity, **ALL) as client:
+        handle = await start(client, CancelsActivity.run, mode, "", 2)
+        assert await handle.result() == ["cancelled"]
+        assert (await events_of(handle)).count("ActivityCancelRequested") == (0 if mode == 2 else 1)
 
 
 @workflow.defn

@@ -36,6 +36,7 @@ from actorflow.exceptions import FailureError, PayloadError, is_cancelled_except
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILURES: Final = (FailureError, TimeoutError)
+_LONGEST: Final = limits.DURATION_MAX.total_seconds()
 _SIGNALS: Final = frozenset((ev.SignalReceived,))
 
 
@@ -369,8 +370,9 @@ class Program:
 
     def start_timer(self, delay: float, callback: Callable[[], None], summary: str = "") -> Callable[[], None]:
         """Start a durable timer; returns what cancels it."""
+        duration = timer_duration(delay)
         timer_id = self._timers.add(callback)
-        self._add(("timer", timer_id), ev.TimerStarted(timer_id, timedelta(seconds=delay), summary))
+        self._add(("timer", timer_id), ev.TimerStarted(timer_id, duration, summary))
         return partial(self._cancel_timer, timer_id)
 
     def _cancel_timer(self, timer_id: str) -> None:
@@ -489,6 +491,17 @@ class Program:
             self._drain_evicted()
             if not self.loop.unfinished_tasks():
                 return
+
+
+def timer_duration(delay: float) -> timedelta:
+    """Seconds as the duration of a timer, which is a century at most.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    if delay != delay:
+        raise ValueError("can't wait for NaN seconds")
+    return timedelta(seconds=min(delay, _LONGEST))
 
 
 def _throw_into(task: asyncio.Task[Any]) -> None:

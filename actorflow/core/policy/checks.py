@@ -1,8 +1,9 @@
-"""What may be an id or a name."""
+"""What may be an id, a name, a text or a duration."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Final
 
 from actorflow.core import limits
@@ -30,6 +31,34 @@ def check_name(what: str, name: str) -> None:
     _check(what, name, limits.NAME_BYTES_MAX)
 
 
+def check_text(what: str, text: str) -> None:
+    """Refuse what can't be stored as text; empty is fine.
+
+    Raises:
+        ValueError: too long, or with lone surrogates.
+        TypeError: not a str.
+    """
+    if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"a {what} must be a str, not {type(text).__name__}")
+    _check_size(what, text, limits.TEXT_BYTES_MAX)
+
+
+def check_timeout(what: str, timeout: timedelta | None) -> timedelta | None:
+    """A timeout as it is journaled: what is longer than a century (people write timedelta.max) becomes one.
+
+    Raises:
+        ValueError: it is negative.
+        TypeError: not a timedelta.
+    """
+    if timeout is None:
+        return None
+    if not isinstance(timeout, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{what} must be a timedelta, not {timeout!r}")
+    if timeout < timedelta(0):
+        raise ValueError(f"{what} must not be negative, but is {timeout}")
+    return min(timeout, limits.DURATION_MAX)
+
+
 def _check(what: str, text: str, limit: int) -> None:
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a {what} must be a str, not {type(text).__name__}")
@@ -37,6 +66,10 @@ def _check(what: str, text: str, limit: int) -> None:
         raise ValueError(f"the {what} is empty; give it one")
     if _CONTROL.search(text):
         raise ValueError(f"the {what} {text[:80]!r} holds control characters; leave them out")
+    _check_size(what, text, limit)
+
+
+def _check_size(what: str, text: str, limit: int) -> None:
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
