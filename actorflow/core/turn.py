@@ -52,7 +52,7 @@ def decide(
     at = now if state.last_at is None else max(now, state.last_at)
     commands = program.advance(at, arrivals, first_number=state.last_event + 1)
     if commands and type(commands[-1]) in ev.CLOSING:
-        arrivals.extend(_as_unhandled(unhandled()))
+        arrivals.extend(_left_over(state, messages, unhandled()))
     events = (*arrivals, *[_with_slot(command, reserve) for command in commands])
     return _applied(state, at, events)
 
@@ -68,13 +68,13 @@ def fail(
     """End an execution because its program can't go on and was told to treat that as an outcome."""
     arrivals = _admitted(state, messages)
     at = now if state.last_at is None else max(now, state.last_at)
-    return _applied(state, at, (*arrivals, *_as_unhandled(unhandled()), ev.Failed(failure)))
+    return _applied(state, at, (*arrivals, *_left_over(state, messages, unhandled()), ev.Failed(failure)))
 
 
 def terminate(state: ExecutionState, event: ev.Terminated, *, now: datetime, unhandled: Sequence[Message] = ()) -> Turn:
     """End an execution without asking its program."""
     at = now if state.last_at is None else max(now, state.last_at)
-    return _applied(state, at, (*_as_unhandled(unhandled), event))
+    return _applied(state, at, (*_left_over(state, (), unhandled), event))
 
 
 def failed_turn(state: ExecutionState, event: ev.TurnFailed, *, now: datetime) -> Turn:
@@ -124,5 +124,9 @@ def _with_slot(command: Command, reserve: ReserveSlot) -> Command:
     return command
 
 
-def _as_unhandled(messages: Sequence[Message]) -> Sequence[ev.SignalUnhandled]:
-    return [ev.SignalUnhandled(m.name, m.input) for m in messages if isinstance(m, ev.SignalReceived)]
+def _left_over(
+    state: ExecutionState, taken: Sequence[Message], messages: Sequence[Message]
+) -> Sequence[ev.SignalUnhandled]:
+    """Signals that were accepted and find the execution closing; not those that were handled under the same request."""
+    admitted = _admitted(state, [*taken, *messages])[len(_admitted(state, taken)) :]
+    return [ev.SignalUnhandled(m.name, m.input) for m in admitted if isinstance(m, ev.SignalReceived)]

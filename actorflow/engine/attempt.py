@@ -169,7 +169,9 @@ class Attempt:
     def _body_ended(self, result: Any, problem: BaseException | None) -> None:
         self._running = None
         self._host.attempts.discard(self)
-        if not self._is_reported:
+        if isinstance(problem, asyncio.CancelledError) and self._site.is_ending():
+            self._report(None)  # the whole program is going: the attempt counts as lost
+        elif not self._is_reported:
             self._report(self._outcome_of(result, problem))
         queue = self._site.registry.queue(self._host.namespace, self._host.task_queue)
         queue.release(self._slots)

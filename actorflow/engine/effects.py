@@ -62,7 +62,7 @@ def recover_activities(
     identity: Identity,
     state: ExecutionState,
     rows: Sequence[ActivityRow],
-    accepted: Sequence[Message],
+    waiting: Sequence[Message],
 ) -> None:
     """Take care of open activities nobody takes care of yet: those an earlier process left.
 
@@ -71,12 +71,12 @@ def recover_activities(
         identity: of the run.
         state: of the execution.
         rows: what is known of attempts beside the journal.
-        accepted: messages in the inbox; an activity whose outcome is among them must not run again.
+        waiting: messages in the mailbox; an activity whose outcome is among them must not run again.
     """
     if not state.activities:
         return
     known = site.activities.get(identity.key, {})
-    resolved = {message.activity_id for message in accepted if isinstance(message, ev.ActivityResolved)}
+    resolved = {message.activity_id for message in waiting if isinstance(message, ev.ActivityResolved)}
     row_by_id = {row.activity_id: row for row in rows}
     for activity_id, pending in list(state.activities.items()):
         if activity_id not in known and activity_id not in resolved:

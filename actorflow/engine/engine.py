@@ -46,6 +46,7 @@ class Engine:
         self.site = Site(self._loop, store, clock, slice_seconds=limits.DISPATCH_SLICE_SECONDS)
         self.site.fail = self._fail
         self.site.spawn = self._spawn
+        self.site.is_ending = lambda: self._is_closing or self._main.cancelling() > 0
         self.population = Population(self.site)
         self.service = Requests(self.site, self.population, clock)
         self._recovery = Recovery(self.site, self.population)
@@ -164,6 +165,7 @@ class Engine:
         if self.is_stopped:
             raise stopped(self._failure)
         self.site.registry.add(host)
+        self._recovery.rouse(host)
         self._spawn(self._recovery.resume(host))
 
     async def deregister(self, host: WorkerHost) -> None:

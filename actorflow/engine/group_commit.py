@@ -126,8 +126,8 @@ class GroupCommit:
             return
         try:
             committed = self._store.commit([entry.change for entry in batch.entries])
-        except StorageError as problem:
-            self._on_fatal(problem)
+        except Exception as problem:
+            self._on_fatal(problem)  # whatever it is, nothing may wait for it in silence
             return
         committed.add_done_callback(partial(self._on_written, batch))
 

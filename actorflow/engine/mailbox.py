@@ -132,6 +132,10 @@ class Mailbox:
         """Forget accepted messages: their rows are in the store."""
         self._inbox = None
 
+    def messages(self) -> list[Message]:
+        """Every message that waits, in order."""
+        return [delivery.message for delivery in (*(self._inbox or ()), *(self._direct or ()))]
+
     def accepted(self) -> Sequence[Delivery]:
         """Messages with a row that have not been taken."""
         return self._inbox or ()

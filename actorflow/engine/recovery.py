@@ -35,11 +35,14 @@ class Recovery:
         self._population = population
         self._has_resumed_activities = False
 
-    async def resume(self, host: WorkerHost) -> None:
-        """A worker has come: wake what it can serve."""
+    def rouse(self, host: WorkerHost) -> None:
+        """A worker has come: let the actors in memory that it can serve try at once."""
         for actor in self._population.actors:
             if actor.host is host:
                 actor.try_now()
+
+    async def resume(self, host: WorkerHost) -> None:
+        """A worker has come: wake what it can serve."""
         if not self._has_resumed_activities:
             self._has_resumed_activities = True
             count = await self._wake_pages(lambda after: self._site.store.busy(after, limits.RECOVERY_PAGE))

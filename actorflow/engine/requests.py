@@ -203,6 +203,9 @@ class Requests:
         else:
             identity = (await self._record(target)).identity
             key, run_id = identity.key, identity.run_id
+            actor = self._population.by_key(key)
+            if actor is not None and actor.is_closed:
+                actor = None
         waiter: asyncio.Future[Closed | Parked] = self._loop.create_future()
         self._site.waiters.setdefault(key, []).append(waiter)
         try:
@@ -221,6 +224,10 @@ class Requests:
             turns = await self._turns(record.identity)
             return Closed(record.identity.run_id, turns[-1].events[-1])
         if record.head.parked is not None and record.head.failing is not None:
+            actor = self._population.actor_of(record.identity, record.head)
+            if actor.host is not None:
+                actor.wake_up()  # there is code to try again with: wait for what comes of it
+                return None
             failing = decode_failing(record.head.failing)
             return Parked(record.identity.run_id, failing.reason, failing.failure)
         return None

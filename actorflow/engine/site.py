@@ -44,6 +44,7 @@ class Site:
         load: read a run from the store and wake it.
         admit: make an actor known; forget: it has left memory.
         fail: stop the engine because of this error.
+        is_ending: True once the engine, or the program around it, is being ended.
         spawn: run a coroutine in the background, for as long as the engine lives.
     """
 
@@ -64,6 +65,7 @@ class Site:
         self.admit: Callable[[Addressable], None]
         self.forget: Callable[[Addressable], None]
         self.fail: Callable[[BaseException], None]
+        self.is_ending: Callable[[], bool]
         self.spawn: Callable[[Coroutine[Any, Any, None]], None]
 
     def answer_waiters(self, key: int, answer: Closed | Parked) -> None:

@@ -108,9 +108,11 @@ class WorkflowActor:
 
     @property
     def parked(self) -> Parked | None:
-        """Why the execution can't go on, if so."""
+        """Why the execution can't go on, if so, and if nobody is about to try again."""
         failing = self._failing
-        return None if failing is None or not failing.is_parked else self._as_parked(failing)
+        if failing is None or not failing.is_parked or (self._retry is None and self.host is not None):
+            return None
+        return self._as_parked(failing)
 
     def runs_on(self, host: WorkerHost) -> bool:
         """True if the program of this worker is live here."""
@@ -192,8 +194,8 @@ class WorkflowActor:
             self._park_unreadable(problem)
             return
         if not self.is_closed:
-            accepted = [delivery.message for delivery in self._mailbox.accepted()]
-            recover_activities(self._site, self.identity, self._execution.state, run.activities, accepted)
+            state, waiting = self._execution.state, self._mailbox.messages()
+            recover_activities(self._site, self.identity, state, run.activities, waiting)
             self._post_due_timers()
             self._arm()
         self._site.dispatcher.wake(self)

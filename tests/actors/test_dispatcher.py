@@ -105,7 +105,9 @@ def test_within_the_bound_everybody_stays() -> None:
     assert log == []
 
 
-@pytest.mark.parametrize(("idle", "left"), [(10, []), (1.5, ["a left", "b left"]), (0, ["a left", "b left", "c left", "d left"])])
+@pytest.mark.parametrize(
+    ("idle", "left"), [(10, []), (1.5, ["a left", "b left"]), (0, ["a left", "b left", "c left", "d left"])]
+)
 def test_who_was_idle_for_long_leaves(idle: float, left: list[str]) -> None:
     log: list[str] = []
     known, _, _ = residency(100, log)

@@ -114,6 +114,12 @@ def test_missing_fields_take_their_defaults_and_unknown_ones_are_ignored() -> No
         default.decode_one(default.encode_one({}), Item)
 
 
+def test_a_field_that_took_its_default_is_stored_when_the_value_is_sent_on() -> None:
+    received = default.decode_one(default.encode_one({"name": "x"}), Item)
+    again = default.decode_one(default.encode_one(received))
+    assert again == {"name": "x", "price": "1.50", "color": "red", "tags": []}
+
+
 def test_an_instant_keeps_its_offset_and_microseconds() -> None:
     back = default.decode_one(default.encode_one(AWARE), datetime)
     assert back == AWARE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -239,7 +240,7 @@ def test_what_is_asked_for_after_the_end_is_dropped() -> None:
                 workflow.start_activity("late", start_to_close_timeout=MINUTE)
                 await asyncio.sleep(5)
 
-            asyncio.ensure_future(trails())
+            self.trailing = asyncio.ensure_future(trails())
             await asyncio.sleep(0)
             return "returned"
 
@@ -411,7 +412,7 @@ def test_undecodable_query_input_and_unknown_queries_raise_for_the_caller_only()
     run.start()
     with pytest.raises(PayloadError):
         run.ask("half", "x")
-    with pytest.raises(UnknownQueryError, match="known queries: .half numbers"):
+    with pytest.raises(UnknownQueryError, match=r"known queries: .half numbers"):
         run.ask("third")
     assert run.ask("half", 5) == 2.5
 
@@ -613,7 +614,7 @@ def test_a_program_taken_apart_runs_its_finally_blocks_and_decides_nothing() -> 
                     left.append(f"child {workflow.unsafe.is_replaying()}")
                     workflow.start_activity("late", start_to_close_timeout=MINUTE)
 
-            async def numbers() -> Any:
+            async def numbers() -> AsyncIterator[int]:
                 try:
                     yield 1
                     await asyncio.sleep(1)
@@ -628,7 +629,7 @@ def test_a_program_taken_apart_runs_its_finally_blocks_and_decides_nothing() -> 
                     group.create_task(child())
                     shielded = asyncio.shield(asyncio.sleep(5))
                     await asyncio.gather(asyncio.sleep(3), asyncio.wait_for(asyncio.sleep(4), 8), shielded)
-            except Exception:  # noqa: BLE001 - must not catch the tear-down
+            except Exception:
                 left.append("caught")
             finally:
                 left.append("run")
@@ -652,7 +653,7 @@ def test_a_program_that_resists_its_tear_down_is_counted() -> None:
             while obstinate:
                 try:
                     await asyncio.get_running_loop().create_future()
-                except BaseException:  # noqa: BLE001, S112 - that is what it does
+                except BaseException:  # noqa: S112 - that is what it does
                     continue
 
     run = Run(Resists)

@@ -1,4 +1,4 @@
-"""Random programs: whatever mixture of waits they are made of, resident, rebuilt and replayed they come out the same."""
+"""Random programs: whatever they wait for, resident, rebuilt and replayed they come out the same."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Interpreter:
                 for task in pending:
                     task.cancel()
                 await asyncio.gather(*pending, return_exceptions=True)
-                return [str(task.exception() and "failed" or task.result()) for task in done]
+                return ["failed" if task.exception() else str(task.result()) for task in done]
             case ["within", millis, inner]:
                 async with asyncio.timeout(millis / 1000):
                     return await self.do(inner)
@@ -107,9 +107,8 @@ def play(plan: Plan, choices: list[int], *, rebuilds: bool) -> Run:
         if run.state.close is not None:
             return run
         arrivals: list[Any] = []
-        for pending in list(run.state.activities.values()):
-            if next(pick) % 2:
-                arrivals.append(outcome_of(pending.scheduled, ACTIVITIES))
+        finished = [pending for pending in run.state.activities.values() if next(pick) % 2]
+        arrivals.extend(outcome_of(pending.scheduled, ACTIVITIES) for pending in finished)
         if run.state.timers and next(pick) % 2:
             run.now = max(run.now, run.state.wake_at or run.now)
             due = [timer_id for timer_id, timer in run.state.timers.items() if timer.fires_at <= run.now]

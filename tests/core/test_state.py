@@ -182,7 +182,7 @@ def _damaged() -> dict:
 
 @pytest.mark.parametrize("damage", list(_damaged()))
 def test_a_damaged_journal_is_refused(damage: str) -> None:
-    with pytest.raises(CorruptJournalError, match="run-1.*checksum"):
+    with pytest.raises(CorruptJournalError, match=r"run-1.*checksum"):
         decode_turns(_damaged()[damage], seed=SEED, run_id="run-1")
 
 

@@ -209,13 +209,13 @@ async def test_namespaces_of_one_journal_do_not_see_each_other() -> None:
         asyncio.timeout(10),
         await Client.connect("memory://names", namespace="a") as one,
         await Client.connect("memory://names", namespace="b") as two,
+        a_worker(one, **SERVED),
     ):
-        async with a_worker(one, **SERVED):
-            await start(one, Collects.run)
-            waiting = await start(two, Collects.run)
-            await one.get_workflow_handle("w").signal(Collects.say, "stop")
-            assert await one.get_workflow_handle("w").result() == ["stop", 42]
-            assert (await waiting.describe()).status == WorkflowExecutionStatus.RUNNING
+        await start(one, Collects.run)
+        waiting = await start(two, Collects.run)
+        await one.get_workflow_handle("w").signal(Collects.say, "stop")
+        assert await one.get_workflow_handle("w").result() == ["stop", 42]
+        assert (await waiting.describe()).status == WorkflowExecutionStatus.RUNNING
 
 
 async def test_another_event_loop_of_this_process_is_refused_on_the_same_file(tmp_path: Path) -> None:
@@ -240,10 +240,11 @@ async def test_another_event_loop_of_this_process_is_refused_on_the_same_file(tm
 
 
 @pytest.mark.parametrize(
-    "address", ["", "x", "sqlite://", "sqlite:///", "sqlite:/x.db", "postgres://x", "localhost:7233", "MEMORY://", None, 5]
+    "address",
+    ["", "x", "sqlite://", "sqlite:///", "sqlite:/x.db", "postgres://x", "localhost:7233", "MEMORY://", None, 5],
 )
 async def test_connecting_to_nonsense_says_what_an_address_looks_like(address: Any) -> None:
-    with pytest.raises((ValueError, TypeError), match=r'sqlite:///orders\.db'):
+    with pytest.raises((ValueError, TypeError), match=r"sqlite:///orders\.db"):
         await Client.connect(address)
 
 
@@ -310,7 +311,7 @@ async def test_an_idle_workflow_leaves_memory_and_comes_back(monkeypatch: pytest
     @workflow.defn
     class Idles(Collects):
         @workflow.run
-        async def run(self, nap: float = 0.0) -> list[Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        async def run(self, nap: float = 0.0) -> list[Any]:
             try:
                 await workflow.wait_condition(lambda: "stop" in self.heard)
             finally:
@@ -351,19 +352,21 @@ async def test_two_thousand_activities_in_one_workflow_each_run_once() -> None:
     assert ran == Counter(dict.fromkeys(range(width), 1))
 
 
-async def test_a_thousand_signals_arrive_in_order(path: Path | None) -> None:
+async def test_a_thousand_signals_at_once_arrive_once_each(path: Path | None) -> None:
     async with asyncio.timeout(20), a_client(path) as client, a_worker(client, **SERVED):
         handle = await start(client, Collects.run)
         await asyncio.gather(*[handle.signal(Collects.say, number) for number in range(1000)])
         await handle.signal(Collects.say, "stop")
-        assert await handle.result() == [*range(1000), "stop", 42]
+        heard = await handle.result()
+    assert sorted(heard[:-2]) == list(range(1000))
+    assert heard[-2:] == ["stop", 42]
 
 
 async def test_the_local_test_environment_is_a_journal_in_real_time(tmp_path: Path) -> None:
-    for options in ({}, {"db_filename": str(tmp_path / "j.db")}):
-        async with await WorkflowEnvironment.start_local(**options) as environment:
-            assert environment.supports_time_skipping is False
-            async with a_worker(environment.client, **SERVED):
-                handle = await start(environment.client, Collects.run)
-                await handle.signal(Collects.say, "stop")
-                assert await handle.result() == ["stop", 42]
+    for name in (None, str(tmp_path / "j.db")):
+        environment = await WorkflowEnvironment.start_local(db_filename=name)
+        assert environment.supports_time_skipping is False
+        async with environment, a_worker(environment.client, **SERVED):
+            handle = await start(environment.client, Collects.run)
+            await handle.signal(Collects.say, "stop")
+            assert await handle.result() == ["stop", 42]

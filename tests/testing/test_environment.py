@@ -44,7 +44,8 @@ async def test_private_environments_share_nothing() -> None:
     async with (
         await WorkflowEnvironment.start_local() as one,
         await WorkflowEnvironment.start_local() as two,
+        a_worker(one.client, workflows=[Greets]),
+        a_worker(two.client, workflows=[Greets]),
     ):
-        async with a_worker(one.client, workflows=[Greets]), a_worker(two.client, workflows=[Greets]):
-            assert await execute(one.client, Greets.run, "one") == "hello one"
-            assert await execute(two.client, Greets.run, "two") == "hello two"
+        assert await execute(one.client, Greets.run, "one") == "hello one"
+        assert await execute(two.client, Greets.run, "two") == "hello two"

@@ -11,6 +11,6 @@ from actorflow.core import limits
 
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A turn that fails is tried again after milliseconds instead of seconds, so it is parked within a fraction of one."""
+    """A turn that fails is tried again after milliseconds, so it is parked within a fraction of a second."""
     monkeypatch.setattr(limits, "TURN_RETRY_DELAY_MIN", timedelta(milliseconds=2))
     monkeypatch.setattr(limits, "TURN_RETRY_DELAY_MAX", timedelta(milliseconds=30))

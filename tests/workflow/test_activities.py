@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -152,11 +153,11 @@ class CallsBadly:
 
 
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("kind", "pattern"),
     [
         ("no timeout", "ValueError: activity 'function' must have start_to_close_timeout or schedule_to_close_timeout"),
-        ("negative timeout", "ValueError: activity 'function': a timeout must not be negative"),
-        ("seconds as timeout", "TypeError: activity 'function': a timeout must be a timedelta"),
+        ("negative timeout", "ValueError: activity 'function': .*timeout.* negative"),
+        ("seconds as timeout", "TypeError: activity 'function': .*timeout.* timedelta"),
         ("bad policy", "ValueError: initial_interval must be positive"),
         ("undecorated", "TypeError: sleep is not an activity; put @activity.defn above it"),
         ("too many", "TypeError: activity 'function' takes 2 arguments, but 3 were given"),
@@ -164,10 +165,10 @@ class CallsBadly:
         ("id in use", "ValueError: activity id 'a' is in use"),
     ],
 )
-async def test_a_bad_call_is_refused_where_it_is_made_with_the_remedy(kind: str, says: str) -> None:
+async def test_a_bad_call_is_refused_where_it_is_made_with_the_remedy(kind: str, pattern: str) -> None:
     async with a_place(CallsBadly, activities=[function]) as client:
         handle = await start(client, CallsBadly.run, kind)
-        assert (await handle.result()).startswith(says)
+        assert re.match(pattern, await handle.result())
 
 
 # Retries
@@ -374,9 +375,7 @@ async def test_a_thread_may_heartbeat_and_is_told_to_stop_when_its_time_is_over(
     class Beats:
         @workflow.run
         async def run(self) -> None:
-            await workflow.execute_activity(
-                beats, start_to_close_timeout=timedelta(milliseconds=40), retry_policy=ONCE
-            )
+            await workflow.execute_activity(beats, start_to_close_timeout=timedelta(milliseconds=40), retry_policy=ONCE)
 
     with ThreadPoolExecutor(1) as executor:
         async with a_place(Beats, activities=[beats], activity_executor=executor) as client:
