@@ -352,7 +352,13 @@ class EngineStoppedError(ActorflowError):
 
 
 def is_cancelled_exception(exception: BaseException) -> bool:
-    """True if the exception means cancellation: asyncio's, ours, or an activity or child error caused by one."""
-    if isinstance(exception, asyncio.CancelledError | CancelledError):
-        return True
-    return isinstance(exception, ActivityError) and isinstance(exception.cause, CancelledError)
+    """True if the exception means cancellation: asyncio's, ours, an activity's caused by one, or a group of such."""
+    match exception:
+        case asyncio.CancelledError() | CancelledError():
+            return True
+        case ActivityError():
+            return isinstance(exception.cause, CancelledError)
+        case BaseExceptionGroup(exceptions=members):
+            return all(is_cancelled_exception(member) for member in members)
+        case _:
+            return False

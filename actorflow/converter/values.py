@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from actorflow import exceptions as errors
+from actorflow.converter.defaults import has_plain_defaults, with_defaults
 from actorflow.converter.failure import Failure, exception_from, failure_from, text_of
 from actorflow.converter.payload import Payload
 
@@ -51,7 +52,7 @@ class DataConverter:
             text = _encode_json(value)
         except (TypeError, ValueError, OverflowError, UnicodeEncodeError, RecursionError) as problem:
             raise errors.PayloadError(_encode_advice(value, problem)) from problem
-        if b"null" in text and _holds_nan(value):
+        if (b"null" in text or b'nan":' in text or b'inf":' in text) and _holds_nan(value):
             raise errors.PayloadError(
                 f"{_shown(value)} holds NaN or an infinite number, which JSON can't say; use None or text instead"
             )
@@ -76,7 +77,8 @@ class DataConverter:
         if payload.data is not None:
             return _decode_bytes(payload)
         try:
-            return _decoder(type_hint).decode(payload.json)
+            value = _decoder(type_hint).decode(payload.json)
+            return value if type_hint is Any or not has_plain_defaults(type_hint) else with_defaults(value)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
             shown = bytes(payload.json)[:80].decode("utf-8", "replace")
             raise errors.PayloadError(f"can't read {shown!r} as {_name_of(type_hint)}: {problem}") from problem
@@ -129,6 +131,10 @@ default: Final = DataConverter()
 
 @lru_cache(maxsize=4096)
 def _cached_decoder(type_hint: Any) -> msgspec.json.Decoder[Any]:
+    return _new_decoder(type_hint)
+
+
+def _new_decoder(type_hint: Any) -> msgspec.json.Decoder[Any]:
     try:
         return msgspec.json.Decoder(type_hint)
     except TypeError as problem:
@@ -139,14 +145,12 @@ def _cached_decoder(type_hint: Any) -> msgspec.json.Decoder[Any]:
 
 
 def _decoder(type_hint: Any) -> msgspec.json.Decoder[Any]:
-    if type_hint is Any:
-        return _ANY_DECODER
-    if isinstance(type_hint, typing.TypeVar):
+    if type_hint is Any or isinstance(type_hint, typing.TypeVar):
         return _ANY_DECODER
     try:
         return _cached_decoder(type_hint)
-    except TypeError:  # an unhashable hint, such as Annotated[int, []]
-        return msgspec.json.Decoder(type_hint)
+    except TypeError:  # the hint can't be hashed, as Annotated[int, []]
+        return _new_decoder(type_hint)
 
 
 def _decode_bytes(payload: Payload) -> Any:
@@ -177,7 +181,8 @@ def _holds_nan(value: Any) -> bool:
             if not math.isfinite(item):
                 return True
         elif isinstance(item, Mapping):
-            waiting.extend(cast("Mapping[object, object]", item).values())
+            mapping = cast("Mapping[object, object]", item)
+            waiting.extend((*mapping.keys(), *mapping.values()))
         elif isinstance(item, list | tuple):
             waiting.extend(cast("Sequence[object]", item))
     return False

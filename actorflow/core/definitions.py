@@ -149,6 +149,8 @@ class ActivityDefinition:
             raise TypeError(f"{_named(activity)} is not an activity; put @activity.defn above it")
         if inspect.isclass(activity):
             raise TypeError(f"{_named(activity)} is a class; register an instance of it")
+        if mark._is_method and inspect.isfunction(activity):
+            raise TypeError(f"{_named(activity)} is a method that is not bound; register it through an instance")
         return ActivityDefinition(mark.name, activity, mark.no_thread_cancel_exception)
 
     @staticmethod

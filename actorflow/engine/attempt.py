@@ -76,6 +76,7 @@ class Attempt:
         "_identity",
         "_is_cancelled",
         "_is_reported",
+        "_is_stopped",
         "_number",
         "_owner",
         "_pending",
@@ -111,6 +112,7 @@ class Attempt:
         self._running: RunningAttempt | None = None
         self._is_reported = False
         self._is_cancelled = False
+        self._is_stopped = False
 
     @property
     def host(self) -> WorkerHost:
@@ -145,7 +147,13 @@ class Attempt:
     def request_cancel(self, *, at_once: bool = False) -> None:
         """Ask the code to stop: at once, or as soon as it gives a sign of life (as in the public SDK)."""
         self._is_cancelled = True
-        if (at_once or self._beat_at is not None) and self._running is not None:
+        if at_once or self._beat_at is not None:
+            self._stop(again=at_once)
+
+    def _stop(self, *, again: bool = False) -> None:
+        """Throw the cancellation into the code, once: it may be tidying up, and may beat while it does."""
+        if self._running is not None and (again or not self._is_stopped):
+            self._is_stopped = True
             self._running.cancel()
 
     def detach(self) -> None:
@@ -234,8 +242,8 @@ class Attempt:
         if self._is_reported:
             return
         self._owner.on_heartbeat(payloads)
-        if self._is_cancelled and self._running is not None:
-            self._running.cancel()
+        if self._is_cancelled:
+            self._stop()
 
     def _info(self) -> public.Info:
         scheduled, identity = self._pending.scheduled, self._identity

@@ -55,11 +55,11 @@ class Population:
         actor = None if key is None else self._by_key.get(key)
         return None if actor is None or actor.is_closed else actor
 
-    def actor_of(self, identity: Identity, head: Head | None = None) -> WorkflowActor:
-        """The actor of a run, created as a stub if it is not in memory; ``head`` as it was just read."""
+    def actor_of(self, identity: Identity, head: Head | None = None, backlog: int = 0) -> WorkflowActor:
+        """The actor of a run, created as a stub if it is not in memory; head and backlog as they were just read."""
         actor = self._by_key.get(identity.key)
         if actor is None:
-            actor = WorkflowActor(self._site, identity, head)
+            actor = WorkflowActor(self._site, identity, head, backlog)
             actor.is_loading = identity.key in self._loading
             self._admit(actor)
         return actor

@@ -170,7 +170,7 @@ class Requests:
             return QueryRejected(status)
         if actor is None:
             assert record is not None
-            actor = self._population.actor_of(record.identity, record.head)
+            actor = self._population.actor_of(record.identity, record.head, record.inbox)
         reply = self._reply()
         actor.ask(Query(name, input, reply))
         try:
@@ -224,7 +224,7 @@ class Requests:
             turns = await self._turns(record.identity)
             return Closed(record.identity.run_id, turns[-1].events[-1])
         if record.head.parked is not None and record.head.failing is not None:
-            actor = self._population.actor_of(record.identity, record.head)
+            actor = self._population.actor_of(record.identity, record.head, record.inbox)
             if actor.host is not None:
                 actor.wake_up()  # there is code to try again with: wait for what comes of it
                 return None
@@ -255,7 +255,7 @@ class Requests:
         record = await self._stored(target)
         if record.head.status != "running":
             return None, record
-        return self._population.actor_of(record.identity, record.head), record
+        return self._population.actor_of(record.identity, record.head, record.inbox), record
 
     async def _record(self, target: Target) -> RunRecord:
         """A run as it is on disk, with everything decided until now."""

@@ -47,10 +47,12 @@ class WorkflowActor:
         site: collaborators.
         identity: of the run.
         head: as it was read last, if it was.
+        backlog: how many inbox rows it had then.
     """
 
     __slots__ = (
         "_armed_at",
+        "_backlog",
         "_execution",
         "_failing",
         "_ledger",
@@ -64,7 +66,7 @@ class WorkflowActor:
         "last_used",
     )
 
-    def __init__(self, site: Site, identity: Identity, head: Head | None = None) -> None:
+    def __init__(self, site: Site, identity: Identity, head: Head | None = None, backlog: int = 0) -> None:
         self._site = site
         self.identity = identity
         self.is_ready = False
@@ -76,6 +78,7 @@ class WorkflowActor:
         self._failing: FailingTurn | None = None
         self._slots: dict[str, Slots[WorkerHost]] | None = None
         self._armed_at: datetime | None = None
+        self._backlog = backlog
         self._retry: TimerHandle | None = None
 
     # What others ask
@@ -139,7 +142,7 @@ class WorkflowActor:
         """Take a message: from outside (it has a reply) or of our own."""
         if self.is_closed:
             self._refuse_closed(delivery)
-        elif delivery.reply is not None and len(self._mailbox) >= limits.MAILBOX_MESSAGES_MAX:
+        elif delivery.reply is not None and self._depth >= limits.MAILBOX_MESSAGES_MAX:
             delivery.refuse(MailboxFullError(self.identity.workflow_id, limit=limits.MAILBOX_MESSAGES_MAX))
         elif self._takes_directly(delivery):
             self._mailbox.put(delivery)
@@ -175,6 +178,11 @@ class WorkflowActor:
         """A worker has come, and its code may have changed: don't wait for the next try."""
         self._drop_retry()
         self.wake_up()
+
+    @property
+    def _depth(self) -> int:
+        """How many messages wait: in memory while the run is there, else in its inbox rows."""
+        return len(self._mailbox) if self._execution is not None else self._backlog
 
     # Coming into memory, and leaving it
 
@@ -237,6 +245,7 @@ class WorkflowActor:
     def _accept(self, delivery: Delivery) -> None:
         """Write a message to the inbox: durable now, consumed by a later turn."""
         row = self._ledger.accept(delivery, partial(self._on_accepted, delivery))
+        self._backlog += 1
         if self._execution is not None or self.is_loading:
             self._mailbox.put_accepted(Delivery(delivery.message, seq=row.seq))
         self._site.journal.flush_soon()
@@ -301,13 +310,15 @@ class WorkflowActor:
 
     def _reload(self) -> None:
         """Rebuild a program that a query has changed, or whose worker has left, once everything is durable."""
-        if self._ledger.is_settled:
-            self._drop_execution()
-            self._mailbox.drop_accepted()
-            if self._mailbox.is_empty:
-                self._site.forget(self)
-            else:
-                self._site.load(self.identity.key)
+        if not self._ledger.is_settled:
+            return  # what is under way comes back here
+        is_idle = self._mailbox.is_empty
+        self._drop_execution()
+        self._mailbox.drop_accepted()  # the journal brings them again
+        if is_idle:
+            self._site.forget(self)
+        else:
+            self._site.load(self.identity.key)
 
     def _take(self) -> list[Delivery]:
         if self._failing is None:
@@ -480,6 +491,7 @@ class WorkflowActor:
         self._failing = failing
         then = partial(self._on_kept, taken)
         self._ledger.keep_failing(failing, turn, execution.state, taken=taken, then=then)
+        self._backlog = len(taken) + len(self._mailbox.accepted())
         # A program that has failed is of no use, and the next try needs the journal anyway.
         self._drop_execution()
         self._mailbox.drop_accepted()

@@ -129,8 +129,10 @@ class MemoryStore:
         """See `Store.find`."""
         runs = self._runs_of(namespace, workflow_id)
         if run_id is not None:
-            return _record(run for run in runs if run.identity.run_id == run_id)
-        return _record(run for run in runs if is_open(run.head)) or _record(reversed(runs))
+            found = [run for run in runs if run.identity.run_id == run_id]
+        else:
+            found = [run for run in runs if is_open(run.head)] or runs[-1:]
+        return RunRecord(found[0].identity, found[0].head, len(found[0].inbox)) if found else None
 
     async def load(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
         """See `Store.load`."""

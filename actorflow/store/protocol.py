@@ -152,10 +152,11 @@ COMMITTED = Committed()
 
 
 class RunRecord(msgspec.Struct, frozen=True):
-    """A run's identity and head."""
+    """A run's identity and head; from `Store.find` also how many inbox rows it has (0 elsewhere)."""
 
     identity: Identity
     head: Head
+    inbox: int = 0
 
 
 class LoadedRun(msgspec.Struct, frozen=True):

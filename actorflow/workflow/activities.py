@@ -175,10 +175,10 @@ def _start(
 ) -> ActivityHandle[Any]:
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
         raise ValueError(f"activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
-    schedule_to_close = check_timeout("schedule_to_close_timeout", schedule_to_close_timeout)
-    schedule_to_start = check_timeout("schedule_to_start_timeout", schedule_to_start_timeout)
-    start_to_close = check_timeout("start_to_close_timeout", start_to_close_timeout)
-    heartbeat = check_timeout("heartbeat_timeout", heartbeat_timeout)
+    schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
+    schedule_to_start = check_timeout(name, "schedule_to_start_timeout", schedule_to_start_timeout)
+    start_to_close = check_timeout(name, "start_to_close_timeout", start_to_close_timeout)
+    heartbeat = check_timeout(name, "heartbeat_timeout", heartbeat_timeout)
     if activity_id is not None:
         check_name("activity id", activity_id)
     if task_queue is not None:

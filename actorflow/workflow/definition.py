@@ -139,6 +139,11 @@ def _run_method(cls: type) -> Callable[..., Any]:
     if len(marked) > 1:
         names = ", ".join(member.__name__ for member in marked)
         raise TypeError(f"workflow {cls.__qualname__} has several @workflow.run methods ({names}); keep one")
+    if marked[0] not in vars(cls).values():
+        raise TypeError(
+            f"@workflow.run method {marked[0].__name__} must be defined on {cls.__qualname__} itself: clients name a "
+            "workflow by it; override it there and call super()"
+        )
     return marked[0]
 
 

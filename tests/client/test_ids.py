@@ -326,9 +326,9 @@ async def test_a_workflow_can_be_started_with_several_arguments_and_not_with_bot
 
     async with a_place(Takes) as client:
         assert await client.execute_workflow(Takes.run, args=[1, 2], id="a", task_queue="q") == 3
-        assert await client.execute_workflow(Takes.run, 1, id="b", task_queue="q") == 6  # pyright: ignore[reportCallIssue]
+        assert await client.execute_workflow(Takes.run, 1, id="b", task_queue="q") == 6
         with pytest.raises(ValueError, match="not both"):
-            await client.start_workflow(Takes.run, 1, args=[1], id="c", task_queue="q")  # pyright: ignore[reportCallIssue]
+            await client.start_workflow(Takes.run, 1, args=[1], id="c", task_queue="q")  # pyright: ignore[reportArgumentType]
 
 
 async def test_a_workflow_that_is_none_is_refused() -> None:

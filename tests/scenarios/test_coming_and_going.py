@@ -16,7 +16,7 @@ from actorflow.client import Client, RPCError, RPCStatusCode, WorkflowExecutionS
 from actorflow.core import limits
 from actorflow.exceptions import EngineStoppedError, MailboxFullError, StorageOwnedError
 from actorflow.testing import WorkflowEnvironment
-from tests.support import a_client, a_place, a_worker, execute, start
+from tests.support import CACHED, a_client, a_place, a_worker, execute, start
 
 SOON = timedelta(seconds=5)
 
@@ -342,12 +342,10 @@ async def test_two_thousand_activities_in_one_workflow_each_run_once() -> None:
             calls = [workflow.execute_activity(count, n, start_to_close_timeout=SOON) for n in range(width)]
             return sum(await asyncio.gather(*calls))
 
-    width = 2000
-    async with asyncio.timeout(30), a_client() as client:
-        # without a cache a fan-out is replayed for each group of results, so a narrower one has to do there
-        async with a_worker(client, workflows=[FansOut], activities=[count]) as worker:
-            if getattr(worker, "_cached_max", 1) == 0:
-                width = 300
+    # without a cache the whole fan-out is replayed for each group of results, so a narrower one has to do there
+    width = 2000 if CACHED is None else 300
+    async with asyncio.timeout(30):
+        async with a_client() as client, a_worker(client, workflows=[FansOut], activities=[count]):
             assert await execute(client, FansOut.run, width) == sum(range(width))
     assert ran == Counter(dict.fromkeys(range(width), 1))
 

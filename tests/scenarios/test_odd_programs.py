@@ -145,21 +145,21 @@ async def test_a_handler_that_still_runs_does_not_keep_the_workflow_from_returni
     assert await handle.query(Unfinished.seen) == ["began"]
 
 
+class Reached:
+    """Says that a program got to a certain line."""
+
+    event = asyncio.Event()
+
+
 @workflow.defn
 class Compensates:
-    def __init__(self) -> None:
-        self.done: list[Any] = []
-
-    @workflow.query
-    def ready(self) -> bool:
-        return len(self.done) == 2
-
     @workflow.run
     async def run(self) -> None:
-        done = self.done
+        done: list[Any] = []
         try:
             done.append(await call(1))
             done.append(await call(2))
+            Reached.event.set()
             await workflow.wait_condition(lambda: False)
         finally:
             for step in reversed(done):
@@ -168,9 +168,10 @@ class Compensates:
 
 
 async def test_finally_blocks_run_activities_and_timers_when_a_workflow_is_cancelled(place: Any) -> None:
+    Reached.event = asyncio.Event()
     handle = await start(place, Compensates.run)
-    while not await handle.query(Compensates.ready):
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await Reached.event.wait()
     await handle.cancel()
     async with asyncio.timeout(5):
         assert str(await failure_of(handle)) == "Workflow cancelled"

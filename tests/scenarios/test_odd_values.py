@@ -441,13 +441,13 @@ CLIENT_CALLS: dict[str, Call] = {
     "start(print)": lambda client, _: start(client, print, id="other"),
     "start(an undecorated class)": lambda client, _: start(client, dict, id="other"),
     "start('')": lambda client, _: start(client, "", id="other"),
-    "start(task_queue='')": lambda client, _: client.start_workflow(Odds.run, id="other", task_queue=""),  # pyright: ignore[reportCallIssue, reportArgumentType]
+    "start(task_queue='')": lambda client, _: client.start_workflow(Odds.run, id="other", task_queue=""),
     "handle('\\ud800').describe": lambda client, _: client.get_workflow_handle("\ud800").describe(),
     "handle('\\ud800').result": lambda client, _: client.get_workflow_handle("\ud800").result(),
-    "handle(object()).describe": lambda client, _: client.get_workflow_handle(object()).describe(),  # pyright: ignore[reportCallIssue, reportArgumentType]
-    "handle(5).signal": lambda client, _: client.get_workflow_handle(5).signal("x"),  # pyright: ignore[reportCallIssue, reportArgumentType]
+    "handle(object()).describe": lambda client, _: client.get_workflow_handle(object()).describe(),  # pyright: ignore[reportArgumentType]
+    "handle(5).signal": lambda client, _: client.get_workflow_handle(5).signal("x"),  # pyright: ignore[reportArgumentType]
     "handle(run_id='\\ud800')": lambda client, _: client.get_workflow_handle("w", run_id="\ud800").describe(),
-    "handle(run_id=object())": lambda client, _: client.get_workflow_handle("w", run_id=object()).cancel(),  # pyright: ignore[reportCallIssue, reportArgumentType]
+    "handle(run_id=object())": lambda client, _: client.get_workflow_handle("w", run_id=object()).cancel(),  # pyright: ignore[reportArgumentType]
 }
 
 

@@ -383,7 +383,7 @@ async def test_text_is_kept_to_the_letter(store: Store) -> None:
     run = begin(store, "Zoë's „order“ 💥")
     await store.commit([run, Change(run.key, arrived=(InboxRow(1, text, NOON, "req"),))])
     found = await store.find("default", "Zoë's „order“ 💥")
-    assert found == record(run)
+    assert found == msgspec.structs.replace(record(run), inbox=1)
     (loaded,) = await store.load([run.key])
     assert loaded.inbox[0].message == text
 

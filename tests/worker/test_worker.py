@@ -214,7 +214,7 @@ async def test_a_program_that_never_rests_is_parked_with_its_line() -> None:
     class Spins:
         @workflow.run
         async def run(self) -> None:
-            while True:
+            while True:  # noqa: ASYNC110 - that is what it does
                 await asyncio.sleep(0)
 
     async with a_place(Spins, Fine) as client:

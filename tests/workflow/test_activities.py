@@ -156,8 +156,8 @@ class CallsBadly:
     ("kind", "pattern"),
     [
         ("no timeout", "ValueError: activity 'function' must have start_to_close_timeout or schedule_to_close_timeout"),
-        ("negative timeout", "ValueError: activity 'function': .*timeout.* negative"),
-        ("seconds as timeout", "TypeError: activity 'function': .*timeout.* timedelta"),
+        ("negative timeout", "ValueError: .*start_to_close_timeout must not be negative"),
+        ("seconds as timeout", "TypeError: .*start_to_close_timeout must be a timedelta, not 5"),
         ("bad policy", "ValueError: initial_interval must be positive"),
         ("undecorated", "TypeError: sleep is not an activity; put @activity.defn above it"),
         ("too many", "TypeError: activity 'function' takes 2 arguments, but 3 were given"),

@@ -23,6 +23,7 @@ class Stage:
 
     began = asyncio.Event()
     go_on = asyncio.Event()
+    shielding = asyncio.Event()
     seen: list[str]
 
 
@@ -30,6 +31,7 @@ class Stage:
 def _stage() -> None:
     Stage.began = asyncio.Event()
     Stage.go_on = asyncio.Event()
+    Stage.shielding = asyncio.Event()
     Stage.seen = []
 
 
@@ -342,17 +344,11 @@ async def test_an_activity_started_and_cancelled_in_one_turn_is_never_sent(mode:
 
 @workflow.defn
 class Shields:
-    has_begun = False
-
-    @workflow.query
-    def is_shielding(self) -> bool:
-        return self.has_begun
-
     @workflow.run
     async def run(self) -> str:
         running = asyncio.ensure_future(workflow.execute_activity(beats, start_to_close_timeout=SOON))
         await workflow.execute_activity(began, start_to_close_timeout=SOON)
-        self.has_begun = True
+        Stage.shielding.set()
         try:
             await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -367,8 +363,7 @@ async def test_shield_keeps_an_activity_running_through_the_cancellation_of_its_
     async with a_place(Shields, **ALL) as client:
         handle = await start(client, Shields.run)
         await Stage.began.wait()
-        while not await handle.query(Shields.is_shielding):
-            await asyncio.sleep(0)
+        await Stage.shielding.wait()
         await handle.cancel()
         assert await handle.result() == "shielded, then went on"
     assert Stage.seen == ["over"]

@@ -43,7 +43,7 @@ def check_text(what: str, text: str) -> None:
     _check_size(what, text, limits.TEXT_BYTES_MAX)
 
 
-def check_timeout(what: str, timeout: timedelta | None) -> timedelta | None:
+def check_timeout(activity: str, what: str, timeout: timedelta | None) -> timedelta | None:
     """A timeout as it is journaled: what is longer than a century (people write timedelta.max) becomes one.
 
     Raises:
@@ -53,9 +53,9 @@ def check_timeout(what: str, timeout: timedelta | None) -> timedelta | None:
     if timeout is None:
         return None
     if not isinstance(timeout, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{what} must be a timedelta, not {timeout!r}")
+        raise TypeError(f"activity {activity!r}: {what} must be a timedelta, not {timeout!r}")
     if timeout < timedelta(0):
-        raise ValueError(f"{what} must not be negative, but is {timeout}")
+        raise ValueError(f"activity {activity!r}: {what} must not be negative, but is {timeout}")
     return min(timeout, limits.DURATION_MAX)
 
 

@@ -56,12 +56,14 @@ class ActivityHandle(ProgramFuture[T]):
     def cancel(self, msg: Any = None) -> bool:
         """Request cancellation; see the class. Returns False if the activity is over."""
         if self.done():
-            return False
-        mode = self._scheduled.cancellation
+            # A task that is cancelled twice before it wakes up asks twice. False would make asyncio throw its own
+            # CancelledError in place of the error that waits here.
+            return self._is_cancel_requested
+        mode, is_repeated = self._scheduled.cancellation, self._is_cancel_requested
+        self._is_cancel_requested = True
         if mode == ActivityCancellationType.ABANDON:
             self._end_cancelled()
-        elif not self._is_cancel_requested:
-            self._is_cancel_requested = True
+        elif not is_repeated:
             was_never_sent = self._owner.request_activity_cancel(self._scheduled.activity_id)
             if was_never_sent or mode == ActivityCancellationType.TRY_CANCEL:
                 self._end_cancelled()

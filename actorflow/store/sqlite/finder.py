@@ -66,7 +66,10 @@ class Finder:
 
     async def _answer(self, batch: Sequence[tuple[Wanted, asyncio.Future[Any]]]) -> None:
         asked = msgspec.json.encode([wanted for wanted, _ in batch]).decode()
-        found = {row[0]: rows.run_record(row[1:]) for row in await self._fetch(queries.FIND_RUNS, (asked,))}
+        found = {
+            place: msgspec.structs.replace(rows.run_record(columns), inbox=inbox)
+            for place, inbox, *columns in await self._fetch(queries.FIND_RUNS, (asked,))
+        }
         for index, (_, answer) in enumerate(batch):
             if not answer.done():
                 answer.set_result(found.get(index))

@@ -102,7 +102,8 @@ _WANTED: Final = (
 )
 _OF_WANTED: Final = "one.namespace = wanted.namespace AND one.workflow_id = wanted.workflow_id"
 FIND_RUNS: Final = (
-    f"SELECT wanted.place, {_RUN} FROM {_WANTED} CROSS JOIN run WHERE run.key = CASE WHEN wanted.run_id IS NOT NULL"
+    "SELECT wanted.place, (SELECT count(*) FROM inbox WHERE inbox.run = run.key),"
+    f" {_RUN} FROM {_WANTED} CROSS JOIN run WHERE run.key = CASE WHEN wanted.run_id IS NOT NULL"
     f" THEN (SELECT one.key FROM run AS one WHERE one.run_id = wanted.run_id AND {_OF_WANTED})"
     f" ELSE coalesce((SELECT one.key FROM run AS one WHERE {_OF_WANTED} AND one.status = 'running'),"
     f" (SELECT max(one.key) FROM run AS one WHERE {_OF_WANTED})) END"

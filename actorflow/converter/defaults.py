@@ -1,0 +1,85 @@
+"""Fields of dataclasses that took their default.
+
+msgspec leaves such a field to the class attribute, and encodes only what is in the instance: sent on, it would be
+missing. So decoded values get their defaults into the instance, where their types have any.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+import msgspec
+
+
+def has_plain_defaults(type_hint: Any) -> bool:
+    """True if a dataclass with such fields may be part of a value of this type."""
+    try:
+        return _has_plain_defaults(type_hint)
+    except TypeError:  # the hint can't be hashed
+        return True
+
+
+@lru_cache(maxsize=4096)
+def _has_plain_defaults(type_hint: Any) -> bool:
+    waiting: list[Any] = [msgspec.inspect.type_info(type_hint)]
+    seen: set[int] = set()
+    while waiting:
+        about = waiting.pop()
+        if id(about) in seen:
+            continue
+        seen.add(id(about))
+        if isinstance(about, msgspec.inspect.DataclassType) and _is_affected(about.cls):
+            return True
+        waiting.extend(_parts(about))
+    return False
+
+
+def _is_affected(cls: type) -> bool:
+    return any(field.default is not dataclasses.MISSING for field in _fields_of(cls))
+
+
+def _fields_of(thing: Any) -> Iterable[dataclasses.Field[Any]]:
+    return dataclasses.fields(thing) if dataclasses.is_dataclass(thing) else ()
+
+
+def _parts(about: Any) -> list[Any]:
+    parts: list[Any] = []
+    for name in about.__struct_fields__:
+        value = getattr(about, name)
+        if isinstance(value, msgspec.inspect.Type | msgspec.inspect.Field):
+            parts.append(value)
+        elif isinstance(value, tuple):
+            members = cast("tuple[Any, ...]", value)
+            parts.extend(m for m in members if isinstance(m, msgspec.inspect.Type | msgspec.inspect.Field))
+    return parts
+
+
+def with_defaults(value: Any) -> Any:
+    """The same value, its dataclasses completed in place."""
+    waiting: list[Any] = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, str | bytes | int | float | None):
+            continue
+        if isinstance(item, Mapping):
+            mapping = cast("Mapping[Any, Any]", item)
+            waiting.extend((*mapping.keys(), *mapping.values()))
+        elif isinstance(item, list | tuple | set | frozenset):
+            waiting.extend(cast("Iterable[Any]", item))
+        elif dataclasses.is_dataclass(item):
+            waiting.extend(_completed(item))
+    return value
+
+
+def _completed(item: Any) -> list[Any]:
+    held = getattr(item, "__dict__", None)
+    values: list[Any] = []
+    for field in dataclasses.fields(item):
+        value = getattr(item, field.name, None)
+        if held is not None and field.name not in held and field.default is not dataclasses.MISSING:
+            held[field.name] = value
+        values.append(value)
+    return values
