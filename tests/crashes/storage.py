@@ -67,6 +67,9 @@ async def live(path: Path, how: str, copy: Path | None) -> None:
         await tell(client, path, how)
     if copy is not None:
         shutil.copyfile(path, copy)
+        wal = Path(f"{path}-wal")
+        if wal.exists():  # the small disk may have had no room to copy all of it into the database
+            shutil.copyfile(wal, f"{copy}-wal")
 
 
 async def tell(client: Client, path: Path, how: str) -> None:
