@@ -207,6 +207,14 @@ def width(event: Event) -> int:
     The public history writes an activity's start beside its outcome; an outcome without a started attempt
     (schedule-to-start, cancelled while waiting) has attempt 0 and stands alone.
     """
-    if isinstance(event, ActivityResolved):
-        return 2 if getattr(event, "attempt", 1) else 1
-    return TASK_EVENTS if type(event) is TurnFailed else 1
+    kind = type(event)
+    if kind in _NARROW:
+        return 1
+    if kind is TurnFailed:
+        return TASK_EVENTS
+    return 2 if getattr(event, "attempt", 1) else 1
+
+
+_NARROW: Final = (
+    frozenset((Started, SignalReceived, CancelRequested, TimerFired, Terminated, SignalUnhandled)) | DECISIONS
+)

@@ -66,9 +66,6 @@ LOOP_STALL_SECONDS: Final = 2.0
 STORE_RETRY_DELAY: Final = timedelta(seconds=1)
 """Wait before a batch that met a full disk or a lock is written again."""
 
-STORE_BUSY_TIMEOUT: Final = timedelta(seconds=60)
-"""A lock held by somebody else for this long is reported to waiting callers."""
-
 HEARTBEAT_FLUSH_INTERVAL: Final = timedelta(seconds=1)
 """Heartbeat details become durable at most this often."""
 

@@ -85,7 +85,7 @@ class ExecutionState:
 
     def apply(self, turn: Turn) -> None:
         """Take a turn's events in; each kind knows what it changes."""
-        number = turn.number - turn_width(turn.events)
+        number = self.last_event
         has_decided = False
         for event in turn.events:
             kind = type(event)

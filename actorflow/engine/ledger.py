@@ -31,7 +31,7 @@ class Ledger:
         head: as it was read last, if it was.
     """
 
-    __slots__ = ("_begin", "_head", "_identity", "_site", "_under_way")
+    __slots__ = ("_begin", "_head", "_identity", "_site", "_under_way", "is_closed")
 
     def __init__(self, site: Site, identity: Identity, head: Head | None) -> None:
         self._site = site
@@ -39,16 +39,13 @@ class Ledger:
         self._head = head
         self._begin: Begin | None = None
         self._under_way = 0
+        self.is_closed = head is not None and head.status != "running"
+        """True if something decided, durable or not, ended the run."""
 
     @property
     def head(self) -> Head | None:
         """The head after everything decided; None if the run was not read yet."""
         return self._head
-
-    @property
-    def is_closed(self) -> bool:
-        """True if something decided, durable or not, ended the run."""
-        return self._head is not None and self._head.status != "running"
 
     @property
     def is_beginning(self) -> bool:
@@ -74,6 +71,7 @@ class Ledger:
     def read(self, head: Head) -> None:
         """The head as the store has it, nothing being under way."""
         self._head = head
+        self.is_closed = head.status != "running"
 
     def append(
         self, turn: Turn, state: ExecutionState, *, consumed: Sequence[int], waiting: Sequence[Delivery], then: Then
@@ -162,6 +160,7 @@ class Ledger:
 
     def _submit(self, change: Change, after: Head | None, waiting: Sequence[Delivery], then: Then) -> None:
         self._head = after
+        self.is_closed = after is not None and after.status != "running"
         self._under_way += 1
 
         def told(outcome: Outcome) -> None:

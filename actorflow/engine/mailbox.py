@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
@@ -90,9 +91,9 @@ class Mailbox:
         """A message that has an inbox row."""
         if self._inbox is None:
             self._inbox = []
-        if all(known.seq != delivery.seq for known in self._inbox):
-            self._inbox.append(delivery)
-            self._inbox.sort(key=lambda known: known.seq)
+        place = bisect_left(self._inbox, delivery.seq, key=_seq)
+        if place == len(self._inbox) or self._inbox[place].seq != delivery.seq:
+            self._inbox.insert(place, delivery)
 
     def put_query(self, query: Query) -> None:
         """A question."""
@@ -139,3 +140,7 @@ class Mailbox:
     def accepted(self) -> Sequence[Delivery]:
         """Messages with a row that have not been taken."""
         return self._inbox or ()
+
+
+def _seq(delivery: Delivery) -> int:
+    return delivery.seq

@@ -64,6 +64,10 @@ class Population:
             self._admit(actor)
         return actor
 
+    def expect(self, actor: WorkflowActor) -> None:
+        """A run is about to begin: nobody may read it from the store meanwhile, nor find it by its workflow id."""
+        self._by_key[actor.identity.key] = actor
+
     def deliver(self, identity: Identity, message: Message) -> None:
         """See `Site.deliver`."""
         self.actor_of(identity).post(Delivery(message))

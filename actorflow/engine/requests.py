@@ -103,6 +103,7 @@ class Requests:
             request_id=request.request_id,
         )
         actor = WorkflowActor(self._site, identity)
+        self._population.expect(actor)
         started = ev.Started(request.workflow_type, request.task_queue, request.input)
         reply = self._reply()
         begin = Begin(identity, _REUSE[request.reuse])

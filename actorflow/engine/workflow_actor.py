@@ -254,6 +254,7 @@ class WorkflowActor:
         if isinstance(outcome, Conflict):
             if isinstance(delivery.message, ev.Started):
                 delivery.settle(outcome)
+                self._site.forget(self)
                 return
             status = outcome.run.head.status if outcome.run is not None else "gone"
             delivery.refuse(already_closed(self.identity.workflow_id, status))

@@ -127,6 +127,7 @@ class MemoryStore:
 
     async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
         """See `Store.find`."""
+        await asyncio.sleep(0)  # as a disk would: a caller in a loop must not keep the event loop for itself
         runs = self._runs_of(namespace, workflow_id)
         if run_id is not None:
             found = [run for run in runs if run.identity.run_id == run_id]
@@ -136,6 +137,7 @@ class MemoryStore:
 
     async def load(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
         """See `Store.load`."""
+        await asyncio.sleep(0)
         return [self._runs[key].loaded() for key in keys if key in self._runs]
 
     async def busy(self, after: int, limit: int) -> Sequence[int]:

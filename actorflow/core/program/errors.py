@@ -56,6 +56,14 @@ class TurnTooLongError(ActorflowError):
         self.line = line
 
 
+class CommandLimitError(ActorflowError):
+    """An execution has as many activities or timers open as it may."""
+
+    def __init__(self, what: str, *, limit: int) -> None:
+        super().__init__(f"this execution has {limit:,} {what} open; wait for some, or split the work over executions")
+        self.limit = limit
+
+
 class UnknownQueryError(ActorflowError):
     """The workflow has no handler for a query."""
 

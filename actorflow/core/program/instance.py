@@ -22,6 +22,7 @@ from actorflow.core.commands import Command
 from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.program import determinism, matcher
 from actorflow.core.program.errors import (
+    CommandLimitError,
     Evicted,
     NondeterminismError,
     ReadOnlyContextError,
@@ -351,6 +352,8 @@ class Program:
             ReadOnlyContextError: inside a query.
         """
         self.check_writable("start an activity")
+        if len(self._activities) >= limits.COMMANDS_OUTSTANDING_MAX:
+            raise CommandLimitError("activities", limit=limits.COMMANDS_OUTSTANDING_MAX)
         self._activities_started += 1
         scheduled = build(str(self._activities_started))
         if scheduled.activity_id in self._activities:
@@ -371,6 +374,8 @@ class Program:
     def start_timer(self, delay: float, callback: Callable[[], None], summary: str = "") -> Callable[[], None]:
         """Start a durable timer; returns what cancels it."""
         duration = timer_duration(delay)
+        if len(self._timers) >= limits.COMMANDS_OUTSTANDING_MAX:
+            raise CommandLimitError("timers", limit=limits.COMMANDS_OUTSTANDING_MAX)
         timer_id = self._timers.add(callback)
         self._add(("timer", timer_id), ev.TimerStarted(timer_id, duration, summary))
         return partial(self._cancel_timer, timer_id)

@@ -110,6 +110,9 @@ class PendingTimers:
         self._callbacks: dict[str, Callable[[], None]] = {}
         self._next = 1
 
+    def __len__(self) -> int:
+        return len(self._callbacks)
+
     def add(self, callback: Callable[[], None]) -> str:
         """Keep a callback; returns the id of its timer."""
         timer_id = str(self._next)

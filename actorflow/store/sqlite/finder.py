@@ -1,14 +1,14 @@
 """Finds runs by their ids, many callers with one query.
 
-After a restart thousands of callers look for their executions at once. Whoever asks first leads: it lets the others of
-this round of the event loop join and asks for all of them.
+After a restart thousands of callers look for their executions at once. While one query is under way the next callers
+gather; all of them are asked for together, and answered in the order in which they came.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -19,8 +19,7 @@ Fetch = Callable[[str, Sequence[object]], Awaitable[Sequence[tuple[Any, ...]]]]
 Wanted = tuple[str, str, str | None]
 """Namespace, workflow id, run id (None: the open run, else the last)."""
 
-_ASK_AGAIN: Final = object()
-_TOGETHER_MAX: Final = 500
+_Asked = tuple[Wanted, "asyncio.Future[RunRecord | None]"]
 
 
 class Finder:
@@ -32,39 +31,32 @@ class Finder:
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self._waiting: list[tuple[Wanted, asyncio.Future[Any]]] = []
+        self._waiting: list[_Asked] = []
+        self._asking: asyncio.Task[None] | None = None
 
     async def find(self, wanted: Wanted) -> RunRecord | None:
         """See `Store.find`."""
-        while True:
-            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            self._waiting.append((wanted, answer))
-            if len(self._waiting) == 1:
-                await self._lead()
-            found = await answer
-            if found is not _ASK_AGAIN:
-                return found
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[RunRecord | None] = loop.create_future()
+        self._waiting.append((wanted, answer))
+        if self._asking is None or self._asking.done():
+            self._asking = loop.create_task(self._ask(), name="actorflow-finder")
+        return await answer
 
-    async def _lead(self) -> None:
-        batch: list[tuple[Wanted, asyncio.Future[Any]]] = []
-        try:
-            await asyncio.sleep(0)
+    async def _ask(self) -> None:
+        while self._waiting:
             batch, self._waiting = self._waiting, []
-            for start in range(0, len(batch), _TOGETHER_MAX):
-                await self._answer(batch[start : start + _TOGETHER_MAX])
-        except BaseException as problem:
-            # A leader that was cancelled speaks for itself alone: the others ask again.
-            batch, self._waiting = [*batch, *self._waiting], []
-            for _, answer in batch:
-                if not answer.done():
-                    if isinstance(problem, Exception):
+            try:
+                await self._answer(batch)
+            except Exception as problem:
+                for _, answer in batch:
+                    if not answer.done():
                         answer.set_exception(problem)
-                    else:
-                        answer.set_result(_ASK_AGAIN)
-            if not isinstance(problem, Exception):
-                raise
+            finally:
+                for _, answer in batch:
+                    answer.cancel()  # only if the event loop is being closed is there one left
 
-    async def _answer(self, batch: Sequence[tuple[Wanted, asyncio.Future[Any]]]) -> None:
+    async def _answer(self, batch: Sequence[_Asked]) -> None:
         asked = msgspec.json.encode([wanted for wanted, _ in batch]).decode()
         found = {
             place: msgspec.structs.replace(rows.run_record(columns), inbox=inbox)
