@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any
 
 import anyio
 
@@ -17,13 +17,14 @@ from actorflow.engine.recovery import Recovery
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.requests import Requests
 from actorflow.engine.site import Site
+from actorflow.engine.workflow_actor import WorkflowActor
 from actorflow.exceptions import StorageError, StorageFailedError
 from actorflow.store.protocol import Store
 
 _log = logging.getLogger("actorflow.engine")
-T = TypeVar("T")
 
 _CLOSE_TIMEOUT = 5.0
+_TORN_DOWN_AT_ONCE = 100
 
 
 class Engine:
@@ -116,8 +117,7 @@ class Engine:
         self.site.wakes.close()
         for job in list(self._jobs):
             job.cancel()
-        for actor in self.population.actors:
-            actor.passivate()
+        await self._leave_memory(self.population.actors)
         for of_run in list(self.site.activities.values()):
             for activity in list(of_run.values()):
                 activity.abandon()
@@ -194,6 +194,13 @@ class Engine:
                 self.site.dispatcher.wake(actor)
         if not self.is_stopped:
             await self.site.journal.settled()
-        for actor in self.population.actors:
-            if actor.runs_on(host) and actor.is_evictable:
+        leaving = [actor for actor in self.population.actors if actor.runs_on(host)]
+        await self._leave_memory(leaving, only_idle=True)
+
+    async def _leave_memory(self, actors: Sequence[WorkflowActor], *, only_idle: bool = False) -> None:
+        """Take programs apart, a few at a time: their ``finally`` blocks run now, and others want their turn."""
+        for index, actor in enumerate(actors):
+            if actor.is_evictable or not only_idle:
                 actor.passivate()
+            if index % _TORN_DOWN_AT_ONCE == 0:
+                await asyncio.sleep(0)

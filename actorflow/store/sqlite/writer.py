@@ -16,6 +16,8 @@ from actorflow.store.sqlite.session import Session
 _PAUSE_SECONDS: Final = 0.005
 """Nothing to write for so long is a pause, good for a checkpoint."""
 
+_ENDING_SECONDS: Final = 1.0
+
 _Request = tuple[Callable[[], Any], "asyncio.Future[Any]"]
 
 
@@ -48,6 +50,7 @@ class Writer:
     async def stop(self) -> None:
         """Finish what is queued, close the session and end the thread."""
         await self._call(self._close)
+        self._thread.join(_ENDING_SECONDS)  # it has nothing left to do
 
     def abandon(self) -> None:
         """End the thread after what is queued, without waiting for it."""
