@@ -33,11 +33,12 @@ class RetryRule(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Started(Event, frozen=True, gc=False):
-    """The execution began."""
+    """The execution began. ``interpreter`` is the Python it began on: asyncio's helpers differ between versions."""
 
     workflow_type: str
     task_queue: str
     input: tuple[Payload, ...] = ()
+    interpreter: str = ""
 
 
 class SignalReceived(Event, frozen=True, gc=False):

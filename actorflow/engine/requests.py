@@ -12,6 +12,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
 from actorflow.core.journal import Turn, decode_turns, identity_checksum
 from actorflow.core.policy.checks import check_id, check_name, check_text
+from actorflow.core.program.matcher import interpreter_version
 from actorflow.engine.describe import describe_run
 from actorflow.engine.failing import decode_failing
 from actorflow.engine.group_commit import stopped
@@ -104,7 +105,7 @@ class Requests:
         )
         actor = WorkflowActor(self._site, identity)
         self._population.expect(actor)
-        started = ev.Started(request.workflow_type, request.task_queue, request.input)
+        started = ev.Started(request.workflow_type, request.task_queue, request.input, interpreter_version())
         reply = self._reply()
         begin = Begin(identity, _REUSE[request.reuse])
         if instead_of is None:

@@ -202,6 +202,7 @@ class Program:
                 first_number=self.history_length + 1,
                 lines=self._lines or (),
                 waiting_at=waiting_line(self._main),
+                interpreter=self.started.interpreter,
             )
         except NondeterminismError as problem:
             raise TurnError(problem) from problem

@@ -17,6 +17,7 @@ def check(
     first_number: int,
     lines: Sequence[str],
     waiting_at: str,
+    interpreter: str,
 ) -> None:
     """Compare a turn's commands with the journal's, in order.
 
@@ -26,6 +27,7 @@ def check(
         first_number: number of the first decision.
         lines: for each command the line that asked; empty if lines were not recorded.
         waiting_at: where the program's main task waits now.
+        interpreter: the Python the execution began on.
 
     Raises:
         NondeterminismError: where the two part first.
@@ -41,8 +43,13 @@ def check(
             recorded=_shown(recorded, "nothing more in this turn"),
             asked=_shown(asked, "nothing more"),
             line=line,
-            version_note=f" (replayed by Python {platform.python_version()})",
+            version_note=f" (begun on Python {interpreter or '?'}, replayed on {interpreter_version()})",
         )
+
+
+def interpreter_version() -> str:
+    """The minor version of this Python, such as "3.11"."""
+    return ".".join(platform.python_version_tuple()[:2])
 
 
 def is_same(asked: Command, recorded: Command) -> bool:

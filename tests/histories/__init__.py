@@ -1,0 +1,1 @@
+"""Journals recorded once, to be replayed for ever."""

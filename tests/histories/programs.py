@@ -1,0 +1,105 @@
+"""Programs whose recorded journals must replay on every interpreter we support."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+from actorflow import activity, workflow
+
+SOON = timedelta(seconds=10)
+
+
+@activity.defn
+async def double(number: int) -> int:
+    return 2 * number
+
+
+async def doubled(number: int) -> int:
+    return await workflow.execute_activity(double, number, start_to_close_timeout=SOON)
+
+
+@workflow.defn
+class Gathers:
+    @workflow.run
+    async def run(self) -> list[Any]:
+        first = await asyncio.gather(*[doubled(n) for n in range(5)])
+        second = await asyncio.gather(asyncio.sleep(0.002, "slept"), doubled(7))
+        return [*first, *second]
+
+
+@workflow.defn
+class Waits:
+    """wait_for, timeout, wait, as_completed and shield: those whose insides differ between interpreters."""
+
+    @workflow.run
+    async def run(self) -> list[Any]:
+        seen: list[Any] = [await asyncio.wait_for(doubled(1), 5)]
+        try:
+            await asyncio.wait_for(asyncio.Event().wait(), 0.002)
+        except TimeoutError:
+            seen.append("wait_for")
+        try:
+            async with asyncio.timeout(0.002):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            seen.append("timeout")
+        tasks = [asyncio.create_task(doubled(n)) for n in range(6)]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        seen.append(sorted([await task for task in done | pending]))
+        for future in asyncio.as_completed([doubled(n) for n in range(4)]):
+            seen.append(await future)  # noqa: PERF401 - the plain loop is what people write
+        seen.append(await asyncio.shield(doubled(9)))
+        return seen
+
+
+@workflow.defn
+class Groups:
+    @workflow.run
+    async def run(self) -> list[Any]:
+        seen: list[Any] = []
+        queue: asyncio.Queue[int] = asyncio.Queue(2)
+        lock, gate = asyncio.Lock(), asyncio.Semaphore(2)
+
+        async def works(number: int) -> None:
+            async with gate:
+                value = await doubled(number)
+                async with lock:
+                    await asyncio.sleep(0.001)
+                    await queue.put(value)
+
+        async def numbers() -> AsyncIterator[int]:
+            for _ in range(6):
+                yield await queue.get()
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(6):
+                group.create_task(works(number))
+            async for value in numbers():
+                seen.append(value)  # noqa: PERF401
+        return seen
+
+
+@workflow.defn
+class Listens:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self.changed = asyncio.Condition()
+
+    @workflow.signal
+    async def say(self, word: str) -> None:
+        async with self.changed:
+            self.heard.append(word)
+            self.changed.notify_all()
+
+    @workflow.run
+    async def run(self) -> list[Any]:
+        async with self.changed:
+            await self.changed.wait_for(lambda: len(self.heard) >= 2)
+        await workflow.wait_condition(lambda: "stop" in self.heard, timeout=5)
+        return [*self.heard, workflow.random().randrange(1000), str(workflow.uuid4())]
+
+
+ALL = [Gathers, Waits, Groups, Listens]
