@@ -26,6 +26,10 @@ class Clock(Protocol):
         """The current instant (aware, UTC); never goes back while the process lives."""
         ...
 
+    def monotonic(self) -> float:
+        """Seconds since some instant; for measuring waits."""
+        ...
+
     def call_later(self, delay: float, callback: Callable[[], object]) -> TimerHandle:
         """Run the callback on the event loop after ``delay`` seconds."""
         ...
@@ -52,6 +56,10 @@ class SystemClock:
         """See `Clock.now`."""
         micros = (self._wall_ns + time.monotonic_ns() - self._started_ns) // 1000
         return _EPOCH + timedelta(microseconds=micros)
+
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return time.monotonic()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> TimerHandle:
         """See `Clock.call_later`."""

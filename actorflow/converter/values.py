@@ -36,8 +36,8 @@ class DataConverter:
         Raises:
             PayloadError: a value has no encoding (it says which and why), or is over the size limit.
         """
-        if not values:
-            return ()
+        if len(values) == 1:
+            return (self.encode_one(values[0]),)
         return tuple([self.encode_one(value) for value in values])
 
     def encode_one(self, value: Any) -> Payload:
@@ -65,6 +65,8 @@ class DataConverter:
         Raises:
             PayloadError: a payload does not fit its type, or has an encoding that is not known here.
         """
+        if len(payloads) == 1:
+            return [self.decode_one(payloads[0], types[0] if types else Any)]
         if not types:
             return [self.decode_one(payload) for payload in payloads]
         known = len(types)

@@ -108,14 +108,14 @@ def _admitted(state: ExecutionState, messages: Sequence[Message]) -> list[Any]:
 def _unique_key(message: Message) -> tuple[str, str] | None:
     """What a message may do only once, if there is such a thing."""
     match message:
+        case ev.ActivityResolved(activity_id=activity_id):
+            return "activity", activity_id
         case ev.TimerFired(timer_id=timer_id):
             return "timer", timer_id
-        case ev.SignalReceived(request_id=request_id):
-            return ("request", request_id) if request_id else None
-        case ev.Started() | ev.CancelRequested() | ev.Terminated():
-            return None
+        case ev.SignalReceived(request_id=request_id) if request_id:
+            return "request", request_id
         case _:
-            return "activity", message.activity_id
+            return None
 
 
 def _with_slot(command: Command, reserve: ReserveSlot) -> Command:
@@ -128,5 +128,7 @@ def _left_over(
     state: ExecutionState, taken: Sequence[Message], messages: Sequence[Message]
 ) -> Sequence[ev.SignalUnhandled]:
     """Signals that were accepted and find the execution closing; not those that were handled under the same request."""
+    if not messages:
+        return ()
     admitted = _admitted(state, [*taken, *messages])[len(_admitted(state, taken)) :]
     return [ev.SignalUnhandled(m.name, m.input) for m in admitted if isinstance(m, ev.SignalReceived)]

@@ -70,7 +70,6 @@ class ActivityActor:
         "_phase",
         "_place",
         "_site",
-        "has_row",
     )
 
     def __init__(
@@ -91,7 +90,6 @@ class ActivityActor:
         self._alarms: list[TimerHandle] = []
         self._flush: TimerHandle | None = None
         self._has_deadline = False
-        self.has_row = row is not None
         site.activities.setdefault(identity.key, {})[pending.scheduled.activity_id] = self
 
     # Ways in
@@ -326,7 +324,7 @@ class ActivityActor:
             heartbeat=_encode(self._heartbeat).decode() if self._heartbeat else None,
             cancel_requested=self._cancel_requested,
         )
-        self.has_row = True
+        self._site.activity_rows.setdefault(self._identity.key, set()).add(row.activity_id)
         # A conflict only means that the run has closed meanwhile, and then the activity is over as well.
         self._site.journal.submit(Change(key=self._identity.key, activities=(row,)), then or _ignore)
         self._site.journal.flush_soon()

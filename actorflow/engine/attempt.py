@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import msgspec
 
 from actorflow import activity as public
-from actorflow.clock import TimerHandle
 from actorflow.converter import Failure, Payload
 from actorflow.core.definitions import ActivityDefinition
 from actorflow.core.state import PendingActivity
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
 from actorflow.exceptions import ApplicationError, CancelledError, PayloadError, TimeoutType
+from actorflow.pool.deadlines import Deadline
 from actorflow.pool.executors import RunningAttempt
 from actorflow.pool.slots import Slots
 from actorflow.store.protocol import Identity
@@ -107,7 +107,7 @@ class Attempt:
         self.started_at = started_at
         self._details = details
         self._owner = owner
-        self._alarms: list[TimerHandle] = []
+        self._alarms: list[Deadline] = []
         self._beat_at: datetime | None = None
         self._running: RunningAttempt | None = None
         self._is_reported = False
@@ -206,7 +206,7 @@ class Attempt:
     # Timeouts and heartbeats
 
     def _alarm(self, delay: float, ring: Callable[[], None]) -> None:
-        self._alarms.append(self._site.clock.call_later(max(delay, 0.0), ring))
+        self._alarms.append(self._site.deadlines.add(max(delay, 0.0), ring))
 
     def _run_out_of_time(self) -> None:
         self._time_out(TimeoutType.START_TO_CLOSE)

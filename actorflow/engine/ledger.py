@@ -79,7 +79,7 @@ class Ledger:
         """Append a turn; a turn that was failing before is over with it."""
         head = self._known_head()
         row = encode_turn(turn, previous=head.checksum)
-        finished = [event.activity_id for event in turn.events if isinstance(event, ev.ActivityResolved)]
+        ended = [event.activity_id for event in turn.events if isinstance(event, ev.ActivityResolved)]
         after = _head_after(state, row.checksum)
         change = Change(
             key=self._identity.key,
@@ -88,7 +88,7 @@ class Ledger:
             begin=self._begin,
             turns=(row,),
             consumed=tuple(consumed),
-            finished=tuple(finished),
+            finished=self._site.take_activity_rows(self._identity.key, ended if state.close is None else None),
         )
         self._submit(change, after, waiting, then)
 
@@ -103,14 +103,14 @@ class Ledger:
         """Write a message to the inbox; returns its row."""
         row = self._row(delivery)
         message = delivery.message
-        finished = (message.activity_id,) if isinstance(message, ev.ActivityResolved) else ()
+        ended = (message.activity_id,) if isinstance(message, ev.ActivityResolved) else ()
         change = Change(
             key=self._identity.key,
             expected=None if self._begin is None else 0,
             head=None if self._begin is None else self._head,
             begin=self._begin,
             arrived=(row,),
-            finished=finished,
+            finished=self._site.take_activity_rows(self._identity.key, ended),
         )
         self._submit(change, self._head, [delivery], then)
         return row

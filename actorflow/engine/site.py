@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 from actorflow.actors.dispatcher import Dispatcher
@@ -13,6 +13,7 @@ from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
 from actorflow.engine.registry import Registry
 from actorflow.engine.wakes import Wakes
+from actorflow.pool.deadlines import Deadlines
 from actorflow.service import Closed, Parked
 from actorflow.store.protocol import Identity, Store
 
@@ -39,6 +40,7 @@ class Site:
     """Collaborators of every actor.
 
     Attributes:
+        activity_rows: by run, the ids of activities that have a row in the store; it goes with their outcome.
         deliver: bring a message of our own (an outcome, a timer) to a run, loading it if need be.
         wake: a run's earliest timer is due.
         load: read a run from the store and wake it.
@@ -56,8 +58,10 @@ class Site:
         self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem))
         self.dispatcher = Dispatcher(loop, self.journal.flush, slice_seconds=slice_seconds)
         self.wakes = Wakes(clock, lambda key: self.wake(key))
+        self.deadlines = Deadlines(clock)
         self.health = Health(loop)
         self.activities: dict[int, dict[str, OpenActivity]] = {}
+        self.activity_rows: dict[int, set[str]] = {}
         self.waiters: dict[int, list[asyncio.Future[Closed | Parked]]] = {}
         self.deliver: Callable[[Identity, Message], None]
         self.wake: Callable[[int], None]
@@ -67,6 +71,19 @@ class Site:
         self.fail: Callable[[BaseException], None]
         self.is_ending: Callable[[], bool]
         self.spawn: Callable[[Coroutine[Any, Any, None]], None]
+
+    def take_activity_rows(self, key: int, ended: Iterable[str] | None) -> tuple[str, ...]:
+        """Which activity rows of a run go now: those of the activities that have ended, or (None) all of them."""
+        known = self.activity_rows.get(key)
+        if known is None:
+            return ()
+        going = known if ended is None else known.intersection(ended)
+        rest = known - going
+        if rest:
+            self.activity_rows[key] = rest
+        else:
+            del self.activity_rows[key]
+        return tuple(sorted(going))
 
     def answer_waiters(self, key: int, answer: Closed | Parked) -> None:
         """Answer everybody who waits for the end of a run."""

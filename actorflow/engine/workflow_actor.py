@@ -202,6 +202,9 @@ class WorkflowActor:
             self._park_unreadable(problem)
             return
         if not self.is_closed:
+            if run.activities:
+                rows = {row.activity_id for row in run.activities}
+                self._site.activity_rows.setdefault(self.identity.key, set()).update(rows)
             state, waiting = self._execution.state, self._mailbox.messages()
             recover_activities(self._site, self.identity, state, run.activities, waiting)
             self._post_due_timers()
