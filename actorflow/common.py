@@ -35,12 +35,12 @@ class RetryPolicy:
     def validate(self) -> None:
         """Raise ValueError if the policy contradicts itself, TypeError if a value is of the wrong kind."""
         self._check_types()
+        if not 1 <= self.backoff_coefficient < math.inf:  # NaN is refused too
+            raise ValueError(f"backoff_coefficient must be finite and at least 1, not {self.backoff_coefficient}")
         if self.maximum_attempts == 1:
             return  # nothing is retried, so the intervals don't matter
         if self.initial_interval.total_seconds() <= 0:
             raise ValueError(f"initial_interval must be positive, not {self.initial_interval}")
-        if not 1 <= self.backoff_coefficient < math.inf:  # NaN is refused too
-            raise ValueError(f"backoff_coefficient must be finite and at least 1, not {self.backoff_coefficient}")
         if self.maximum_interval is not None and self.maximum_interval < self.initial_interval:
             raise ValueError(
                 f"maximum_interval ({self.maximum_interval}) must not be shorter than "

@@ -50,7 +50,7 @@ class DataConverter:
             return Payload(data=data, metadata=_BINARY)
         try:
             text = _encode_json(value)
-        except (TypeError, ValueError, OverflowError, UnicodeEncodeError, RecursionError) as problem:
+        except Exception as problem:  # user types may raise anything on their way
             raise errors.PayloadError(_encode_advice(value, problem)) from problem
         if (b"null" in text or b'nan":' in text or b'inf":' in text) and _holds_nan(value):
             raise errors.PayloadError(
@@ -81,7 +81,9 @@ class DataConverter:
         try:
             value = _decoder(type_hint).decode(payload.json)
             return value if type_hint is Any or not has_plain_defaults(type_hint) else with_defaults(value)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as problem:
+        except errors.PayloadError:
+            raise
+        except Exception as problem:  # such as a __post_init__ that raises
             shown = bytes(payload.json)[:80].decode("utf-8", "replace")
             raise errors.PayloadError(f"can't read {shown!r} as {_name_of(type_hint)}: {problem}") from problem
 

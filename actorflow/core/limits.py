@@ -66,6 +66,15 @@ LOOP_STALL_SECONDS: Final = 2.0
 STORE_RETRY_DELAY: Final = timedelta(seconds=1)
 """Wait before a batch that met a full disk or a lock is written again."""
 
+QUERY_TIMEOUT: Final = timedelta(seconds=10)
+"""How long a question waits for a worker that can answer it, if the caller doesn't say."""
+
+CLOSE_TIMEOUT: Final = timedelta(seconds=5)
+"""How long closing waits for a journal that can't be written; what is not written was not acknowledged."""
+
+REQUEST_IDS_MAX: Final = 10_000
+"""Request ids an execution remembers, the latest ones: a repeated call is repeated soon."""
+
 HEARTBEAT_FLUSH_INTERVAL: Final = timedelta(seconds=1)
 """Heartbeat details become durable at most this often."""
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from actorflow.core import events as ev
+from actorflow.core import limits
 from actorflow.core.journal import Turn
 
 
@@ -61,7 +62,7 @@ class ExecutionState:
         self.closed_at: datetime | None = None
         self.activities: dict[str, PendingActivity] = {}
         self.timers: dict[str, PendingTimer] = {}
-        self._request_ids: set[str] | None = None
+        self._request_ids: dict[str, None] | None = None
 
     @staticmethod
     def folded(turns: Iterable[Turn]) -> ExecutionState:
@@ -132,8 +133,11 @@ def _cancel_requested(state: ExecutionState, _event: Any, _at: datetime, _number
 def _signal_received(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
     if event.request_id:
         if state._request_ids is None:  # pyright: ignore[reportPrivateUsage]
-            state._request_ids = set()  # pyright: ignore[reportPrivateUsage]
-        state._request_ids.add(event.request_id)  # pyright: ignore[reportPrivateUsage]
+            state._request_ids = {}  # pyright: ignore[reportPrivateUsage]
+        known = state._request_ids  # pyright: ignore[reportPrivateUsage]
+        known[event.request_id] = None
+        if len(known) > limits.REQUEST_IDS_MAX:
+            del known[next(iter(known))]
 
 
 def _timer_started(state: ExecutionState, event: Any, at: datetime, number: int) -> None:

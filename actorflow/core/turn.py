@@ -72,9 +72,10 @@ def fail(
 
 
 def terminate(state: ExecutionState, event: ev.Terminated, *, now: datetime, unhandled: Sequence[Message] = ()) -> Turn:
-    """End an execution without asking its program."""
+    """End an execution without asking its program; one that had not begun has begun with the same turn."""
     at = now if state.last_at is None else max(now, state.last_at)
-    return _applied(state, at, (*_left_over(state, (), unhandled), event))
+    begun = [message for message in unhandled if isinstance(message, ev.Started)] if state.started is None else []
+    return _applied(state, at, (*begun, *_left_over(state, (), unhandled), event))
 
 
 def failed_turn(state: ExecutionState, event: ev.TurnFailed, *, now: datetime) -> Turn:

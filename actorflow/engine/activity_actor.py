@@ -149,14 +149,18 @@ class ActivityActor:
 
     def _run_if_open(self, slots: Slots[WorkerHost], started_at: datetime, _outcome: Outcome) -> None:
         if self._phase is not Phase.STARTING:  # the run closed, or ran out of time, while the row was written
-            self._site.registry.queue(slots.worker.namespace, slots.worker.task_queue).release(slots)
+            self._site.registry.release(slots)
         elif self._cancel_requested:
-            self._site.registry.queue(slots.worker.namespace, slots.worker.task_queue).release(slots)
+            self._site.registry.release(slots)
             self._end_cancelled()
         else:
             self._run(slots, started_at)
 
     def _run(self, slots: Slots[WorkerHost], started_at: datetime) -> None:
+        if slots.worker.is_shutting_down:  # it has left meanwhile: no code has run, so the number stays
+            self._site.registry.release(slots)
+            self._wait_for_slot()
+            return
         self._phase = Phase.RUNNING
         self._next_at = None
         if not self._ends_before_deadline(started_at):

@@ -15,7 +15,7 @@ from actorflow.core.definitions import ActivityDefinition
 from actorflow.core.state import PendingActivity
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
-from actorflow.exceptions import ApplicationError, CancelledError, PayloadError, TimeoutType
+from actorflow.exceptions import ApplicationError, CancelledError, TimeoutType
 from actorflow.pool.deadlines import Deadline
 from actorflow.pool.executors import RunningAttempt
 from actorflow.pool.slots import Slots
@@ -135,7 +135,7 @@ class Attempt:
             return
         try:
             arguments = self._host.converter.decode(scheduled.input, definition.signature.types)
-        except PayloadError as problem:
+        except Exception as problem:  # PayloadError, or whatever a foreign converter raises
             self._body_ended(None, problem)
             return
         if scheduled.start_to_close is not None:
@@ -181,15 +181,14 @@ class Attempt:
             self._report(None)  # the whole program is going: the attempt counts as lost
         elif not self._is_reported:
             self._report(self._outcome_of(result, problem))
-        queue = self._site.registry.queue(self._host.namespace, self._host.task_queue)
-        queue.release(self._slots)
+        self._site.registry.release(self._slots)
         self._host.on_attempt_ended()
 
     def _outcome_of(self, result: Any, problem: BaseException | None) -> AttemptOutcome:
         if problem is None:
             try:
                 return Succeeded(None if result is None else self._host.converter.encode_one(result))
-            except PayloadError as bad_result:
+            except Exception as bad_result:
                 problem = bad_result
         was_asked = self._is_cancelled or self._host.is_shutting_down
         if was_asked and isinstance(problem, asyncio.CancelledError | CancelledError):

@@ -36,7 +36,7 @@ def perform(
             if activity is not None:
                 activity.request_cancel()
         elif type(event) in ev.CLOSING:
-            _close(site, identity, event, slots)
+            _close(site, identity, event)
 
 
 def _start_activity(
@@ -51,7 +51,7 @@ def _start_activity(
     ActivityActor(site, identity, pending).start(slot)
 
 
-def _close(site: Site, identity: Identity, event: ev.AnyEvent, slots: Mapping[str, Slots[WorkerHost]]) -> None:
+def _close(site: Site, identity: Identity, event: ev.AnyEvent) -> None:
     for activity in list(site.activities.get(identity.key, {}).values()):
         activity.abandon()
     site.answer_waiters(identity.key, Closed(identity.run_id, event))
@@ -87,4 +87,4 @@ def recover_activities(
 def release(site: Site, slots: Mapping[str, Slots[WorkerHost]]) -> None:
     """Give back slots whose activities won't start."""
     for slot in slots.values():
-        site.registry.queue(slot.worker.namespace, slot.worker.task_queue).release(slot)
+        site.registry.release(slot)

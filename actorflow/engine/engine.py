@@ -18,17 +18,16 @@ from actorflow.engine.registry import WorkerHost
 from actorflow.engine.requests import Requests
 from actorflow.engine.site import Site
 from actorflow.engine.workflow_actor import WorkflowActor
-from actorflow.exceptions import StorageError, StorageFailedError
+from actorflow.exceptions import EngineStoppedError, StorageError, StorageFailedError
 from actorflow.store.protocol import Store
 
 _log = logging.getLogger("actorflow.engine")
 
-_CLOSE_TIMEOUT = 5.0
 _TORN_DOWN_AT_ONCE = 100
 
 
 class Engine:
-    """Hosts actors on a store. Use `opened` before anything else, `service` for requests, `close` at the end.
+    """Hosts actors on a store: `opened` before anything else, `service` for requests, `stop` and `ended` at the end.
 
     Args:
         store: where journals are kept; the engine opens and closes it.
@@ -42,8 +41,9 @@ class Engine:
         self.clock = clock
         self.store = store
         self._failure: BaseException | None = None
+        self._is_stopping = False
         self._is_closing = False
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[None]] = set()
         self.site = Site(self._loop, store, clock, slice_seconds=limits.DISPATCH_SLICE_SECONDS)
         self.site.fail = self._fail
         self.site.spawn = self._spawn
@@ -62,7 +62,7 @@ class Engine:
     @property
     def is_stopped(self) -> bool:
         """True once it serves no more."""
-        return self._is_closing or self._main.done()
+        return self._is_stopping or self._is_closing or self._failure is not None or self._main.done()
 
     async def opened(self) -> None:
         """Wait until the journal is open.
@@ -72,9 +72,13 @@ class Engine:
         """
         await asyncio.shield(self._opened)
 
-    async def close(self) -> None:
-        """Write what was decided, give the journal back and end every thread."""
+    def stop(self) -> None:
+        """Begin to close: write what was decided, give the journal back and end every thread; see `ended`."""
+        self._is_stopping = True
         self._close_asked.set()
+
+    async def ended(self) -> None:
+        """Wait until everything is closed."""
         await asyncio.wait([self._main])
         if not self._main.cancelled() and self._main.exception() is not None:
             _log.error("the engine ended with an error", exc_info=self._main.exception())
@@ -108,15 +112,16 @@ class Engine:
     async def _finish_writing(self) -> None:
         if self._failure is not None:
             return
-        with anyio.move_on_after(_CLOSE_TIMEOUT):
-            await self.site.journal.settled()
+        with anyio.move_on_after(limits.CLOSE_TIMEOUT.total_seconds()):
+            await self._settle()
 
     async def _shut_down(self) -> None:
         self._is_closing = True
-        self.site.journal.close()
+        self.site.journal.close(self._failure)
         self.site.wakes.close()
-        for job in list(self._jobs):
-            job.cancel()
+        self._recovery.close()
+        for task in list(self._background):
+            task.cancel()
         await self._leave_memory(self.population.actors)
         for of_run in list(self.site.activities.values()):
             for activity in list(of_run.values()):
@@ -131,6 +136,7 @@ class Engine:
             return
         self._failure = problem
         _log.critical("the engine of %s stops: %s", self.name, problem)
+        self.site.journal.close(problem)
         self.service.stop(problem)
         self._close_asked.set()
 
@@ -138,9 +144,9 @@ class Engine:
         if self._is_closing:
             work.close()
             return
-        job = self._loop.create_task(self._guarded(work))
-        self._jobs.add(job)
-        job.add_done_callback(self._jobs.discard)
+        task = self._loop.create_task(self._guarded(work))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
@@ -172,6 +178,7 @@ class Engine:
         """A worker leaves. Running activities get its graceful timeout, then cancellation; completions are recorded."""
         host.is_shutting_down = True
         self.site.registry.remove(host)
+        await self._settle()  # a turn under way may still start activities on a slot it has reserved here
         with anyio.move_on_after(host.graceful_shutdown_timeout.total_seconds()):
             await host.until_idle()
         for attempt in list(host.attempts):
@@ -192,10 +199,15 @@ class Engine:
         for actor in self.population.actors:
             if actor.runs_on(host):
                 self.site.dispatcher.wake(actor)
-        if not self.is_stopped:
-            await self.site.journal.settled()
+        await self._settle()
         leaving = [actor for actor in self.population.actors if actor.runs_on(host)]
         await self._leave_memory(leaving, only_idle=True)
+
+    async def _settle(self) -> None:
+        try:
+            await self.site.journal.settled()
+        except EngineStoppedError as problem:
+            _log.info("leaving without waiting for the journal: %s", problem)
 
     async def _leave_memory(self, actors: Sequence[WorkflowActor], *, only_idle: bool = False) -> None:
         """Take programs apart, a few at a time: their ``finally`` blocks run now, and others want their turn."""

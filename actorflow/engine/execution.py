@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from actorflow.core import events as ev
-from actorflow.core.journal import Turn
+from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
 from actorflow.core.program import Program
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.core.state import ExecutionState, turn_width
@@ -52,6 +52,11 @@ class Execution:
         return self._program
 
     @property
+    def is_live(self) -> bool:
+        """True if there is a program."""
+        return self._program is not None
+
+    @property
     def is_tainted(self) -> bool:
         """True if the live program can't be trusted any more."""
         return self._program is not None and self._program.is_tainted
@@ -84,13 +89,23 @@ class Execution:
         )
         try:
             for turn in self._turns:
-                if type(turn.events[0]) is not ev.TurnFailed:
+                if type(turn.events[0]) is not ev.TurnFailed and type(turn.events[-1]) is not ev.Terminated:
                     first_number = turn.number - turn_width(turn.events) + 1
                     program.replay(turn.at, turn.events, first_number=first_number)
         except BaseException:
             dismantle(program, self._identity)
             raise
         return program
+
+
+def turns_of(identity: Identity, rows: Sequence[TurnRow]) -> Sequence[Turn]:
+    """The journal of a run from its rows.
+
+    Raises:
+        CorruptJournalError, msgspec.DecodeError: see `decode_turns`.
+    """
+    seed = identity_checksum(identity.namespace, identity.workflow_id, identity.run_id, identity.workflow_type)
+    return decode_turns(rows, seed=seed, run_id=identity.run_id)
 
 
 def extra_failure_types(host: WorkerHost, identity: Identity) -> tuple[type[BaseException], ...]:

@@ -37,10 +37,13 @@ class _Entry:
         self.on_stall = on_stall
 
 
+_Settled = tuple[Callable[[], None], OnStall | None]
+
+
 class _Batch:
     __slots__ = ("entries", "settled")
 
-    def __init__(self, entries: list[_Entry], settled: list[Callable[[], None]]) -> None:
+    def __init__(self, entries: list[_Entry], settled: list[_Settled]) -> None:
         self.entries = entries
         self.settled = settled
 
@@ -59,7 +62,8 @@ class GroupCommit:
         self._clock = clock
         self._on_fatal = on_fatal
         self._queue: list[_Entry] = []
-        self._settled: list[Callable[[], None]] = []
+        self._settled: list[_Settled] = []
+        self._waits: set[asyncio.Future[None]] = set()
         self._writing: _Batch | None = None
         self._is_closed = False
         self._is_flush_due = False
@@ -83,21 +87,39 @@ class GroupCommit:
         if self.stalled is not None and on_stall is not None:
             on_stall(self.stalled)
 
-    def when_settled(self, callback: Callable[[], None]) -> None:
-        """Call back once everything submitted so far is durable and told; at once if it is."""
+    def when_settled(self, callback: Callable[[], None], on_stall: OnStall | None = None) -> None:
+        """Call back once everything submitted so far is durable and told; at once if it is.
+
+        Args:
+            callback: is never called if the journal fails.
+            on_stall: as for `submit`.
+        """
         if self.is_settled:
             callback()
-        elif not self._queue and self._writing is not None:
-            self._writing.settled.append(callback)
+            return
+        if not self._queue and self._writing is not None:
+            self._writing.settled.append((callback, on_stall))
         else:
-            self._settled.append(callback)
+            self._settled.append((callback, on_stall))
             self.flush()
+        if self.stalled is not None and on_stall is not None:
+            on_stall(self.stalled)
 
     async def settled(self) -> None:
-        """Wait until everything submitted so far is durable and told."""
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.when_settled(lambda: None if woken.done() else woken.set_result(None))
-        await woken
+        """Wait until everything submitted so far is durable and told.
+
+        Raises:
+            EngineStoppedError: it never will be.
+        """
+        if self._is_closed:
+            raise stopped(None)
+        wait: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waits.add(wait)
+        self.when_settled(lambda: None if wait.done() else wait.set_result(None))
+        try:
+            await wait
+        finally:
+            self._waits.discard(wait)
 
     def flush_soon(self) -> None:
         """Write what is queued once this round of the event loop is over, together with what else it brings."""
@@ -117,9 +139,12 @@ class GroupCommit:
         self._queue, self._settled = [], []
         self._write(self._writing)
 
-    def close(self) -> None:
-        """Write nothing more."""
+    def close(self, problem: BaseException | None = None) -> None:
+        """Write and tell nothing more, because of that problem or for good."""
         self._is_closed = True
+        for wait in self._waits:
+            if not wait.done():
+                wait.set_exception(stopped(problem))
 
     def _write(self, batch: _Batch) -> None:
         if self._is_closed:
@@ -147,12 +172,16 @@ class GroupCommit:
         if self.stalled is None:
             _log.error("the journal can't be written, trying again each second: %s", problem)
             self.stalled = problem
-            for entry in (*batch.entries, *self._queue):
-                if entry.on_stall is not None:
-                    entry.on_stall(problem)
+            told = [entry.on_stall for entry in (*batch.entries, *self._queue)]
+            told.extend(on_stall for _, on_stall in (*batch.settled, *self._settled))
+            for on_stall in told:
+                if on_stall is not None:
+                    on_stall(problem)
         self._clock.call_later(limits.STORE_RETRY_DELAY.total_seconds(), partial(self._write, batch))
 
     def _tell(self, batch: _Batch, outcomes: Sequence[Outcome]) -> None:
+        if self._is_closed:
+            return  # what is durable will be performed by whoever opens the journal next
         if self.stalled is not None:
             _log.warning("the journal can be written again")
             self.stalled = None
@@ -164,7 +193,7 @@ class GroupCommit:
                 _log.critical("performing a committed change failed", exc_info=True)
                 self._on_fatal(StorageFailedError(f"performing a committed change failed: {problem!r}; restart"))
                 return
-        for callback in batch.settled:
+        for callback, _ in batch.settled:
             callback()
 
 

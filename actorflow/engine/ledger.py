@@ -17,6 +17,7 @@ from actorflow.core.state import ExecutionState
 from actorflow.engine.failing import FailingTurn, encode_failing
 from actorflow.engine.mailbox import Delivery
 from actorflow.engine.site import Site
+from actorflow.exceptions import StorageError
 from actorflow.store.protocol import Begin, Change, Committed, Head, Identity, InboxRow, Outcome
 
 Then = Callable[[Outcome], None]
@@ -152,7 +153,8 @@ class Ledger:
 
     def _row(self, delivery: Delivery) -> InboxRow:
         seq = self._site.store.new_inbox_seq()
-        return InboxRow(seq, encode_message(delivery.message), self._site.clock.now())
+        request_id = delivery.message.request_id if isinstance(delivery.message, ev.SignalReceived) else ""
+        return InboxRow(seq, encode_message(delivery.message), self._site.clock.now(), request_id)
 
     def _known_head(self) -> Head:
         assert self._head is not None  # turns are decided on a state, and a state is read with its head
@@ -169,9 +171,13 @@ class Ledger:
                 self._begin = None
             then(outcome)
 
-        def stalled(problem: Exception) -> None:
+        def stalled(problem: StorageError) -> None:
+            unknown = type(problem)(
+                f"{problem} (this call is kept and will be written as soon as possible, so its outcome is unknown until "
+                "then: repeat it only with the same request_id)"
+            )
             for delivery in waiting:
-                delivery.refuse(problem)
+                delivery.refuse(unknown)
 
         is_awaited = any(delivery.reply is not None for delivery in waiting)
         self._site.journal.submit(change, told, stalled if is_awaited else None)

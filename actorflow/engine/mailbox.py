@@ -42,6 +42,11 @@ class Query:
         self.input = input
         self.reply = reply
 
+    def refuse(self, problem: BaseException) -> None:
+        """It can't be answered now."""
+        if not self.reply.done():
+            self.reply.set_exception(problem)
+
     def answer(self, answer: object) -> None:
         """Tell who asked, if somebody still waits."""
         if not self.reply.done():
@@ -96,9 +101,8 @@ class Mailbox:
             self._inbox.insert(place, delivery)
 
     def put_query(self, query: Query) -> None:
-        """A question."""
-        if self._queries is None:
-            self._queries = []
+        """A question; those nobody waits for any more make room."""
+        self._queries = [known for known in self._queries or () if not known.reply.done()]
         self._queries.append(query)
 
     def take(self, limit: int) -> list[Delivery]:

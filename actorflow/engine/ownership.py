@@ -40,17 +40,10 @@ async def acquire(keys: Callable[[], Sequence[Hashable]], name: str, create: Cal
         StorageError: it can't be opened.
     """
     loop = asyncio.get_running_loop()
-    with _lock:
-        shared = _find(keys())
-        if shared is not None and shared.loop is not loop:
-            raise StorageOwnedError(
-                f"{name} is open in this process on another event loop (thread {shared.thread!r}); "
-                "use one loop for all clients and workers of a file, or close the other one first"
-            )
-        if shared is None:
-            shared = _Shared(create(), loop, threading.current_thread().name)
-            _keep(keys(), shared)
-        shared.users += 1
+    while (shared := _use(keys(), name, create, loop)).engine.is_stopped:
+        await shared.engine.ended()  # its last user is just leaving
+        with _lock:
+            _forget(shared)
     try:
         await shared.engine.opened()
     except BaseException:
@@ -62,6 +55,22 @@ async def acquire(keys: Callable[[], Sequence[Hashable]], name: str, create: Cal
     return shared.engine
 
 
+def _use(keys: Sequence[Hashable], name: str, create: Callable[[], Engine], loop: asyncio.AbstractEventLoop) -> _Shared:
+    with _lock:
+        shared = _find(keys)
+        if shared is not None and shared.loop is not loop:
+            raise StorageOwnedError(
+                f"{name} is open in this process on another event loop (thread {shared.thread!r}); "
+                "use one loop for all clients and workers of a file, or close the other one first"
+            )
+        if shared is None:
+            shared = _Shared(create(), loop, threading.current_thread().name)
+            _keep(keys, shared)
+        if not shared.engine.is_stopped:
+            shared.users += 1
+        return shared
+
+
 async def release(engine: Engine) -> None:
     """One user less; the last one closes the engine."""
     with _lock:
@@ -70,8 +79,11 @@ async def release(engine: Engine) -> None:
             shared.users -= 1
             if shared.users > 0:
                 return
+    engine.stop()
+    await engine.ended()
+    with _lock:
+        if shared is not None:
             _forget(shared)
-    await engine.close()
 
 
 def _find(keys: Sequence[Hashable]) -> _Shared | None:
@@ -79,7 +91,7 @@ def _find(keys: Sequence[Hashable]) -> _Shared | None:
         shared = _shared_by_key.get(key)
         if shared is None:
             continue
-        if not (shared.loop.is_closed() or shared.engine.is_stopped):
+        if not shared.loop.is_closed():
             return shared
         _forget(shared)
     return None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from actorflow.core import limits
 from actorflow.core.messages import Message
@@ -12,9 +13,10 @@ from actorflow.engine.mailbox import Delivery
 from actorflow.engine.site import Addressable, Site
 from actorflow.engine.workflow_actor import WorkflowActor
 from actorflow.exceptions import StorageBusyError, StorageError
-from actorflow.store.protocol import Head, Identity, LoadedRun
+from actorflow.store.protocol import Head, Identity
 
 _log = logging.getLogger("actorflow.engine")
+T = TypeVar("T")
 
 
 class Population:
@@ -30,6 +32,7 @@ class Population:
         self._key_by_id: dict[tuple[str, str], int] = {}
         self._wanted: list[int] = []
         self._loading: set[int] = set()
+        self._reads: dict[int, list[asyncio.Future[None]]] = {}
         self._wake: asyncio.Future[None] | None = None
         site.deliver = self.deliver
         site.load = self.load
@@ -105,6 +108,15 @@ class Population:
                 self._site.fail(problem)
                 return
 
+    async def loaded(self, key: int) -> WorkflowActor:
+        """The actor of a run, once its journal was read. Cancelling the caller does not cancel the reading."""
+        while (actor := self._by_key.get(key)) is None or not (actor.is_loaded or actor.is_unreadable):
+            self.load(key)
+            read: asyncio.Future[None] = self._site.loop.create_future()
+            self._reads.setdefault(key, []).append(read)
+            await read
+        return actor
+
     async def bring_in(self, keys: Sequence[int]) -> None:
         """Load those of these runs that are not in memory, and wait for them."""
         absent = [key for key in keys if self._is_absent(key)]
@@ -126,22 +138,18 @@ class Population:
 
     async def _read(self, keys: Sequence[int]) -> None:
         try:
-            runs = await self._load_patiently(keys) if keys else ()
+            runs = await patiently(lambda: self._site.store.load(keys)) if keys else ()
         finally:
             self._loading.difference_update(keys)
             for key in keys:
                 if (actor := self._by_key.get(key)) is not None:
                     actor.is_loading = False
+            for key in keys:
+                for read in self._reads.pop(key, ()):
+                    if not read.done():
+                        read.set_result(None)
         for run in runs:
             self.actor_of(run.record.identity, run.record.head).on_loaded(run)
-
-    async def _load_patiently(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
-        while True:
-            try:
-                return await self._site.store.load(keys)
-            except StorageBusyError as problem:
-                _log.warning("reading the journal again: %s", problem)
-                await asyncio.sleep(limits.STORE_RETRY_DELAY.total_seconds())
 
     def _admit(self, actor: Addressable) -> None:
         assert isinstance(actor, WorkflowActor)
@@ -152,7 +160,18 @@ class Population:
 
     def _forget(self, actor: Addressable) -> None:
         identity = actor.identity
-        if self._by_key.get(identity.key) is actor:
-            del self._by_key[identity.key]
+        if self._by_key.get(identity.key) is not actor:
+            return
+        del self._by_key[identity.key]
         if self._key_by_id.get((identity.namespace, identity.workflow_id)) == identity.key:
             del self._key_by_id[identity.namespace, identity.workflow_id]
+
+
+async def patiently(read: Callable[[], Awaitable[T]]) -> T:
+    """Read from the store, again and again while somebody holds a lock on it."""
+    while True:
+        try:
+            return await read()
+        except StorageBusyError as problem:
+            _log.warning("reading the journal again: %s", problem)
+            await asyncio.sleep(limits.STORE_RETRY_DELAY.total_seconds())

@@ -11,8 +11,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+from actorflow.clock import TimerHandle
 from actorflow.core import limits
-from actorflow.engine.population import Population
+from actorflow.engine.population import Population, patiently
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
 from actorflow.store.protocol import Share
@@ -34,6 +35,7 @@ class Recovery:
         self._site = site
         self._population = population
         self._has_resumed_activities = False
+        self._alarms: dict[Share, TimerHandle] = {}
 
     def rouse(self, host: WorkerHost) -> None:
         """A worker has come: let the actors in memory that it can serve try at once."""
@@ -52,27 +54,58 @@ class Recovery:
             share, types = Share(host.namespace, host.task_queue), list(host.workflows)
             store = self._site.store
             await self._wake_pages(lambda after: store.arrivals(share, types, after, limits.RECOVERY_PAGE))
-            await self._wake_sleepers(share, types)
+            await self._wake_sleepers(share)
+
+    def close(self) -> None:
+        """Look for nothing more."""
+        for alarm in self._alarms.values():
+            alarm.cancel()
+        self._alarms.clear()
 
     async def _wake_pages(self, page: Page) -> int:
         after, count = 0, 0
-        while keys := await page(after):
+        while keys := await patiently(lambda: page(after)):  # noqa: B023
             await self._population.bring_in(keys)
             after, count = keys[-1], count + len(keys)
             await asyncio.sleep(0)  # whoever else is ready goes first
         return count
 
-    async def _wake_sleepers(self, share: Share, types: Sequence[str]) -> None:
+    async def _wake_sleepers(self, share: Share) -> None:
         """Wake runs whose timers fell due, and come back for the next one that an earlier process left."""
-        now = self._site.clock.now()
-        next_at: datetime | None
-        while True:
-            keys, next_at = await self._site.store.due(share, types, now, limits.RECOVERY_PAGE)
-            fresh = [key for key in keys if self._population.by_key(key) is None]
-            await self._population.bring_in(fresh)
-            if len(keys) < limits.RECOVERY_PAGE or not fresh:
-                break
-            await self._site.journal.settled()
-        if next_at is not None:
-            delay = (next_at - self._site.clock.now()).total_seconds()
-            self._site.clock.call_later(max(delay, 0.0), lambda: self._site.spawn(self._wake_sleepers(share, types)))
+        seen: set[int] = set()
+        while types := self._types_of(share):
+            stuck = len(seen)  # at most so many of those that were woken are still due, and come first
+            now = self._site.clock.now()
+            keys, next_at = await patiently(
+                lambda: self._site.store.due(share, types, now, limits.RECOVERY_PAGE + stuck)  # noqa: B023
+            )
+            fresh = [key for key in keys if key not in seen]
+            if not fresh:
+                self._come_back(share, next_at)
+                return
+            seen.intersection_update(keys)
+            seen.update(fresh)
+            for start in range(0, len(fresh), limits.RECOVERY_PAGE):
+                await self._population.bring_in(fresh[start : start + limits.RECOVERY_PAGE])
+                await asyncio.sleep(0)
+
+    def _types_of(self, share: Share) -> Sequence[str]:
+        hosts = self._site.registry.hosts
+        return sorted(
+            {
+                workflow_type
+                for host in hosts
+                if (host.namespace, host.task_queue) == (share.namespace, share.task_queue)
+                for workflow_type in host.workflows
+            }
+        )
+
+    def _come_back(self, share: Share, at: datetime | None) -> None:
+        alarm = self._alarms.pop(share, None)
+        if alarm is not None:
+            alarm.cancel()
+        if at is not None:
+            delay = (at - self._site.clock.now()).total_seconds()
+            self._alarms[share] = self._site.clock.call_later(
+                max(delay, 0.0), lambda: self._site.spawn(self._wake_sleepers(share))
+            )

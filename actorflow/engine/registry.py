@@ -119,6 +119,10 @@ class Registry:
             found = self._queues[namespace, task_queue] = TaskQueue()
         return found
 
+    def release(self, slots: Slots[WorkerHost]) -> None:
+        """Give a slot back to the line it came from."""
+        self.queue(slots.worker.namespace, slots.worker.task_queue).release(slots)
+
     def _index(self) -> None:
         self._by_type = {
             (host.namespace, host.task_queue, workflow_type): host

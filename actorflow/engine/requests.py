@@ -10,10 +10,12 @@ from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
-from actorflow.core.journal import Turn, decode_turns, identity_checksum
+from actorflow.core import limits
+from actorflow.core.journal import Turn
 from actorflow.core.policy.checks import check_id, check_name, check_text
 from actorflow.core.program.matcher import interpreter_version
 from actorflow.engine.describe import describe_run
+from actorflow.engine.execution import turns_of
 from actorflow.engine.failing import decode_failing
 from actorflow.engine.group_commit import stopped
 from actorflow.engine.mailbox import Delivery, Query
@@ -33,7 +35,7 @@ from actorflow.service import (
     already_closed,
     not_found,
 )
-from actorflow.store.protocol import Begin, Identity, RunRecord
+from actorflow.store.protocol import Begin, Conflict, Identity, RunRecord
 
 T = TypeVar("T")
 
@@ -42,7 +44,7 @@ _REUSE = {
     WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY: "failed_only",
     WorkflowIDReusePolicy.REJECT_DUPLICATE: "reject",
 }
-_QUERY_TIMEOUT = 10.0
+_TERMINATE = WorkflowIDConflictPolicy.TERMINATE_EXISTING
 
 
 class Requests:
@@ -74,11 +76,13 @@ class Requests:
 
     async def start(self, request: StartRequest) -> tuple[str, bool]:
         """See `Service.start`."""
-        self._check_running()
+        self._check_writable()
         check_id(request.workflow_id)
         check_name("workflow type", request.workflow_type)
         check_name("task queue", request.task_queue)
         check_text("request id", request.request_id)
+        if (request.conflict, request.reuse) == (_TERMINATE, WorkflowIDReusePolicy.REJECT_DUPLICATE):
+            raise ValueError("TERMINATE_EXISTING and REJECT_DUPLICATE contradict each other; choose one")
         outcome, identity = await self._begin(request)
         if outcome is None:
             return identity.run_id, True
@@ -88,11 +92,18 @@ class Requests:
             return run.identity.run_id, False
         if run.head.status == "running" and request.conflict == WorkflowIDConflictPolicy.USE_EXISTING:
             return run.identity.run_id, False
-        if run.head.status == "running" and request.conflict == WorkflowIDConflictPolicy.TERMINATE_EXISTING:
+        if run.head.status == "running" and request.conflict == _TERMINATE:
             return await self._replace(request, run)
         raise _already_started(run)
 
-    async def _begin(self, request: StartRequest, instead_of: WorkflowActor | None = None) -> Any:
+    async def _begin(self, request: StartRequest) -> Any:
+        actor, begin, started, reply = self._new_run(request)
+        actor.begin(begin, started, reply)
+        return await self._answered(reply), actor.identity
+
+    def _new_run(
+        self, request: StartRequest
+    ) -> tuple[WorkflowActor, Begin, ev.Started, asyncio.Future[Conflict | None]]:
         identity = Identity(
             key=self._store.new_run_key(),
             namespace=request.namespace,
@@ -106,22 +117,22 @@ class Requests:
         actor = WorkflowActor(self._site, identity)
         self._population.expect(actor)
         started = ev.Started(request.workflow_type, request.task_queue, request.input, interpreter_version())
-        reply = self._reply()
-        begin = Begin(identity, _REUSE[request.reuse])
-        if instead_of is None:
-            actor.begin(begin, started, reply)
-        else:
-            self._loop.call_soon(_end_and_begin, instead_of, actor, begin, started, reply)
-        return await self._answered(reply), identity
+        return actor, Begin(identity, _REUSE[request.reuse]), started, self._reply()
 
     async def _replace(self, request: StartRequest, run: RunRecord) -> tuple[str, bool]:
         """End the open run and begin the new one in one transaction."""
-        await self._loaded(run.identity.key)
-        existing = self._population.by_key(run.identity.key)
-        outcome, identity = await self._begin(request, existing)
+        existing = await self._population.loaded(run.identity.key)
+        actor, begin, started, reply = self._new_run(request)
+        # From here to the reply nothing waits: both submit their change now, so both are in the same transaction.
+        existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING")))
+        existing.step()
+        actor.begin(begin, started, reply)
+        actor.step()
+        outcome = await self._answered(reply)
         if outcome is not None:
+            assert outcome.run is not None
             raise _already_started(outcome.run)
-        return identity.run_id, True
+        return actor.identity.run_id, True
 
     async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
         """See `Service.signal`."""
@@ -131,12 +142,11 @@ class Requests:
 
     async def cancel(self, target: Target, reason: str) -> None:
         """See `Service.cancel`."""
-        self._check_running()
+        self._check_writable()
         check_text("reason", reason)
-        actor, record = await self._find(target)
+        actor, _ = await self._find(target)
         if actor is None:
             return
-        del record
         try:
             await self._posted(actor, ev.CancelRequested(reason))
         except RPCError as refusal:
@@ -145,7 +155,7 @@ class Requests:
 
     async def terminate(self, target: Target, reason: str, details: tuple[Payload, ...]) -> None:
         """See `Service.terminate`."""
-        self._check_running()
+        self._check_writable()
         check_text("reason", reason)
         actor, record = await self._find(target)
         if actor is None:
@@ -176,7 +186,7 @@ class Requests:
         reply = self._reply()
         actor.ask(Query(name, input, reply))
         try:
-            async with asyncio.timeout(_QUERY_TIMEOUT if timeout is None else timeout):
+            async with asyncio.timeout(limits.QUERY_TIMEOUT.total_seconds() if timeout is None else timeout):
                 return await self._answered(reply)
         except TimeoutError as late:
             raise RPCError(
@@ -275,16 +285,10 @@ class Requests:
         return record
 
     async def _turns(self, identity: Identity) -> Sequence[Turn]:
-        seed = identity_checksum(identity.namespace, identity.workflow_id, identity.run_id, identity.workflow_type)
-        return decode_turns(await self._store.journal(identity.key), seed=seed, run_id=identity.run_id)
-
-    async def _loaded(self, key: int) -> None:
-        while (actor := self._population.by_key(key)) is None or not (actor.is_loaded or actor.parked):
-            await self._population.bring_in([key])
-            await asyncio.sleep(0)  # somebody else may be loading it
+        return turns_of(identity, await self._store.journal(identity.key))
 
     async def _post(self, target: Target, message: ev.SignalReceived | ev.CancelRequested) -> None:
-        self._check_running()
+        self._check_writable()
         actor, record = await self._find(target)
         if actor is None:
             assert record is not None
@@ -308,28 +312,25 @@ class Requests:
             self._calls.discard(reply)
 
     async def _settled(self) -> None:
-        """Wait until everything decided until now is durable."""
+        """Wait until everything decided until now is durable; while nothing can be written, the disk is the truth."""
         if not self._site.journal.is_settled:
             reply = self._reply()
-            self._site.journal.when_settled(lambda: None if reply.done() else reply.set_result(None))
+
+            def go_on(_problem: object = None) -> None:
+                if not reply.done():
+                    reply.set_result(None)
+
+            self._site.journal.when_settled(go_on, go_on)
             await self._answered(reply)
 
     def _check_running(self) -> None:
         if self._stopped is not None:
             raise self._stopped
+
+    def _check_writable(self) -> None:
+        self._check_running()
         if self._site.journal.stalled is not None:
             raise self._site.journal.stalled
-
-
-def _end_and_begin(
-    existing: WorkflowActor | None, actor: WorkflowActor, begin: Begin, started: ev.Started, reply: asyncio.Future[Any]
-) -> None:
-    # Both submit their change here and now, so both are in the same transaction.
-    if existing is not None and not existing.is_closed:
-        existing.terminate(Delivery(ev.Terminated("TerminateIfRunning WorkflowIdConflictPolicy", ())))
-        existing.step()
-    actor.begin(begin, started, reply)
-    actor.step()
 
 
 def _already_started(run: RunRecord) -> WorkflowAlreadyStartedError:

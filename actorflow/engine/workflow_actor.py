@@ -20,12 +20,12 @@ from actorflow.clock import TimerHandle
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
 from actorflow.core import limits
-from actorflow.core.journal import Turn, decode_turns, identity_checksum
+from actorflow.core.journal import Turn
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
 from actorflow.core.turn import decide, fail, failed_turn, terminate
 from actorflow.engine.effects import perform, recover_activities, release
-from actorflow.engine.execution import Execution, extra_failure_types
+from actorflow.engine.execution import Execution, extra_failure_types, turns_of
 from actorflow.engine.failing import FailingTurn, decode_failing
 from actorflow.engine.ledger import Ledger
 from actorflow.engine.mailbox import Delivery, Mailbox, Query
@@ -34,7 +34,7 @@ from actorflow.engine.reporting import report_turn_failure
 from actorflow.engine.site import Site
 from actorflow.exceptions import CorruptJournalError, MailboxFullError, StorageFailedError
 from actorflow.pool.slots import Slots
-from actorflow.service import Parked, already_closed
+from actorflow.service import Closed, Parked, already_closed
 from actorflow.store.protocol import Begin, Conflict, Head, Identity, LoadedRun, Outcome
 
 _log = logging.getLogger("actorflow.engine")
@@ -57,9 +57,11 @@ class WorkflowActor:
         "_failing",
         "_ledger",
         "_mailbox",
+        "_resident_at",
         "_retry",
         "_site",
         "_slots",
+        "_unreadable",
         "identity",
         "is_loading",
         "is_ready",
@@ -79,6 +81,8 @@ class WorkflowActor:
         self._slots: dict[str, Slots[WorkerHost]] | None = None
         self._armed_at: datetime | None = None
         self._backlog = backlog
+        self._resident_at: WorkerHost | None = None
+        self._unreadable: tuple[int, ...] = ()
         self._retry: TimerHandle | None = None
 
     # What others ask
@@ -93,6 +97,11 @@ class WorkflowActor:
     def is_loaded(self) -> bool:
         """True if the state is in memory."""
         return self._execution is not None
+
+    @property
+    def is_unreadable(self) -> bool:
+        """True if the journal was found damaged, or newer than this version."""
+        return self._failing is not None and self._failing.messages == 0
 
     @property
     def is_settled_stub(self) -> bool:
@@ -193,23 +202,37 @@ class WorkflowActor:
             return
         head = run.record.head
         self._ledger.read(head)
-        self._failing = decode_failing(head.failing) if head.failing else None
+        if run.activities:
+            rows = {row.activity_id for row in run.activities}
+            self._site.activity_rows.setdefault(self.identity.key, set()).update(rows)
         try:
-            self._execution = Execution(self.identity, _turns_of(run))
+            self._failing = decode_failing(head.failing) if head.failing else None
+            execution = Execution(self.identity, turns_of(self.identity, run.turns))
             for row in run.inbox:
                 self._mailbox.put_accepted(Delivery(decode_message(row.message), seq=row.seq))
+            if not self.is_closed:
+                waiting = self._mailbox.messages()
+                recover_activities(self._site, self.identity, execution.state, run.activities, waiting)
         except (CorruptJournalError, msgspec.DecodeError) as problem:
-            self._park_unreadable(problem)
+            self._park_unreadable(problem, run)
             return
-        if not self.is_closed:
-            if run.activities:
-                rows = {row.activity_id for row in run.activities}
-                self._site.activity_rows.setdefault(self.identity.key, set()).update(rows)
-            state, waiting = self._execution.state, self._mailbox.messages()
-            recover_activities(self._site, self.identity, state, run.activities, waiting)
+        self._execution = execution
+        if self.is_closed:
+            self._refuse_late(execution.state.close)
+        else:
             self._post_due_timers()
             self._arm()
         self._site.dispatcher.wake(self)
+
+    def _refuse_late(self, close: Any) -> None:
+        """The run had closed before whoever came here knew."""
+        late = self._mailbox.take_direct()
+        if self._mailbox.termination is not None:
+            late.append(self._mailbox.termination)
+            self._mailbox.termination = None
+        for delivery in late:
+            self._refuse_closed(delivery)
+        self._site.answer_waiters(self.identity.key, Closed(self.identity.run_id, close))
 
     def passivate(self) -> None:
         """See `actors.residency.Resident`: leave memory; the journal has everything."""
@@ -220,9 +243,10 @@ class WorkflowActor:
 
     def _drop_execution(self) -> None:
         execution, self._execution = self._execution, None
+        if self._resident_at is not None:
+            self._resident_at.residency.drop(self.identity.key)
+            self._resident_at = None
         if execution is not None:
-            if execution.host is not None:
-                execution.host.residency.drop(self.identity.key)
             execution.tear_down()
 
     def _leave_or_load(self) -> None:
@@ -299,9 +323,12 @@ class WorkflowActor:
             if self.is_evictable:
                 self.passivate()
             return
-        if execution.is_tainted or (execution.host is not None and execution.host is not host):
+        if execution.is_live and (execution.is_tainted or execution.host is not host or not host.residency.maximum):
             self._reload()
             return
+        if self._resident_at is not None and self._resident_at is not host:
+            self._resident_at.residency.drop(self.identity.key)
+        self._resident_at = host
         host.residency.touch(self.identity.key, self)
         if not self.is_closed:
             taken = self._take()
@@ -344,11 +371,19 @@ class WorkflowActor:
             failure = host.converter.failure(cause)
             turn = fail(execution.state, messages, failure, now=now, unhandled=self._not_taken)
         except BaseException:
-            self._drop_execution()  # such as Ctrl-C in workflow code: nothing was decided, so nothing is lost
+            # Such as Ctrl-C in workflow code: nothing was decided, so nothing is lost.
+            slots, self._slots = self._slots, None
+            release(self._site, slots or {})
+            self._drop_execution()
             raise
         finally:
             self._site.health.turn_ended()
-        self._write(execution, turn, taken)
+        try:
+            self._write(execution, turn, taken)
+        except Exception as problem:  # what the program asked for can't be written down
+            slots, self._slots = self._slots, None
+            release(self._site, slots or {})
+            self._turn_failed(execution, host, taken, problem, now, is_journaled=False)
 
     def _reserve(self, scheduled: ev.ActivityScheduled) -> bool:
         slots = self._site.registry.queue(self.identity.namespace, scheduled.task_queue).reserve()
@@ -372,20 +407,20 @@ class WorkflowActor:
         """Hand a turn (or the knowledge that no message mattered) to the ledger."""
         consumed = [delivery.seq for delivery in taken if delivery.seq]
         if execution.state.close is not None:
-            consumed.extend([delivery.seq for delivery in self._mailbox.accepted()])
+            consumed.extend([*self._unreadable, *[delivery.seq for delivery in self._mailbox.accepted()]])
             self._mailbox.drop_accepted()
         was_failing = self._failing is not None
-        if was_failing:
-            self._recovered()
-        slots, self._slots = self._slots, None
-        then = partial(self._on_written, execution, turn, taken, slots or {})
+        then = partial(self._on_written, execution, turn, taken, self._slots or {})
         if turn is not None:
             self._ledger.append(turn, execution.state, consumed=consumed, waiting=taken, then=then)
         elif consumed or was_failing:
             self._ledger.consume(consumed, waiting=taken, then=then)
         else:
             for delivery in taken:
-                self._site.journal.when_settled(delivery.settle)
+                self._site.journal.when_settled(delivery.settle, delivery.refuse)
+        self._slots = None
+        if was_failing:
+            self._recovered()
         if self.is_closed:
             for delivery in self._mailbox.take_direct():
                 self._refuse_closed(delivery)
@@ -441,7 +476,7 @@ class WorkflowActor:
         for query in self._mailbox.take_queries():
             answer = self._answer(execution, host, query)
             # What the program knows may not be durable yet, and nobody may hear of it before it is.
-            self._site.journal.when_settled(partial(query.answer, answer))
+            self._site.journal.when_settled(partial(query.answer, answer), query.refuse)
         if execution.is_tainted:
             self._reload()
         self._leave_if_closed()
@@ -463,7 +498,7 @@ class WorkflowActor:
 
     def _arm(self) -> None:
         head = self._ledger.head
-        at = None if head is None else head.wake_at
+        at = None if head is None or self.host is None else head.wake_at
         if at is not None and (self._armed_at is None or at < self._armed_at):
             self._armed_at = at
             self._site.wakes.add(at, self.identity.key)
@@ -482,14 +517,21 @@ class WorkflowActor:
     # Failing turns
 
     def _turn_failed(
-        self, execution: Execution, host: WorkerHost, taken: Sequence[Delivery], cause: BaseException, now: datetime
+        self,
+        execution: Execution,
+        host: WorkerHost,
+        taken: Sequence[Delivery],
+        cause: BaseException,
+        now: datetime,
+        *,
+        is_journaled: bool = True,
     ) -> None:
         """Keep the messages of a turn that could not be finished, durably, and try again later."""
         attempts = 1 if self._failing is None else self._failing.attempts + 1
         failing = FailingTurn(attempts, now, len(taken), host.converter.failure(cause))
         report_turn_failure(self.identity, cause, attempts=attempts, is_parked=failing.is_parked)
         turn = None
-        if failing.is_journaled and execution.state.started is not None:
+        if is_journaled and failing.is_journaled and execution.state.started is not None:
             event = ev.TurnFailed(failing.failure, attempts, failing.reason if failing.is_parked else "")
             turn = failed_turn(execution.state, event, now=now)
         self._failing = failing
@@ -536,26 +578,28 @@ class WorkflowActor:
     def _as_parked(self, failing: FailingTurn) -> Parked:
         return Parked(self.identity.run_id, failing.reason, failing.failure)
 
-    def _park_unreadable(self, problem: Exception) -> None:
-        """The journal can't be read: leave it as it is, and say so to whoever asks."""
+    def _park_unreadable(self, problem: Exception, run: LoadedRun) -> None:
+        """The journal can't be read: leave it as it is, and say so to whoever asks. It can still be terminated."""
         _log.error("workflow %r (run %s) is parked: %s", self.identity.workflow_id, self.identity.run_id, problem)
-        self._execution = None
+        self._unreadable = tuple(row.seq for row in run.inbox)
+        self._mailbox.drop_accepted()
+        self._drop_retry()
         self._failing = FailingTurn.unreadable(problem, self._site.clock.now())
         self._retry = self._site.clock.call_later(self._failing.retry_delay.total_seconds(), self._try_again)
         parked = self._as_parked(self._failing)
         self._site.answer_waiters(self.identity.key, parked)
         for query in self._mailbox.take_queries():
             query.answer(parked)
-        if self._mailbox.termination is not None:
-            self._mailbox.termination.refuse(problem)
-            self._mailbox.termination = None
         self._spill()
+        if self._mailbox.termination is not None:
+            self._end_unreadable(run.record.head)
 
-
-def _turns_of(run: LoadedRun) -> Sequence[Turn]:
-    identity = run.record.identity
-    seed = identity_checksum(identity.namespace, identity.workflow_id, identity.run_id, identity.workflow_type)
-    return decode_turns(run.turns, seed=seed, run_id=identity.run_id)
+    def _end_unreadable(self, head: Head) -> None:
+        """A termination needs no journal to be read, only its end."""
+        execution = Execution(self.identity)
+        execution.state.last_event = head.last_event
+        self._execution = execution
+        self._site.dispatcher.wake(self)
 
 
 def _started_of(messages: Sequence[Message]) -> ev.Started:

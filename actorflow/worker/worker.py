@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from types import TracebackType
@@ -52,8 +52,6 @@ class Worker:
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
-        debug_mode: bool = False,
-        on_fatal_error: Callable[[BaseException], Awaitable[None]] | None = None,
     ) -> None:
         check_name("task queue", task_queue)
         if not workflows and not activities:
@@ -134,7 +132,11 @@ class Worker:
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,
             identity=self._identity,
         )
-        self._client.engine.register(host)
+        try:
+            self._client.engine.register(host)
+        except BaseException:
+            self._stopped.set()
+            raise
         self._host = host
         return self
 

@@ -162,7 +162,7 @@ class CallsBadly:
         ("undecorated", "TypeError: sleep is not an activity; put @activity.defn above it"),
         ("too many", "TypeError: activity 'function' takes 2 arguments, but 3 were given"),
         ("too few", "TypeError: activity 'function' takes 2 arguments, but 0 were given"),
-        ("id in use", "ValueError: activity id 'a' is in use"),
+        ("id in use", "ValueError: activity id 'a' is taken"),
     ],
 )
 async def test_a_bad_call_is_refused_where_it_is_made_with_the_remedy(kind: str, pattern: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -86,6 +86,8 @@ class Program:
     __slots__ = (
         "_activities",
         "_activities_started",
+        "_activity_ids",
+        "_arriving",
         "_at",
         "_close",
         "_commands",
@@ -153,6 +155,8 @@ class Program:
         self._timers = PendingTimers()
         self._activities: dict[str, ActivityHandle[Any]] = {}
         self._activities_started = 0
+        self._activity_ids: set[str] | None = None
+        self._arriving: frozenset[tuple[str, str]] = frozenset()
         self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
     # Turns
@@ -172,6 +176,7 @@ class Program:
             TurnError: the program raised what is not an outcome; its cause says what. The program is of no use then.
         """
         self._at = at
+        self._arriving = frozenset(_resolved_by(arrivals))
         self.loop.set_time((at - _EPOCH).total_seconds())
         self.is_replaying = is_replaying
         first_decision = first_number + ev.TASK_EVENTS + sum([ev.width(arrival) for arrival in arrivals])
@@ -314,7 +319,8 @@ class Program:
         try:
             arguments = decoded_arguments(handler, is_bound=is_bound, payloads=signal.input, converter=self.converter)
         except PayloadError as problem:
-            self._reporter.dropped_signal(signal.name, problem)
+            if not self.is_replaying:
+                self._reporter.dropped_signal(signal.name, problem)
             return
         self._start_task(self._run_handler(function, arguments), name=f"signal: {signal.name}")
 
@@ -357,18 +363,31 @@ class Program:
             raise CommandLimitError("activities", limit=limits.COMMANDS_OUTSTANDING_MAX)
         self._activities_started += 1
         scheduled = build(str(self._activities_started))
-        if scheduled.activity_id in self._activities:
-            raise ValueError(f"activity id {scheduled.activity_id!r} is in use; leave activity_id out or pass another")
+        if scheduled.activity_id != str(self._activities_started):
+            self._check_own_id(scheduled.activity_id)
         handle: ActivityHandle[Any] = ActivityHandle(self, scheduled, result_type)
         self._activities[scheduled.activity_id] = handle
         self._add(("activity", scheduled.activity_id), scheduled)
         return handle
+
+    def _check_own_id(self, activity_id: str) -> None:
+        """An id of the program's own choice: attempts are told apart by it, so it is good for one activity."""
+        if self._activity_ids is None:
+            self._activity_ids = set()
+        if activity_id in self._activity_ids or activity_id.isdecimal():
+            raise ValueError(
+                f"activity id {activity_id!r} is taken: an id is used once, and plain numbers are given by actorflow; "
+                "leave activity_id out or pass another"
+            )
+        self._activity_ids.add(activity_id)
 
     def request_activity_cancel(self, activity_id: str) -> bool:
         """See `PendingOwner`."""
         if self._commands.pop(("activity", activity_id), None) is not None:
             self._activities.pop(activity_id, None)
             return True
+        if ("activity", activity_id) in self._arriving:
+            return False  # it is over: its outcome is in this very turn
         self._add(("cancel activity", activity_id), ev.ActivityCancelRequested(activity_id))
         return False
 
@@ -382,7 +401,9 @@ class Program:
         return partial(self._cancel_timer, timer_id)
 
     def _cancel_timer(self, timer_id: str) -> None:
-        if self._timers.cancel(timer_id) and self._commands.pop(("timer", timer_id), None) is None:
+        if not self._timers.cancel(timer_id) or ("timer", timer_id) in self._arriving:
+            return  # it has fired: with this very turn, perhaps
+        if self._commands.pop(("timer", timer_id), None) is None:
             self._add(("cancel timer", timer_id), ev.TimerCancelled(timer_id))
 
     def future_for(self, condition: Callable[[], bool]) -> asyncio.Future[None]:
@@ -452,6 +473,8 @@ class Program:
         Raises:
             Exception: whatever the handler raises; `UnknownQueryError`, `PayloadError` and `ReadOnlyContextError` too.
         """
+        if self._instance is None:  # terminated before its first turn
+            self.loop.run(lambda: self._context.run(self._build))
         handler, function = self._handlers.query(name, self._instance)
         is_bound = name in self.definition.queries
         arguments = decoded_arguments(handler, is_bound=is_bound, payloads=payloads, converter=self.converter)
@@ -497,6 +520,15 @@ class Program:
             self._drain_evicted()
             if not self.loop.unfinished_tasks():
                 return
+
+
+def _resolved_by(arrivals: Sequence[ev.Event]) -> Iterator[tuple[str, str]]:
+    """Timers and activities that are over with these arrivals, so that there is nothing left to cancel."""
+    for arrival in arrivals:
+        if isinstance(arrival, ev.ActivityResolved):
+            yield "activity", arrival.activity_id
+        elif isinstance(arrival, ev.TimerFired):
+            yield "timer", arrival.timer_id
 
 
 def timer_duration(delay: float) -> timedelta:
