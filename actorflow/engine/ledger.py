@@ -173,8 +173,8 @@ class Ledger:
 
         def stalled(problem: StorageError) -> None:
             unknown = type(problem)(
-                f"{problem} (this call is kept and will be written as soon as possible, so its outcome is unknown until "
-                "then: repeat it only with the same request_id)"
+                f"{problem} (this call is kept and will be written as soon as possible, so its outcome is unknown "
+                "until then: repeat it only with the same request_id)"
             )
             for delivery in waiting:
                 delivery.refuse(unknown)

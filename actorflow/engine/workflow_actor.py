@@ -16,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from actorflow.clock import TimerHandle
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
 from actorflow.core import limits
@@ -32,6 +31,7 @@ from actorflow.engine.mailbox import Delivery, Mailbox, Query
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.reporting import report_turn_failure
 from actorflow.engine.site import Site
+from actorflow.engine.trouble import Trouble
 from actorflow.exceptions import CorruptJournalError, MailboxFullError, StorageFailedError
 from actorflow.pool.slots import Slots
 from actorflow.service import Closed, Parked, already_closed
@@ -54,14 +54,12 @@ class WorkflowActor:
         "_armed_at",
         "_backlog",
         "_execution",
-        "_failing",
         "_ledger",
         "_mailbox",
         "_resident_at",
-        "_retry",
         "_site",
         "_slots",
-        "_unreadable",
+        "_trouble",
         "identity",
         "is_loading",
         "is_ready",
@@ -77,13 +75,11 @@ class WorkflowActor:
         self._ledger = Ledger(site, identity, head)
         self._mailbox = Mailbox()
         self._execution: Execution | None = None
-        self._failing: FailingTurn | None = None
+        self._trouble: Trouble | None = None
         self._slots: dict[str, Slots[WorkerHost]] | None = None
         self._armed_at: datetime | None = None
         self._backlog = backlog
         self._resident_at: WorkerHost | None = None
-        self._unreadable: tuple[int, ...] = ()
-        self._retry: TimerHandle | None = None
 
     # What others ask
 
@@ -101,7 +97,7 @@ class WorkflowActor:
     @property
     def is_unreadable(self) -> bool:
         """True if the journal was found damaged, or newer than this version."""
-        return self._failing is not None and self._failing.messages == 0
+        return self._trouble is not None and self._trouble.is_unreadable
 
     @property
     def is_settled_stub(self) -> bool:
@@ -121,10 +117,10 @@ class WorkflowActor:
     @property
     def parked(self) -> Parked | None:
         """Why the execution can't go on, if so, and if nobody is about to try again."""
-        failing = self._failing
-        if failing is None or not failing.is_parked or (self._retry is None and self.host is not None):
+        trouble = self._trouble
+        if trouble is None or not trouble.failing.is_parked or (not trouble.is_waiting and self.host is not None):
             return None
-        return self._as_parked(failing)
+        return trouble.as_parked(self.identity.run_id)
 
     def runs_on(self, host: WorkerHost) -> bool:
         """True if the program of this worker is live here."""
@@ -175,7 +171,7 @@ class WorkflowActor:
     def wake_up(self) -> None:
         """The earliest timer may be due, or it is time for another try."""
         self._armed_at = None
-        if self._retry is not None:
+        if self._trouble is not None and self._trouble.is_waiting:
             return  # a failing turn is tried again at its own time
         if self._execution is None:
             self._wake()
@@ -185,7 +181,8 @@ class WorkflowActor:
 
     def try_now(self) -> None:
         """A worker has come, and its code may have changed: don't wait for the next try."""
-        self._drop_retry()
+        if self._trouble is not None:
+            self._trouble.stop_waiting()
         self.wake_up()
 
     @property
@@ -206,7 +203,8 @@ class WorkflowActor:
             rows = {row.activity_id for row in run.activities}
             self._site.activity_rows.setdefault(self.identity.key, set()).update(rows)
         try:
-            self._failing = decode_failing(head.failing) if head.failing else None
+            if self._trouble is None and head.failing:
+                self._trouble = Trouble(decode_failing(head.failing))
             execution = Execution(self.identity, turns_of(self.identity, run.turns))
             for row in run.inbox:
                 self._mailbox.put_accepted(Delivery(decode_message(row.message), seq=row.seq))
@@ -238,7 +236,8 @@ class WorkflowActor:
         """See `actors.residency.Resident`: leave memory; the journal has everything."""
         self._drop_execution()
         self._mailbox.drop_accepted()
-        self._drop_retry()
+        if self._trouble is not None:
+            self._trouble.stop_waiting()
         self._site.forget(self)
 
     def _drop_execution(self) -> None:
@@ -255,17 +254,17 @@ class WorkflowActor:
             self._execution is not None
             or self._mailbox.termination is not None
             or self._mailbox.has_queries
-            or (self._failing is None and self.host is not None)
+            or (self._trouble is None and self.host is not None)
         ):
             self._wake()
-        elif self._failing is None and self.is_evictable:
+        elif self._trouble is None and self.is_evictable:
             self._site.forget(self)
 
     # Routing
 
     def _takes_directly(self, delivery: Delivery) -> bool:
         """True if a turn can journal the message itself, so that it needs no inbox row."""
-        if self._failing is not None or self.host is None:
+        if self._trouble is not None or self.host is None:
             return False
         return self._execution is not None or delivery.reply is None
 
@@ -336,7 +335,7 @@ class WorkflowActor:
                 self._run_turn(execution, host, taken)
         if self._mailbox.has_queries and self._execution is not None:
             self._answer_queries(execution, host)
-        if len(self._mailbox) and self._failing is None and self._execution is not None and not self.is_closed:
+        if len(self._mailbox) and self._trouble is None and self._execution is not None and not self.is_closed:
             self._site.dispatcher.wake(self)
 
     def _reload(self) -> None:
@@ -352,13 +351,13 @@ class WorkflowActor:
             self._site.load(self.identity.key)
 
     def _take(self) -> list[Delivery]:
-        if self._failing is None:
+        if self._trouble is None:
             return self._mailbox.take(limits.TURN_MESSAGES_MAX)
-        return [] if self._retry is not None else self._mailbox.take_accepted(self._failing.messages)
+        return [] if self._trouble.is_waiting else self._mailbox.take_accepted(self._trouble.failing.messages)
 
     def _run_turn(self, execution: Execution, host: WorkerHost, taken: list[Delivery]) -> None:
         messages = [delivery.message for delivery in taken]
-        now = self._site.clock.now() if self._failing is None else self._failing.at
+        now = self._site.clock.now() if self._trouble is None else self._trouble.failing.at
         self._site.health.turn_started(self.identity)
         try:
             program = execution.program_on(host, execution.state.started or _started_of(messages))
@@ -407,9 +406,10 @@ class WorkflowActor:
         """Hand a turn (or the knowledge that no message mattered) to the ledger."""
         consumed = [delivery.seq for delivery in taken if delivery.seq]
         if execution.state.close is not None:
-            consumed.extend([*self._unreadable, *[delivery.seq for delivery in self._mailbox.accepted()]])
+            consumed.extend([delivery.seq for delivery in self._mailbox.accepted()])
+            consumed.extend(self._trouble.unread if self._trouble is not None else ())
             self._mailbox.drop_accepted()
-        was_failing = self._failing is not None
+        was_failing = self._trouble is not None
         then = partial(self._on_written, execution, turn, taken, self._slots or {})
         if turn is not None:
             self._ledger.append(turn, execution.state, consumed=consumed, waiting=taken, then=then)
@@ -471,7 +471,7 @@ class WorkflowActor:
     # Questions
 
     def _answer_queries(self, execution: Execution, host: WorkerHost) -> None:
-        if self._failing is None and self._mailbox.has_inbox and not self.is_closed:
+        if self._trouble is None and self._mailbox.has_inbox and not self.is_closed:
             return  # what was accepted before the question comes first
         for query in self._mailbox.take_queries():
             answer = self._answer(execution, host, query)
@@ -482,8 +482,8 @@ class WorkflowActor:
         self._leave_if_closed()
 
     def _answer(self, execution: Execution, host: WorkerHost, query: Query) -> Payload | Failure | Parked:
-        if self._failing is not None:
-            return self._as_parked(self._failing)
+        if self._trouble is not None:
+            return self._trouble.as_parked(self.identity.run_id)
         try:
             program = execution.program_on(host, execution.state.started or _started_of(()))
             return program.query(query.name, query.input)
@@ -505,7 +505,7 @@ class WorkflowActor:
 
     def _post_due_timers(self) -> None:
         execution = self._execution
-        if execution is None or self._failing is not None or self.is_closed or self.host is None:
+        if execution is None or self._trouble is not None or self.is_closed or self.host is None:
             return
         now, timers = self._site.clock.now(), execution.state.timers
         due = sorted((timer.fires_at, timer.number, id_) for id_, timer in timers.items() if timer.fires_at <= now)
@@ -527,14 +527,14 @@ class WorkflowActor:
         is_journaled: bool = True,
     ) -> None:
         """Keep the messages of a turn that could not be finished, durably, and try again later."""
-        attempts = 1 if self._failing is None else self._failing.attempts + 1
+        attempts = 1 if self._trouble is None else self._trouble.failing.attempts + 1
         failing = FailingTurn(attempts, now, len(taken), host.converter.failure(cause))
         report_turn_failure(self.identity, cause, attempts=attempts, is_parked=failing.is_parked)
         turn = None
         if is_journaled and failing.is_journaled and execution.state.started is not None:
             event = ev.TurnFailed(failing.failure, attempts, failing.reason if failing.is_parked else "")
             turn = failed_turn(execution.state, event, now=now)
-        self._failing = failing
+        self._trouble = Trouble(failing)
         then = partial(self._on_kept, taken)
         self._ledger.keep_failing(failing, turn, execution.state, taken=taken, then=then)
         self._backlog = len(taken) + len(self._mailbox.accepted())
@@ -547,49 +547,40 @@ class WorkflowActor:
         if isinstance(outcome, Conflict):
             self._on_conflict(taken, outcome)
             return
-        failing = self._failing
-        if failing is None:
+        trouble = self._trouble
+        if trouble is None:
             return
         self._site.admit(self)
         for delivery in taken:
             delivery.settle()
-        if failing.is_parked:
-            self._site.answer_waiters(self.identity.key, self._as_parked(failing))
-        for query in self._mailbox.take_queries():
-            query.answer(self._as_parked(failing))
-        self._retry = self._site.clock.call_later(failing.retry_delay.total_seconds(), self._try_again)
+        self._tell_trouble(trouble)
         if self._mailbox.termination is not None:
             self._wake()
 
-    def _try_again(self) -> None:
-        self._retry = None
-        self.wake_up()
+    def _tell_trouble(self, trouble: Trouble) -> None:
+        """Answer whoever waits for what can't come now, and try again later."""
+        parked = trouble.as_parked(self.identity.run_id)
+        if trouble.failing.is_parked:
+            self._site.answer_waiters(self.identity.key, parked)
+        for query in self._mailbox.take_queries():
+            query.answer(parked)
+        trouble.schedule(self._site.clock, self.wake_up)
 
     def _recovered(self) -> None:
-        self._failing = None
-        self._drop_retry()
+        if self._trouble is not None:
+            self._trouble.stop_waiting()
+        self._trouble = None
         _log.info("workflow %r (run %s) goes on", self.identity.workflow_id, self.identity.run_id)
-
-    def _drop_retry(self) -> None:
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-
-    def _as_parked(self, failing: FailingTurn) -> Parked:
-        return Parked(self.identity.run_id, failing.reason, failing.failure)
 
     def _park_unreadable(self, problem: Exception, run: LoadedRun) -> None:
         """The journal can't be read: leave it as it is, and say so to whoever asks. It can still be terminated."""
         _log.error("workflow %r (run %s) is parked: %s", self.identity.workflow_id, self.identity.run_id, problem)
-        self._unreadable = tuple(row.seq for row in run.inbox)
+        if self._trouble is not None:
+            self._trouble.stop_waiting()
+        failing = FailingTurn.unreadable(problem, self._site.clock.now())
+        self._trouble = Trouble(failing, [row.seq for row in run.inbox])
         self._mailbox.drop_accepted()
-        self._drop_retry()
-        self._failing = FailingTurn.unreadable(problem, self._site.clock.now())
-        self._retry = self._site.clock.call_later(self._failing.retry_delay.total_seconds(), self._try_again)
-        parked = self._as_parked(self._failing)
-        self._site.answer_waiters(self.identity.key, parked)
-        for query in self._mailbox.take_queries():
-            query.answer(parked)
+        self._tell_trouble(self._trouble)
         self._spill()
         if self._mailbox.termination is not None:
             self._end_unreadable(run.record.head)

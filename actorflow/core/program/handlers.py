@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from actorflow.converter import DataConverter, Payload
 from actorflow.core.definitions import HandlerDefinition, WorkflowDefinition
 from actorflow.core.events import SignalReceived
-from actorflow.core.program.errors import UnknownQueryError
+from actorflow.core.program.errors import ReadOnlyContextError, UnknownQueryError
 from actorflow.exceptions import PayloadError
 
 
@@ -94,3 +95,16 @@ def _resolve(
     if definition is None:
         return None
     return definition, definition.function.__get__(instance)
+
+
+def call_at_once(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """Call a handler that must not wait; an ``async def`` is accepted as long as it never really awaits."""
+    outcome = function(*arguments)
+    if not asyncio.iscoroutine(outcome):
+        return outcome
+    try:
+        outcome.send(None)
+    except StopIteration as finished:
+        return finished.value
+    outcome.close()
+    raise ReadOnlyContextError("can't wait in a query; return what is known now")

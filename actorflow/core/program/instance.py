@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -23,21 +23,19 @@ from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.program import determinism, matcher
 from actorflow.core.program.errors import (
     CommandLimitError,
-    Evicted,
     NondeterminismError,
     ReadOnlyContextError,
     TurnError,
-    TurnTooLongError,
 )
-from actorflow.core.program.handlers import Handlers, decoded_arguments
+from actorflow.core.program.eviction import evict
+from actorflow.core.program.handlers import Handlers, call_at_once, decoded_arguments
 from actorflow.core.program.lines import calling_line, waiting_line
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
-from actorflow.core.program.pending import ActivityHandle, PendingTimers
+from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolved_by, timer_duration
 from actorflow.exceptions import FailureError, PayloadError, is_cancelled_exception
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILURES: Final = (FailureError, TimeoutError)
-_LONGEST: Final = limits.DURATION_MAX.total_seconds()
 _SIGNALS: Final = frozenset((ev.SignalReceived,))
 
 
@@ -88,6 +86,7 @@ class Program:
         "_activities_started",
         "_activity_ids",
         "_arriving",
+        "_asked_at",
         "_at",
         "_close",
         "_commands",
@@ -147,7 +146,8 @@ class Program:
         self._handlers = Handlers(definition)
         self._main: asyncio.Task[Any] | None = None
         self._commands: dict[tuple[str, str], Command] = {}
-        self._lines: list[str] | None = [] if records_lines else None
+        self._lines: dict[tuple[str, str], str] | None = {} if records_lines else None
+        self._asked_at: Sequence[str] = ()
         self._close: Command | None = None
         self._error: BaseException | None = None
         self._is_evicted = False
@@ -176,7 +176,7 @@ class Program:
             TurnError: the program raised what is not an outcome; its cause says what. The program is of no use then.
         """
         self._at = at
-        self._arriving = frozenset(_resolved_by(arrivals))
+        self._arriving = frozenset(resolved_by(arrivals))
         self.loop.set_time((at - _EPOCH).total_seconds())
         self.is_replaying = is_replaying
         first_decision = first_number + ev.TASK_EVENTS + sum([ev.width(arrival) for arrival in arrivals])
@@ -205,7 +205,7 @@ class Program:
                 commands,
                 decisions,
                 first_number=self.history_length + 1,
-                lines=self._lines or (),
+                lines=self._asked_at,
                 waiting_at=waiting_line(self._main),
                 interpreter=self.started.interpreter,
             )
@@ -290,6 +290,8 @@ class Program:
 
     def _take_commands(self, first_decision: int) -> Sequence[Command]:
         commands = tuple(self._commands.values())
+        if self._lines is not None:
+            self._asked_at = [self._lines[key] for key in self._commands]
         self._commands.clear()
         for offset, command in enumerate(commands):
             if type(command) is ev.ActivityScheduled and command.activity_id in self._activities:
@@ -463,7 +465,7 @@ class Program:
             return  # what is asked for after the end is dropped
         self._commands[key] = command
         if self._lines is not None:
-            self._lines.append(calling_line())
+            self._lines[key] = calling_line()
 
     # Queries and tear-down
 
@@ -480,7 +482,7 @@ class Program:
         arguments = decoded_arguments(handler, is_bound=is_bound, payloads=payloads, converter=self.converter)
         self.is_read_only = self.loop.is_read_only = True
         try:
-            result = self.loop.run(lambda: self._context.copy().run(_call_at_once, function, arguments))
+            result = self.loop.run(lambda: self._context.copy().run(call_at_once, function, arguments))
         finally:
             self.is_read_only = self.loop.is_read_only = False
         return self.converter.encode_one(result)
@@ -493,83 +495,10 @@ class Program:
         """
         self._is_evicted = True
         self.is_replaying = True
-        unfinished = self.loop.unfinished_tasks()
-        if unfinished or self.loop.open_generators():
-            self.loop.run(self._evict_tasks)
-            unfinished = self.loop.unfinished_tasks()
+        resisting = evict(self.loop)
         self._conditions.clear()
         self._activities.clear()
-        if not unfinished:
+        if not resisting:
             self.loop.dispose()
             del self.loop, self._main
-        return len(unfinished)
-
-    def _drain_evicted(self) -> None:
-        try:
-            self.loop.drain(limits.TURN_STEPS_MAX)
-        except (SystemExit, TurnTooLongError):
-            return  # whatever it does on its way out, the next round goes on from there
-
-    def _evict_tasks(self) -> None:
-        for _ in range(limits.TEAR_DOWN_ROUNDS_MAX):
-            unfinished = self.loop.unfinished_tasks()
-            for task in unfinished:
-                _throw_into(task)
-            for generator in self.loop.open_generators():
-                _start_closing(self.loop, generator)
-            self._drain_evicted()
-            if not self.loop.unfinished_tasks():
-                return
-
-
-def _resolved_by(arrivals: Sequence[ev.Event]) -> Iterator[tuple[str, str]]:
-    """Timers and activities that are over with these arrivals, so that there is nothing left to cancel."""
-    for arrival in arrivals:
-        if isinstance(arrival, ev.ActivityResolved):
-            yield "activity", arrival.activity_id
-        elif isinstance(arrival, ev.TimerFired):
-            yield "timer", arrival.timer_id
-
-
-def timer_duration(delay: float) -> timedelta:
-    """Seconds as the duration of a timer, which is a century at most.
-
-    Raises:
-        ValueError: it is not a number.
-    """
-    if delay != delay:
-        raise ValueError("can't wait for NaN seconds")
-    return timedelta(seconds=min(delay, _LONGEST))
-
-
-def _throw_into(task: asyncio.Task[Any]) -> None:
-    """Wake a task with `Evicted`, through the future it waits for; one that waits for another task is woken by that."""
-    waits_for: asyncio.Future[Any] | None = getattr(task, "_fut_waiter", None)
-    if waits_for is None:
-        task.cancel()  # it has not begun, or is about to step
-    elif not isinstance(waits_for, asyncio.Task) and not waits_for.done():
-        waits_for.set_exception(Evicted())
-
-
-def _start_closing(loop: ProgramLoop, generator: Any) -> None:
-    loop.create_task(_close_generator(generator), name="close generator")
-
-
-async def _close_generator(generator: Any) -> None:
-    try:
-        await generator.aclose()
-    except (Exception, Evicted):
-        return  # a program that leaves memory has nobody to tell
-
-
-def _call_at_once(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-    """Call a handler that must not wait; an ``async def`` is accepted as long as it never really awaits."""
-    outcome = function(*arguments)
-    if not asyncio.iscoroutine(outcome):
-        return outcome
-    try:
-        outcome.send(None)
-    except StopIteration as finished:
-        return finished.value
-    outcome.close()
-    raise ReadOnlyContextError("can't wait in a query; return what is known now")
+        return resisting

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from enum import IntEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from actorflow.converter import DataConverter
 from actorflow.core import events as ev
+from actorflow.core import limits
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.exceptions import ActivityError, CancelledError, FailureError, RetryState
 
 T = TypeVar("T")
+_LONGEST: Final = limits.DURATION_MAX.total_seconds()
 
 
 class ActivityCancellationType(IntEnum):
@@ -129,3 +132,23 @@ class PendingTimers:
         callback = self._callbacks.pop(timer_id, None)
         if callback is not None:
             callback()
+
+
+def resolved_by(arrivals: Sequence[ev.Event]) -> Iterator[tuple[str, str]]:
+    """Timers and activities that are over with these arrivals, so that there is nothing left to cancel."""
+    for arrival in arrivals:
+        if isinstance(arrival, ev.ActivityResolved):
+            yield "activity", arrival.activity_id
+        elif isinstance(arrival, ev.TimerFired):
+            yield "timer", arrival.timer_id
+
+
+def timer_duration(delay: float) -> timedelta:
+    """Seconds as the duration of a timer, which is a century at most.
+
+    Raises:
+        ValueError: it is not a number.
+    """
+    if delay != delay:
+        raise ValueError("can't wait for NaN seconds")
+    return timedelta(seconds=min(delay, _LONGEST))

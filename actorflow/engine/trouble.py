@@ -1,0 +1,55 @@
+"""What keeps one execution from going on (a turn that fails, a journal nobody can read), and its next try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from actorflow.clock import Clock, TimerHandle
+from actorflow.engine.failing import FailingTurn
+from actorflow.service import Parked
+
+
+class Trouble:
+    """Exists only while there is some.
+
+    Args:
+        failing: the turn that can't be finished.
+        unread: seqs of inbox rows, if the journal can't be read; they go when the execution is terminated.
+    """
+
+    __slots__ = ("_retry", "failing", "unread")
+
+    def __init__(self, failing: FailingTurn, unread: Sequence[int] = ()) -> None:
+        self.failing = failing
+        self.unread = unread
+        self._retry: TimerHandle | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while the next try has its own time."""
+        return self._retry is not None
+
+    @property
+    def is_unreadable(self) -> bool:
+        """True if the journal was found damaged, or newer than this version."""
+        return self.failing.messages == 0
+
+    def schedule(self, clock: Clock, try_again: Callable[[], None]) -> None:
+        """Try again when the back-off has passed."""
+
+        def due() -> None:
+            self._retry = None
+            try_again()
+
+        self.stop_waiting()
+        self._retry = clock.call_later(self.failing.retry_delay.total_seconds(), due)
+
+    def stop_waiting(self) -> None:
+        """Forget the next try."""
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def as_parked(self, run_id: str) -> Parked:
+        """What to tell whoever waits for the execution."""
+        return Parked(run_id, self.failing.reason, self.failing.failure)
