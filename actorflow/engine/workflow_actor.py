@@ -199,6 +199,7 @@ class WorkflowActor:
             return
         head = run.record.head
         self._ledger.read(head)
+        self._backlog = len(run.inbox)
         if run.activities:
             rows = {row.activity_id for row in run.activities}
             self._site.activity_rows.setdefault(self.identity.key, set()).update(rows)
@@ -409,6 +410,7 @@ class WorkflowActor:
             consumed.extend([delivery.seq for delivery in self._mailbox.accepted()])
             consumed.extend(self._trouble.unread if self._trouble is not None else ())
             self._mailbox.drop_accepted()
+        self._backlog = max(0, self._backlog - len(consumed))
         was_failing = self._trouble is not None
         then = partial(self._on_written, execution, turn, taken, self._slots or {})
         if turn is not None:

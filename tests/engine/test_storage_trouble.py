@@ -1,0 +1,131 @@
+"""A journal that fails for good, for a while, or in one row: whoever calls is told, and nobody hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actorflow import workflow
+from actorflow.client import Client, WorkflowExecutionStatus, WorkflowParkedError
+from actorflow.exceptions import EngineStoppedError, StorageBusyError, StorageFullError, TerminatedError
+from tests.crashes.gated import GatedStore
+from tests.engine.stores import FullStore, a_client_on
+from tests.support import a_client, a_worker, execute, failure_of, start
+
+
+@workflow.defn
+class Collects:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    @workflow.signal
+    def say(self, what: str) -> None:
+        self.heard.append(what)
+
+    @workflow.query
+    def so_far(self) -> list[str]:
+        return self.heard
+
+    @workflow.run
+    async def run(self, *first: str) -> list[str]:
+        self.heard.extend(first)
+        await asyncio.wait_for(workflow.wait_condition(lambda: "stop" in self.heard), 3600)
+        return self.heard
+
+
+async def test_after_a_fatal_error_callers_are_told_and_the_blocks_of_worker_and_client_are_left(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "j.db"
+    async with asyncio.timeout(5):
+        async with a_client(path) as client, a_worker(client, workflows=[Collects]):
+            handle = await start(client, Collects.run)
+            waiting = asyncio.ensure_future(handle.result())
+            assert await execute(client, Collects.run, "stop", id="another") == ["stop"]
+            Path(f"{path}-wal").unlink()
+            with pytest.raises(EngineStoppedError, match="the engine has stopped"):
+                await start(client, Collects.run, id="refused")
+            for call in (handle.describe, handle.result, lambda: handle.signal(Collects.say, "stop")):
+                with pytest.raises(EngineStoppedError, match="the engine has stopped"):
+                    await call()
+        with pytest.raises(EngineStoppedError, match="the engine has stopped"):
+            await waiting
+
+
+@contextmanager
+def a_lock_on(path: Path) -> Iterator[None]:
+    """Somebody else has begun to write."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@contextmanager
+def a_full_disk(store: FullStore) -> Iterator[None]:
+    """There is no space."""
+    store.is_full = True
+    yield
+    store.is_full = False
+
+
+@pytest.mark.usefixtures("quick_writes")
+@pytest.mark.parametrize("trouble", ["locked", "full"])
+async def test_a_call_refused_while_nothing_can_be_written_is_kept_and_takes_effect_once_when_repeated(
+    tmp_path: Path, trouble: str
+) -> None:
+    path = tmp_path / "j.db"
+    store: Any = GatedStore(path) if trouble == "locked" else FullStore(path)
+    async with (
+        asyncio.timeout(10),
+        a_client_on(store) as client,
+        a_worker(client, workflows=[Collects]),
+    ):
+        handle = await start(client, Collects.run)
+        with a_lock_on(path) if trouble == "locked" else a_full_disk(store):
+            with pytest.raises((StorageBusyError, StorageFullError), match="kept .* outcome is unknown .* request_id"):
+                await handle.signal(Collects.say, "hello", request_id="1")
+            assert (await handle.describe()).status is WorkflowExecutionStatus.RUNNING
+        await client.engine.site.journal.settled()
+        assert await handle.query(Collects.so_far) == ["hello"]
+        await handle.signal(Collects.say, "hello", request_id="1")
+        await handle.signal(Collects.say, "stop")
+        assert await handle.result() == ["hello", "stop"]
+
+
+def damage(path: Path) -> None:
+    """One row of a journal is not what was written."""
+    with closing(sqlite3.connect(path)) as journal, journal:
+        journal.execute("update turn set events = replace(events, 'TimerStarted', 'TimerStartex')")
+
+
+async def parked_by_damage(client: Client) -> Any:
+    """The handle of the run, which a signal has woken."""
+    handle = client.get_workflow_handle_for(Collects.run, "w")
+    await handle.signal(Collects.say, "stop")
+    with pytest.raises(WorkflowParkedError, match="checksum"):
+        await handle.result()
+    return handle
+
+
+async def test_a_run_with_a_damaged_row_says_so_and_can_be_terminated_and_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    async with asyncio.timeout(10):
+        async with a_client(path) as client, a_worker(client, workflows=[Collects]):
+            await start(client, Collects.run)
+        damage(path)
+        async with a_client(path) as client, a_worker(client, workflows=[Collects]):
+            handle = await parked_by_damage(client)
+            about = await handle.describe()
+            assert about.status is WorkflowExecutionStatus.RUNNING
+            assert "checksum" in about.parked
+            assert "CorruptJournalError" in about.last_failure
+            await handle.terminate(reason="damaged")
+            assert isinstance(await failure_of(handle), TerminatedError)
+            assert await execute(client, Collects.run, "stop") == ["stop"]
