@@ -31,6 +31,19 @@ class CountingStore(MemoryStore):
         return await super().load(keys)
 
 
+class RememberingStore(SqliteStore):
+    """Knows what it was asked to write, batch by batch."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.batches: list[Sequence[Change]] = []
+
+    def commit(self, batch: Sequence[Change]) -> asyncio.Future[Sequence[Outcome]]:
+        """See `Store.commit`."""
+        self.batches.append(tuple(batch))
+        return super().commit(batch)
+
+
 class SlowlyFindingStore(GatedStore):
     """`after_find` holds up what was found."""
 

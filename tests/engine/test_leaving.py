@@ -41,7 +41,6 @@ async def test_an_activity_whose_turn_is_in_flight_while_the_worker_leaves_runs_
     tmp_path: Path,
 ) -> None:
     ran: list[str] = []
-    workers: dict[str, Callable[[], str]] = {}
 
     def an_activity_of(name: str) -> Any:
         @activity.defn(name="notes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -138,11 +138,6 @@ async def test_without_a_cache_the_program_is_built_again_before_every_turn_and_
     print(built)
 
 
-@activity.defn
-async def waits_for_ever() -> None:
-    await asyncio.get_running_loop().create_future()
-
-
 async def test_runs_that_have_left_memory_are_in_nobodys_residency(tmp_path: Path) -> None:
     started: asyncio.Queue[None] = asyncio.Queue()
 
@@ -161,7 +156,7 @@ async def test_runs_that_have_left_memory_are_in_nobodys_residency(tmp_path: Pat
                 retry_policy=RetryPolicy(initial_interval=timedelta(milliseconds=1)),
             )
 
-    served = {"workflows": [Waits], "activities": [never_ends]}
+    served: dict[str, Any] = {"workflows": [Waits], "activities": [never_ends]}
     async with asyncio.timeout(10):
         async with a_client(tmp_path / "j.db") as client, a_worker(client, **served):
             for number in range(5):

@@ -287,6 +287,7 @@ async def test_a_full_mailbox_refuses_the_next_message_and_keeps_the_others(monk
         refused = [outcome for outcome in sent if outcome is not None]
         assert refused
         assert all(isinstance(refusal, MailboxFullError) and refusal.limit == 20 for refusal in refused)
+        await handle.query(Collects.so_far)  # answered when it has caught up
         await handle.signal(Collects.say, "stop")
         heard = await handle.result()
     assert heard == [*[n for n, outcome in enumerate(sent) if outcome is None], "stop", 42]
