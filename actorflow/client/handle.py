@@ -244,6 +244,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
 
         Raises:
             RPCError: NOT_FOUND.
+            CorruptJournalError: a row of the journal is damaged.
         """
         target = self._target(self._run_id or self._result_run_id)
         about = await self._service.describe(target)

@@ -85,7 +85,8 @@ class Engine:
 
     async def _serve(self) -> None:
         try:
-            await self._open()
+            if not await self._open():
+                return  # whoever waits in `opened` knows why
             async with anyio.create_task_group() as group:
                 group.start_soon(self.population.run)
                 group.start_soon(self._let_idle_leave)
@@ -98,16 +99,18 @@ class Engine:
             with anyio.CancelScope(shield=True):
                 await self._shut_down()
 
-    async def _open(self) -> None:
+    async def _open(self) -> bool:
         try:
             await self.store.open()
         except BaseException as problem:
-            if not self._opened.done():
-                self._opened.set_exception(problem if isinstance(problem, Exception) else stopped(None))
-                self._opened.exception()  # nobody may be waiting any more
-            raise
+            self._opened.set_exception(problem if isinstance(problem, Exception) else stopped(None))
+            self._opened.exception()  # nobody may be waiting any more
+            if not isinstance(problem, StorageError):
+                raise
+            return False
         self.site.health.start()
         self._opened.set_result(None)
+        return True
 
     async def _finish_writing(self) -> None:
         if self._failure is not None:

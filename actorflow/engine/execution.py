@@ -108,6 +108,17 @@ def turns_of(identity: Identity, rows: Sequence[TurnRow]) -> Sequence[Turn]:
     return decode_turns(rows, seed=seed, run_id=identity.run_id)
 
 
+def last_turn_of(identity: Identity, rows: Sequence[TurnRow]) -> Turn:
+    """The last turn of a journal, checked against the row before it: damage further back does not concern it.
+
+    Raises:
+        CorruptJournalError, msgspec.DecodeError: see `decode_turns`.
+    """
+    if len(rows) < 2:
+        return turns_of(identity, rows)[-1]
+    return decode_turns(rows[-1:], seed=rows[-2].checksum, run_id=identity.run_id)[0]
+
+
 def extra_failure_types(host: WorkerHost, identity: Identity) -> tuple[type[BaseException], ...]:
     """Exceptions that its worker and its definition add to those that fail any execution."""
     return (*host.failure_types, *host.workflows[identity.workflow_type].failure_exception_types)

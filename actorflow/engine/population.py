@@ -137,6 +137,8 @@ class Population:
             actor.is_loading = True
 
     async def _read(self, keys: Sequence[int]) -> None:
+        for host in self._site.registry.hosts:
+            host.residency.trim()  # so that recovering more runs than may stay does not fill the memory
         try:
             runs = await patiently(lambda: self._site.store.load(keys)) if keys else ()
         finally:

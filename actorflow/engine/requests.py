@@ -15,7 +15,7 @@ from actorflow.core.journal import Turn
 from actorflow.core.policy.checks import check_id, check_name, check_text
 from actorflow.core.program.matcher import interpreter_version
 from actorflow.engine.describe import describe_run
-from actorflow.engine.execution import turns_of
+from actorflow.engine.execution import last_turn_of, turns_of
 from actorflow.engine.failing import decode_failing
 from actorflow.engine.group_commit import stopped
 from actorflow.engine.mailbox import Delivery, Query
@@ -233,8 +233,8 @@ class Requests:
     async def _known_end(self, target: Target) -> Closed | Parked | None:
         record = await self._record(target)
         if record.head.status != "running":
-            turns = await self._turns(record.identity)
-            return Closed(record.identity.run_id, turns[-1].events[-1])
+            last = last_turn_of(record.identity, await self._store.journal(record.identity.key))
+            return Closed(record.identity.run_id, last.events[-1])
         if record.head.parked is not None and record.head.failing is not None:
             actor = self._population.actor_of(record.identity, record.head, record.inbox)
             if actor.host is not None:

@@ -184,7 +184,7 @@ def _start(
     if task_queue is not None:
         check_name("task queue", task_queue)
     check_name("activity type", name)
-    cancellation = ActivityCancellationType(cancellation_type)
+    cancellation = int(ActivityCancellationType(cancellation_type))
     program = running_program()
     payloads = _encoded(program, name, definition, _arguments(name, arg, args))
     rule = rule_from(retry_policy)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import ClassVar
+
+import pytest
 
 from actorflow import activity, workflow
 from actorflow.common import RetryPolicy
@@ -13,23 +16,24 @@ SOON = timedelta(seconds=5)
 QUICK = RetryPolicy(initial_interval=timedelta(milliseconds=1), maximum_attempts=3)
 
 
-async def test_an_argument_whose_own_code_raises_fails_only_its_attempt() -> None:
-    built: list[int] = []
+@dataclass
+class Order:
+    built: ClassVar[list[int]] = []
+    number: int
 
-    @dataclass
-    class Order:
-        number: int
+    def __post_init__(self) -> None:
+        self.built.append(self.number)
+        if len(self.built) == 1:
+            raise KeyError("not yet")
 
-        def __post_init__(self) -> None:
-            built.append(self.number)
-            if len(built) == 1:
-                raise KeyError("not yet")
 
-    @activity.defn
-    async def number_of(order: Order) -> int:
-        return order.number
+@activity.defn
+async def number_of(order: Order) -> int:
+    return order.number
 
-    number_of.__annotations__["order"] = Order
+
+async def test_an_argument_whose_own_code_raises_fails_only_its_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Order, "built", [])
 
     @workflow.defn
     class Orders:
@@ -41,7 +45,7 @@ async def test_an_argument_whose_own_code_raises_fails_only_its_attempt() -> Non
 
     async with a_place(Orders, activities=[number_of]) as client:
         assert await execute(client, Orders.run, 7) == 7
-    assert built == [7, 7]
+    assert Order.built == [7, 7]
 
 
 @activity.defn

@@ -103,17 +103,6 @@ async def test_who_terminates_a_run_that_has_just_closed_is_told_so(tmp_path: Pa
         assert refused.value.status == RPCStatusCode.NOT_FOUND
 
 
-async def test_who_waits_for_a_run_that_has_just_closed_gets_its_result(tmp_path: Path) -> None:
-    store = SlowlyFindingStore(tmp_path / "j.db")
-    async with (
-        asyncio.timeout(10),
-        a_client_on(store) as client,
-        a_worker(client, workflows=[Waits], max_cached_workflows=0),
-    ):
-        late = await close_while_found(client, store, client.get_workflow_handle("w").result)
-        assert await late == "called"
-
-
 async def test_who_waits_for_a_run_that_another_late_caller_believes_open_gets_its_result(tmp_path: Path) -> None:
     store = SlowlyFindingStore(tmp_path / "j.db")
     async with (

@@ -47,18 +47,19 @@ async def replace(client: Client, **options: Any) -> WorkflowHandle[Any, Any]:
 @pytest.mark.usefixtures("parks_at_once")
 async def test_a_parked_run_is_replaced_in_one_commit(tmp_path: Path) -> None:
     store = RememberingStore(tmp_path / "j.db")
-    async with asyncio.timeout(10), a_client_on(store) as client, a_worker(client, workflows=[Breaks, Waits]):
+    async with asyncio.timeout(10), a_client_on(store) as client:
         parked = await start(client, Breaks.run)
-        with pytest.raises(WorkflowParkedError):
-            await parked.result()
-        replacement = await replace(client)
-        heads = [change.head for change in store.batches[-1]]
-        assert [head.status for head in heads if head is not None] == ["terminated", "running"]
-        assert isinstance(await failure_of(parked), TerminatedError)
-        current = await client.get_workflow_handle("w").describe()
-        assert (current.run_id, current.status) == (replacement.result_run_id, WorkflowExecutionStatus.RUNNING)
-        await replacement.signal(Waits.call)
-        assert await replacement.result() == "called"
+        async with a_worker(client, workflows=[Breaks, Waits]):
+            with pytest.raises(WorkflowParkedError):
+                await parked.result()
+            replacement = await replace(client)
+            heads = [change.head for change in store.batches[-1]]
+            assert [head.status for head in heads if head is not None] == ["terminated", "running"]
+            assert isinstance(await failure_of(parked), TerminatedError)
+            current = await client.get_workflow_handle("w").describe()
+            assert (current.run_id, current.status) == (replacement.result_run_id, WorkflowExecutionStatus.RUNNING)
+            await replacement.signal(Waits.call)
+            assert await replacement.result() == "called"
 
 
 @pytest.mark.parametrize("is_running", [True, False])

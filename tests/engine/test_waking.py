@@ -119,23 +119,38 @@ class Counted:
         return self.heard
 
 
-async def test_without_a_cache_the_program_is_built_again_before_every_turn_and_after_every_query(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> type[Counted]:
+    """The workflow that counts how often it is built, from nothing."""
     monkeypatch.setattr(Counted, "built", 0)
-    built: list[int] = []
+    return Counted
+
+
+async def test_without_a_cache_the_program_is_built_again_for_each_turn_that_follows_another_at_once(
+    counted: type[Counted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "TURN_MESSAGES_MAX", 1)
     async with asyncio.timeout(10), a_client() as client:
+        handle = await start(client, Counted.run)
+        await handle.signal(Counted.say)
+        await handle.signal(Counted.say)
         async with a_worker(client, workflows=[Counted], max_cached_workflows=0):
-            handle = await start(client, Counted.run)
-            built.append(Counted.built)
-            await handle.signal(Counted.say)
-            for _ in range(3):
-                assert await handle.query(Counted.so_far) == 1
-                built.append(Counted.built)
-            await handle.signal(Counted.say)
             assert await handle.result() == 2
-            built.append(Counted.built)
-    print(built)
+    assert counted.built == 3
+
+
+async def test_without_a_cache_the_program_is_built_again_after_each_query(counted: type[Counted]) -> None:
+    built: list[int] = []
+    async with (
+        asyncio.timeout(10),
+        a_client() as client,
+        a_worker(client, workflows=[Counted], max_cached_workflows=0),
+    ):
+        handle = await start(client, Counted.run)
+        for _ in range(3):
+            assert await handle.query(Counted.so_far) == 0
+            built.append(counted.built)
+    assert built == [2, 3, 4]
 
 
 async def test_runs_that_have_left_memory_are_in_nobodys_residency(tmp_path: Path) -> None:
