@@ -84,6 +84,11 @@ class ExecutionState:
             return None
         return min([timer.fires_at for timer in self.timers.values()])
 
+    def due_timers(self, now: datetime) -> list[str]:
+        """Ids of timers whose time has come, the oldest first; those of one instant in the order of their start."""
+        due = [(timer.fires_at, timer.number, id_) for id_, timer in self.timers.items() if timer.fires_at <= now]
+        return [timer_id for _, _, timer_id in sorted(due)]
+
     def apply(self, turn: Turn) -> None:
         """Take a turn's events in; each kind knows what it changes."""
         number = self.last_event

@@ -509,9 +509,8 @@ class WorkflowActor:
         execution = self._execution
         if execution is None or self._trouble is not None or self.is_closed or self.host is None:
             return
-        now, timers = self._site.clock.now(), execution.state.timers
-        due = sorted((timer.fires_at, timer.number, id_) for id_, timer in timers.items() if timer.fires_at <= now)
-        for _, _, timer_id in due:
+        due = execution.state.due_timers(self._site.clock.now())
+        for timer_id in due:
             self._mailbox.put(Delivery(ev.TimerFired(timer_id)))
         if not due:
             self._arm()
