@@ -159,6 +159,7 @@ class ActivityActor:
     def _run(self, slots: Slots[WorkerHost], started_at: datetime) -> None:
         if slots.worker.is_shutting_down:  # it has left meanwhile: no code has run, so the number stays
             self._site.registry.release(slots)
+            self._write_row(None)  # else it would count as begun, and be lost with a crash
             self._wait_for_slot()
             return
         self._phase = Phase.RUNNING

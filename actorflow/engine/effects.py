@@ -54,6 +54,7 @@ def _start_activity(
 def _close(site: Site, identity: Identity, event: ev.AnyEvent) -> None:
     for activity in list(site.activities.get(identity.key, {}).values()):
         activity.abandon()
+    site.activity_rows.pop(identity.key, None)  # a row written meanwhile met the end of the run
     site.answer_waiters(identity.key, Closed(identity.run_id, event))
 
 

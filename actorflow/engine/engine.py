@@ -115,8 +115,7 @@ class Engine:
     async def _finish_writing(self) -> None:
         if self._failure is not None:
             return
-        with anyio.move_on_after(limits.CLOSE_TIMEOUT.total_seconds()):
-            await self._settle()
+        await self._settle()
 
     async def _shut_down(self) -> None:
         self._is_closing = True
@@ -130,6 +129,7 @@ class Engine:
             for activity in list(of_run.values()):
                 activity.abandon()
         self.service.stop(self._failure)
+        self.population.close(stopped(self._failure))
         self.site.health.stop()
         await self.store.close()
 
@@ -141,6 +141,7 @@ class Engine:
         _log.critical("the engine of %s stops: %s", self.name, problem)
         self.site.journal.close(problem)
         self.service.stop(problem)
+        self.population.close(stopped(problem))
         self._close_asked.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -208,8 +209,9 @@ class Engine:
 
     async def _settle(self) -> None:
         try:
-            await self.site.journal.settled()
-        except EngineStoppedError as problem:
+            with anyio.move_on_after(limits.CLOSE_TIMEOUT.total_seconds()):
+                await self.site.journal.settled(is_patient=False)
+        except (EngineStoppedError, StorageError) as problem:
             _log.info("leaving without waiting for the journal: %s", problem)
 
     async def _leave_memory(self, actors: Sequence[WorkflowActor], *, only_idle: bool = False) -> None:

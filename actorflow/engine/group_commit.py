@@ -101,21 +101,30 @@ class GroupCommit:
             self._writing.settled.append((callback, on_stall))
         else:
             self._settled.append((callback, on_stall))
-            self.flush()
+            self.flush_soon()
         if self.stalled is not None and on_stall is not None:
             on_stall(self.stalled)
 
-    async def settled(self) -> None:
+    async def settled(self, *, is_patient: bool = True) -> None:
         """Wait until everything submitted so far is durable and told.
+
+        Args:
+            is_patient: also while the disk is full or the file locked.
 
         Raises:
             EngineStoppedError: it never will be.
+            StorageError: it can't be now, and the caller is not patient.
         """
         if self._is_closed:
             raise stopped(None)
         wait: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waits.add(wait)
-        self.when_settled(lambda: None if wait.done() else wait.set_result(None))
+
+        def give_up(problem: StorageError) -> None:
+            if not wait.done():
+                wait.set_exception(problem)
+
+        self.when_settled(lambda: None if wait.done() else wait.set_result(None), None if is_patient else give_up)
         try:
             await wait
         finally:

@@ -102,8 +102,13 @@ class Mailbox:
 
     def put_query(self, query: Query) -> None:
         """A question; those nobody waits for any more make room."""
-        self._queries = [known for known in self._queries or () if not known.reply.done()]
-        self._queries.append(query)
+        self.drop_dead_queries()
+        self._queries = [*(self._queries or ()), query]
+
+    def drop_dead_queries(self) -> None:
+        """Forget questions nobody waits for any more."""
+        if self._queries is not None:
+            self._queries = [query for query in self._queries if not query.reply.done()] or None
 
     def take(self, limit: int) -> list[Delivery]:
         """The next messages, accepted ones first."""

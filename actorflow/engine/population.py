@@ -33,6 +33,7 @@ class Population:
         self._wanted: list[int] = []
         self._loading: set[int] = set()
         self._reads: dict[int, list[asyncio.Future[None]]] = {}
+        self._stopped: BaseException | None = None
         self._wake: asyncio.Future[None] | None = None
         site.deliver = self.deliver
         site.load = self.load
@@ -111,18 +112,44 @@ class Population:
     async def loaded(self, key: int) -> WorkflowActor:
         """The actor of a run, once its journal was read. Cancelling the caller does not cancel the reading."""
         while (actor := self._by_key.get(key)) is None or not (actor.is_loaded or actor.is_unreadable):
+            if self._stopped is not None:
+                raise self._stopped
+            if actor is not None and not actor.is_loading and not actor.is_settled_stub:
+                await self._site.journal.settled()  # read now, what is under way might be missed
+                continue
             self.load(key)
             read: asyncio.Future[None] = self._site.loop.create_future()
             self._reads.setdefault(key, []).append(read)
-            await read
+            try:
+                await read
+            finally:
+                if (wanted := self._by_key.get(key)) is not None:
+                    wanted.is_wanted = False
+                    self._site.dispatcher.wake(wanted)
         return actor
+
+    def close(self, problem: BaseException) -> None:
+        """Nothing is read any more; whoever waits for it is told why."""
+        self._stopped = problem
+        for reads in self._reads.values():
+            for read in reads:
+                if not read.done():
+                    read.set_exception(problem)
+        self._reads.clear()
 
     async def bring_in(self, keys: Sequence[int]) -> None:
         """Load those of these runs that are not in memory, and wait for them."""
         absent = [key for key in keys if self._is_absent(key)]
+        unsettled = [key for key in keys if self._has_message_under_way(key)]
         for key in absent:
             self._mark(key)
         await self._read(absent)
+        for key in unsettled:
+            await self.loaded(key)
+
+    def _has_message_under_way(self, key: int) -> bool:
+        actor = self._by_key.get(key)
+        return actor is not None and not actor.is_loaded and not actor.is_loading and not actor.is_settled_stub
 
     def _is_absent(self, key: int) -> bool:
         # A stub with a message under way loads by itself when that is durable: read now, it might be missed.
@@ -146,12 +173,14 @@ class Population:
             for key in keys:
                 if (actor := self._by_key.get(key)) is not None:
                     actor.is_loading = False
-            for key in keys:
-                for read in self._reads.pop(key, ()):
-                    if not read.done():
-                        read.set_result(None)
         for run in runs:
-            self.actor_of(run.record.identity, run.record.head).on_loaded(run)
+            actor = self.actor_of(run.record.identity, run.record.head)
+            actor.is_wanted = run.record.identity.key in self._reads
+            actor.on_loaded(run)
+        for key in keys:
+            for read in self._reads.pop(key, ()):
+                if not read.done():
+                    read.set_result(None)
 
     def _admit(self, actor: Addressable) -> None:
         assert isinstance(actor, WorkflowActor)

@@ -122,6 +122,14 @@ class Requests:
     async def _replace(self, request: StartRequest, run: RunRecord) -> tuple[str, bool]:
         """End the open run and begin the new one in one transaction."""
         existing = await self._population.loaded(run.identity.key)
+        if existing.is_unreadable:  # its end can be written, but not together with anything else
+            ended = self._reply()
+            existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING"), ended))
+            await self._answered(ended)
+            outcome, identity = await self._begin(request)
+            if outcome is not None:
+                raise _already_started(outcome.run)
+            return identity.run_id, True
         actor, begin, started, reply = self._new_run(request)
         # From here to the reply nothing waits: both submit their change now, so both are in the same transaction.
         existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING")))
@@ -189,6 +197,7 @@ class Requests:
             async with asyncio.timeout(limits.QUERY_TIMEOUT.total_seconds() if timeout is None else timeout):
                 return await self._answered(reply)
         except TimeoutError as late:
+            self._site.dispatcher.wake(actor)  # it may have been kept in memory for this question alone
             raise RPCError(
                 f"query {name!r} of workflow {target.workflow_id!r} was not answered in time; "
                 f"is a worker for its type on task queue {actor.identity.task_queue!r} running?",
@@ -218,6 +227,7 @@ class Requests:
             actor = self._population.by_key(key)
             if actor is not None and actor.is_closed:
                 actor = None
+        self._check_running()
         waiter: asyncio.Future[Closed | Parked] = self._loop.create_future()
         self._site.waiters.setdefault(key, []).append(waiter)
         try:
@@ -301,6 +311,7 @@ class Requests:
         await self._answered(reply)
 
     def _reply(self) -> asyncio.Future[Any]:
+        self._check_running()  # the engine may have stopped while the caller looked for the run
         reply: asyncio.Future[Any] = self._loop.create_future()
         self._calls.add(reply)
         return reply

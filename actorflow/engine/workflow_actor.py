@@ -63,6 +63,7 @@ class WorkflowActor:
         "identity",
         "is_loading",
         "is_ready",
+        "is_wanted",
         "last_used",
     )
 
@@ -71,6 +72,7 @@ class WorkflowActor:
         self.identity = identity
         self.is_ready = False
         self.is_loading = False
+        self.is_wanted = False  # somebody has asked for it to be in memory, and is about to use it
         self.last_used = 0.0
         self._ledger = Ledger(site, identity, head)
         self._mailbox = Mailbox()
@@ -112,7 +114,7 @@ class WorkflowActor:
     @property
     def is_evictable(self) -> bool:
         """See `actors.residency.Resident`."""
-        return self._ledger.is_settled and self._mailbox.is_empty and not self.is_loading
+        return self._ledger.is_settled and self._mailbox.is_empty and not (self.is_loading or self.is_wanted)
 
     @property
     def parked(self) -> Parked | None:
@@ -204,6 +206,9 @@ class WorkflowActor:
             rows = {row.activity_id for row in run.activities}
             self._site.activity_rows.setdefault(self.identity.key, set()).update(rows)
         try:
+            if self._trouble is not None and self._trouble.is_unreadable:
+                self._trouble.stop_waiting()
+                self._trouble = None
             if self._trouble is None and head.failing:
                 self._trouble = Trouble(decode_failing(head.failing))
             execution = Execution(self.identity, turns_of(self.identity, run.turns))
@@ -294,7 +299,7 @@ class WorkflowActor:
         # The close may not be durable yet, and nobody may hear of it before it is.
         head = self._ledger.head
         problem = already_closed(self.identity.workflow_id, "running" if head is None else head.status)
-        self._site.journal.when_settled(lambda: delivery.refuse(problem))
+        self._site.journal.when_settled(lambda: delivery.refuse(problem), delivery.refuse)
 
     def _spill(self) -> None:
         """No program will journal what waits here: it goes to the inbox."""
@@ -320,6 +325,7 @@ class WorkflowActor:
         host = self.host
         if host is None:
             self._spill()
+            self._mailbox.drop_dead_queries()
             if self.is_evictable:
                 self.passivate()
             return
