@@ -76,6 +76,11 @@ class Mailbox:
         return not (self._inbox or self._direct or self._queries or self.termination)
 
     @property
+    def is_stored(self) -> bool:
+        """True if nothing waits but what the store has too."""
+        return not (self._direct or self._queries or self.termination)
+
+    @property
     def has_inbox(self) -> bool:
         """True if accepted messages wait."""
         return bool(self._inbox)

@@ -326,7 +326,7 @@ class WorkflowActor:
         if host is None:
             self._spill()
             self._mailbox.drop_dead_queries()
-            if self.is_evictable:
+            if self._mailbox.is_stored and self._ledger.is_settled and not (self.is_loading or self.is_wanted):
                 self.passivate()
             return
         if execution.is_live and (execution.is_tainted or execution.host is not host or not host.residency.maximum):
