@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-AnyType = TypeVar("AnyType")
 ClassType = TypeVar("ClassType", bound=type)
 CallableType = TypeVar("CallableType", bound=Callable[..., Any])
-AsyncCallable = Callable[..., Awaitable[Any]]
-MultiParamSpec = ParamSpec("MultiParamSpec")
 ParamType = TypeVar("ParamType")
 ReturnType = TypeVar("ReturnType", covariant=True)
 SelfType = TypeVar("SelfType")

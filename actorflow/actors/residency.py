@@ -57,10 +57,6 @@ class Residency:
         """Let those leave that were not used for that long."""
         self._passivate(len(self._by_use), before=self._monotonic() - idle_seconds)
 
-    def passivate_all(self) -> None:
-        """Let everybody leave who can."""
-        self._passivate(len(self._by_use), before=None)
-
     def _passivate(self, count: int, *, before: float | None) -> None:
         leaving: list[Resident] = []
         for actor in self._by_use.values():

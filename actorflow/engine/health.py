@@ -32,7 +32,6 @@ class Health:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._loop_thread = threading.get_ident()
-        self.stalls = 0
 
     def turn_started(self, identity: Identity) -> None:
         """A turn of this run begins."""
@@ -74,7 +73,6 @@ class Health:
         self._pulse_at = time.monotonic()
 
     def _report(self, silent: float) -> None:
-        self.stalls += 1
         frame = sys._current_frames().get(self._loop_thread)  # pyright: ignore[reportPrivateUsage]
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "(no stack)"
         running = self._running

@@ -159,8 +159,10 @@ class WorkflowActor:
 
     def terminate(self, delivery: Delivery) -> None:
         """End the execution; needs neither a worker nor a healthy program."""
-        if self.is_closed or self._mailbox.termination is not None:
+        if self.is_closed:
             self._refuse_closed(delivery)
+        elif self._mailbox.termination is not None:
+            delivery.refuse(already_closed(self.identity.workflow_id, "being terminated"))
         else:
             self._mailbox.termination = delivery
             self._wake()
@@ -214,13 +216,15 @@ class WorkflowActor:
             execution = Execution(self.identity, turns_of(self.identity, run.turns))
             for row in run.inbox:
                 self._mailbox.put_accepted(Delivery(decode_message(row.message), seq=row.seq))
+            # From here on messages come to this execution: an activity may find its outcome while it is recovered.
+            self._execution = execution
             if not self.is_closed:
                 waiting = self._mailbox.messages()
                 recover_activities(self._site, self.identity, execution.state, run.activities, waiting)
         except (CorruptJournalError, msgspec.DecodeError) as problem:
+            self._execution = None
             self._park_unreadable(problem, run)
             return
-        self._execution = execution
         if self.is_closed:
             self._refuse_late(execution.state.close)
         else:
