@@ -7,7 +7,7 @@ Numbers count the task events of the public history shape too, although we don't
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -62,7 +62,11 @@ class TimerFired(Event, frozen=True, gc=False):
 
 
 class ActivityResolved(Event, frozen=True, gc=False):
-    """An activity is over; its kinds follow. Each has the ``attempt`` that decided it, 0 if none was started."""
+    """An activity is over; its kinds follow.
+
+    Each has the ``attempt`` that decided it, 0 if none was started, and when that attempt began: ``started_at``, None
+    if it began with the turn that scheduled the activity.
+    """
 
     activity_id: str
 
@@ -72,6 +76,7 @@ class ActivityCompleted(ActivityResolved, frozen=True, gc=False):
 
     result: Payload | None = None
     attempt: int = 1
+    started_at: datetime | None = None
 
 
 class ActivityFailed(ActivityResolved, frozen=True, gc=False):
@@ -80,6 +85,7 @@ class ActivityFailed(ActivityResolved, frozen=True, gc=False):
     failure: Failure
     retry_state: int = 0
     attempt: int = 1
+    started_at: datetime | None = None
 
 
 class ActivityTimedOut(ActivityResolved, frozen=True, gc=False):
@@ -88,6 +94,7 @@ class ActivityTimedOut(ActivityResolved, frozen=True, gc=False):
     failure: Failure
     retry_state: int = 0
     attempt: int = 1
+    started_at: datetime | None = None
 
 
 class ActivityCancelled(ActivityResolved, frozen=True, gc=False):
@@ -95,6 +102,7 @@ class ActivityCancelled(ActivityResolved, frozen=True, gc=False):
 
     failure: Failure
     attempt: int = 1
+    started_at: datetime | None = None
 
 
 class Terminated(Event, frozen=True, gc=False):

@@ -70,6 +70,7 @@ class ActivityActor:
         "_phase",
         "_place",
         "_site",
+        "_started_at",
     )
 
     def __init__(
@@ -86,6 +87,7 @@ class ActivityActor:
         self._next_at = None if row is None else row.next_attempt_at
         self._cancel_requested = pending.cancel_requested
         self._attempt: Attempt | None = None
+        self._started_at: datetime | None = None  # of the attempt that runs, if it did not begin with its scheduling
         self._place: Waiting[WorkerHost] | None = None
         self._alarms: list[TimerHandle] = []
         self._flush: TimerHandle | None = None
@@ -105,6 +107,7 @@ class ActivityActor:
         """Go on after a restart: an attempt that was running is lost, everything else waits as it did."""
         was_running = not self._pending.scheduled.waiting if row is None else row.started_at is not None
         if was_running:
+            self._started_at = None if row is None else row.started_at
             self._lose_attempt("the process that ran it")
         elif self._cancel_requested:
             self._end_cancelled()
@@ -164,6 +167,7 @@ class ActivityActor:
             return
         self._phase = Phase.RUNNING
         self._next_at = None
+        self._started_at = None if started_at == self._pending.scheduled_at else started_at
         if not self._ends_before_deadline(started_at):
             self._arm_schedule_to_close()
         self._attempt = Attempt(
@@ -199,7 +203,7 @@ class ActivityActor:
             return
         match outcome:
             case Succeeded(result=result):
-                self._end(ev.ActivityCompleted(self._pending.scheduled.activity_id, result, self._number))
+                self._end(ev.ActivityCompleted(self._activity_id, result, self._number, self._started_at))
             case Stopped():
                 if self._cancel_requested:
                     self._end_cancelled()
@@ -228,7 +232,7 @@ class ActivityActor:
             decision = GiveUp(RetryState.CANCEL_REQUESTED)
         if isinstance(decision, GiveUp):
             kind = ev.ActivityTimedOut if failure.kind == "timeout" else ev.ActivityFailed
-            self._end(kind(scheduled.activity_id, failure, decision.state, self._number))
+            self._end(kind(self._activity_id, failure, decision.state, self._number, self._started_at))
         else:
             self._try_again_in(decision.delay)
 
@@ -287,15 +291,22 @@ class ActivityActor:
         if self._phase is Phase.OVER or (is_late_start and not (self._phase is Phase.WAITING and self._number == 1)):
             return
         failure = timeout_failure(kind, self._heartbeat, None if is_late_start else self._last_failure)
-        number = self._number if self._phase is Phase.RUNNING else 0
-        self._end(ev.ActivityTimedOut(self._pending.scheduled.activity_id, failure, RetryState.TIMEOUT, number))
+        self._end(ev.ActivityTimedOut(self._activity_id, failure, RetryState.TIMEOUT, *self._running_attempt))
 
     # The end
 
     def _end_cancelled(self) -> None:
-        number = self._number if self._phase is Phase.RUNNING else 0
         failure = Failure(message="Activity cancelled", kind="cancelled", details=self._heartbeat)
-        self._end(ev.ActivityCancelled(self._pending.scheduled.activity_id, failure, number))
+        self._end(ev.ActivityCancelled(self._activity_id, failure, *self._running_attempt))
+
+    @property
+    def _running_attempt(self) -> tuple[int, datetime | None]:
+        """Number and begin of the attempt that runs; 0 if none does."""
+        return (self._number, self._started_at) if self._phase is Phase.RUNNING else (0, None)
+
+    @property
+    def _activity_id(self) -> str:
+        return self._pending.scheduled.activity_id
 
     def _end(self, outcome: ev.ActivityOutcome) -> None:
         self._leave()
@@ -314,13 +325,13 @@ class ActivityActor:
             self._flush.cancel()
         of_run = self._site.activities.get(self._identity.key)
         if of_run is not None:
-            of_run.pop(self._pending.scheduled.activity_id, None)
+            of_run.pop(self._activity_id, None)
             if not of_run:
                 del self._site.activities[self._identity.key]
 
     def _write_row(self, started_at: datetime | None, then: Callable[[Outcome], None] | None = None) -> None:
         row = ActivityRow(
-            activity_id=self._pending.scheduled.activity_id,
+            activity_id=self._activity_id,
             attempt=self._number,
             charged=self._charged,
             started_at=started_at,
@@ -338,7 +349,7 @@ class ActivityActor:
         if failure.category == ApplicationErrorCategory.BENIGN:
             return
         details = {
-            "activity_id": self._pending.scheduled.activity_id,
+            "activity_id": self._activity_id,
             "activity_type": self._pending.scheduled.activity_type,
             "attempt": self._number,
             "workflow_id": self._identity.workflow_id,
