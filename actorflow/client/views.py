@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import Any, Self, cast
@@ -119,16 +119,18 @@ class HistoryEvent:
 
 @dataclass(frozen=True)
 class WorkflowHistory:
-    """The history of one run."""
+    """The history of one run; ``turns`` are the same events as they are journaled, for `actorflow.diagram`."""
 
     workflow_id: str
     run_id: str
     events: Sequence[HistoryEvent]
+    turns: Sequence[Turn] = field(default=(), repr=False)
 
 
 def history_of(workflow_id: str, run_id: str, turns: Sequence[Turn]) -> WorkflowHistory:
     """Turns as numbered events; numbers leave out those of the public history that we don't store."""
-    return WorkflowHistory(workflow_id, run_id, [event for turn in turns for event in _events_of(turn)])
+    events = [event for turn in turns for event in _events_of(turn)]
+    return WorkflowHistory(workflow_id, run_id, events, turns)
 
 
 def _events_of(turn: Turn) -> list[HistoryEvent]:

@@ -80,3 +80,9 @@ HEARTBEAT_FLUSH_INTERVAL: Final = timedelta(seconds=1)
 
 CANCELLED_ACTIVITY_GRACE: Final = timedelta(seconds=1)
 """How long a leaving worker waits for activities it has cancelled; a script must exit within two seconds."""
+
+DIAGRAM_STEPS_MAX: Final = 200
+"""Kinds of steps a flowchart shows one by one; with more nobody finds their way."""
+
+DIAGRAM_BARS_MAX: Final = 500
+"""Bars of a Gantt chart; renderers become slow beyond, and bars thinner than a pixel."""

@@ -1,0 +1,149 @@
+"""When things ran: a bar for each activity's last attempt, and one for what it waited before.
+
+The journal holds the outcome of an activity with the number and the begin of the attempt that decided it. Attempts
+before that, back-off and waiting for a slot are one bar before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from actorflow.core import events as ev
+from actorflow.core import limits
+from actorflow.core.diagram.text import in_words, name
+from actorflow.core.journal import Turn
+from actorflow.core.state import STATUS_BY_CLOSE
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+_TIMERS: Final = "timers"
+_MESSAGES: Final = "messages"
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """One bar, or with no length one mark."""
+
+    section: str
+    text: str
+    tag: str
+    begin: datetime
+    end: datetime
+
+    @property
+    def line(self) -> str:
+        length = max((self.end - self.begin) // _MILLISECOND, 0 if "milestone" in self.tag else 1)
+        begin = (self.begin - _EPOCH) // _MILLISECOND
+        tag = f"{self.tag}, " if self.tag else ""
+        return f"    {name(self.text)} :{tag}{begin}, {length}ms"
+
+
+def gantt(turns: Iterable[Turn], *, title: str = "") -> str:
+    """A journal as a Mermaid Gantt chart, in UTC.
+
+    Args:
+        turns: of one run, from its first.
+        title: stands above the chart.
+
+    Returns:
+        Text that ends with a newline; beyond 500 bars the chart ends and says so.
+    """
+    known = list(turns)
+    bars = list(_bars(known))
+    sections: dict[str, list[_Bar]] = {}
+    for bar in bars[: limits.DIAGRAM_BARS_MAX]:
+        sections.setdefault(bar.section, []).append(bar)
+    lines = ["gantt", f"    title {name(title)}"] if title else ["gantt"]
+    lines += ["    dateFormat x", "    axisFormat %H:%M:%S"]
+    for section, of_section in sections.items():
+        lines.append(f"    section {name(section)}")
+        lines += [bar.line for bar in sorted(of_section, key=_begin)]
+    left_out = len(bars) - limits.DIAGRAM_BARS_MAX
+    if left_out > 0:
+        lines.append(f"    %% {left_out} more bars are left out")
+    return "\n".join(lines) + "\n"
+
+
+def _begin(bar: _Bar) -> datetime:
+    return bar.begin
+
+
+def _bars(turns: Sequence[Turn]) -> Iterator[_Bar]:
+    """The whole run, then everything in the order in which it was over, then what was not."""
+    if not turns:
+        return
+    begun: dict[str, tuple[ev.ActivityScheduled, datetime]] = {}
+    timers: dict[str, tuple[ev.TimerStarted, datetime]] = {}
+    yield _whole(turns)
+    for turn in turns:
+        for event in turn.events:
+            match event:
+                case ev.ActivityScheduled():
+                    begun[event.activity_id] = (event, turn.at)
+                case ev.ActivityCompleted() | ev.ActivityFailed() | ev.ActivityTimedOut() | ev.ActivityCancelled():
+                    scheduled = begun.pop(event.activity_id, None)
+                    if scheduled is not None:
+                        yield from _activity(*scheduled, event, turn.at)
+                case ev.TimerStarted():
+                    timers[event.timer_id] = (event, turn.at)
+                case ev.TimerFired() | ev.TimerCancelled():
+                    started = timers.pop(event.timer_id, None)
+                    if started is not None:
+                        yield _timer(*started, turn.at, is_cancelled=isinstance(event, ev.TimerCancelled))
+                case ev.SignalReceived():
+                    yield _Bar(_MESSAGES, f"signal {event.name}", "milestone", turn.at, turn.at)
+                case ev.CancelRequested():
+                    yield _Bar(_MESSAGES, "cancel requested", "milestone", turn.at, turn.at)
+                case ev.TurnFailed():
+                    yield _Bar(_MESSAGES, event.parked or "turn failed", "crit, milestone", turn.at, turn.at)
+                case _:
+                    continue
+    last = turns[-1]
+    is_closed = type(last.events[-1]) in ev.CLOSING
+    for scheduled, at in begun.values():
+        text = f"activity {scheduled.activity_id}, {'abandoned' if is_closed else 'open'}"
+        yield _Bar(scheduled.activity_type, text, "crit" if is_closed else "active", at, last.at)
+    for started, at in timers.values():
+        yield _timer(started, at, last.at, is_cancelled=is_closed)
+
+
+def _whole(turns: Sequence[Turn]) -> _Bar:
+    first, last = turns[0], turns[-1]
+    started = first.events[0]
+    workflow_type = started.workflow_type if isinstance(started, ev.Started) else "workflow"
+    status = STATUS_BY_CLOSE.get(type(last.events[-1]), "running")
+    tag = {"running": "active", "completed": "done"}.get(status, "crit")
+    return _Bar("execution", f"{workflow_type}, {status}", tag, first.at, last.at)
+
+
+def _activity(
+    scheduled: ev.ActivityScheduled, at: datetime, outcome: ev.ActivityOutcome, ended_at: datetime
+) -> Iterator[_Bar]:
+    section, which = scheduled.activity_type, f"activity {scheduled.activity_id}"
+    if not outcome.attempt:
+        yield _Bar(section, f"{which}, never ran", "crit", at, ended_at)
+        return
+    began_at = outcome.started_at or at
+    if began_at > at:
+        before = f"{which}, attempts before" if outcome.attempt > 1 else f"{which}, waits"
+        yield _Bar(section, before, "", at, began_at)
+    is_good = isinstance(outcome, ev.ActivityCompleted)
+    how = "" if is_good else f", {_HOW[type(outcome)]}"
+    text = f"{which}, attempt {outcome.attempt}{how}"
+    yield _Bar(section, text, "done" if is_good else "crit", began_at, ended_at)
+
+
+def _timer(started: ev.TimerStarted, at: datetime, ended_at: datetime, *, is_cancelled: bool) -> _Bar:
+    text = started.summary or f"timer {started.timer_id}"
+    how = ", cancelled" if is_cancelled else ""
+    return _Bar(_TIMERS, f"{text} ({in_words(started.duration)}){how}", "" if is_cancelled else "done", at, ended_at)
+
+
+_HOW: Final[dict[type[ev.Event], str]] = {
+    ev.ActivityFailed: "failed",
+    ev.ActivityTimedOut: "timed out",
+    ev.ActivityCancelled: "cancelled",
+}
