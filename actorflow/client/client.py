@@ -27,12 +27,13 @@ R = TypeVar("R")
 class StartOptions(TypedDict, total=False):
     """How an execution is started.
 
+    ``task_queue`` says whose workers run it; it may be left out where the client has one of its own.
     ``id_reuse_policy`` speaks about closed runs of the id, ``id_conflict_policy`` about an open one. Repeat a call
     whose outcome you don't know with the same ``request_id``, and it starts once.
     """
 
     id: Required[str]
-    task_queue: Required[str]
+    task_queue: str
     result_type: type | None
     id_reuse_policy: WorkflowIDReusePolicy
     id_conflict_policy: WorkflowIDConflictPolicy
@@ -48,10 +49,16 @@ class Client:
     """
 
     def __init__(
-        self, engine: Engine, *, namespace: str = "default", data_converter: DataConverter | None = None
+        self,
+        engine: Engine,
+        *,
+        namespace: str = "default",
+        data_converter: DataConverter | None = None,
+        task_queue: str | None = None,
     ) -> None:
         self._engine = engine
         self._namespace = namespace
+        self._task_queue = task_queue
         self._converter = data_converter or default_converter
         self._is_closed = False
 
@@ -61,6 +68,7 @@ class Client:
         *,
         namespace: str = "default",
         data_converter: DataConverter | None = None,
+        task_queue: str | None = None,
         clock: Clock | None = None,
     ) -> Client:
         """Open a journal, or share it with those who opened it before.
@@ -70,6 +78,7 @@ class Client:
                 client) or ``memory://name`` (shared by that name in this process).
             namespace: keeps executions of different programs in one journal apart.
             data_converter: for arguments and results.
+            task_queue: where this client starts executions, unless a call says otherwise.
             clock: time and identities; for tests.
 
         Raises:
@@ -79,8 +88,10 @@ class Client:
             StorageError: anything else that keeps it from being opened.
         """
         check_name("namespace", namespace)
+        if task_queue is not None:
+            check_name("task queue", task_queue)
         engine = await connect_engine(target_host, clock)
-        return Client(engine, namespace=namespace, data_converter=data_converter)
+        return Client(engine, namespace=namespace, data_converter=data_converter, task_queue=task_queue)
 
     async def close(self) -> None:
         """Let go of the journal; the last user of it closes the file. Safe to call twice."""
@@ -137,7 +148,7 @@ class Client:
         *,
         args: Sequence[Any] = (),
         id: str,
-        task_queue: str,
+        task_queue: str | None = None,
         result_type: type | None = None,
         id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED,
@@ -150,7 +161,7 @@ class Client:
             workflow: the run method, or the workflow type's name.
             arg: its argument; for several use ``args=[...]``.
             id: the workflow id; at most one open execution has it.
-            task_queue: whose workers run it.
+            task_queue: whose workers run it; needed unless the client has one of its own.
             result_type: what to decode the result as, if the run method is not given.
             id_reuse_policy: see `StartOptions`.
             id_conflict_policy: see `StartOptions`.
@@ -160,14 +171,17 @@ class Client:
         Raises:
             WorkflowAlreadyStartedError: the policies refuse the id.
             PayloadError: an argument can't be encoded.
-            ValueError, TypeError: a bad id, or not a workflow.
+            ValueError, TypeError: a bad id, not a workflow, or no task queue.
         """
         name, declared = _described(workflow)
+        queue = self._task_queue if task_queue is None else task_queue
+        if queue is None:
+            raise TypeError(f"workflow {id!r} needs a task_queue: pass the one its worker serves")
         request = StartRequest(
             namespace=self._namespace,
             workflow_id=id,
             workflow_type=name,
-            task_queue=task_queue,
+            task_queue=queue,
             input=self._converter.encode(arguments_of(arg, args)),
             reuse=WorkflowIDReusePolicy(id_reuse_policy),
             conflict=WorkflowIDConflictPolicy(id_conflict_policy),
