@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
+from actorflow.converter import DataConverter
 from actorflow.core import events as ev
+from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
 from actorflow.core.program import Program
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.core.state import ExecutionState, turn_width
-from actorflow.engine.registry import WorkerHost
 from actorflow.engine.reporting import ProgramReporter
 from actorflow.store.protocol import Identity
 
 _log = logging.getLogger("actorflow.engine")
+
+
+class Code(Protocol):
+    """What a program is built from; a worker's host has it."""
+
+    @property
+    def workflows(self) -> Mapping[str, WorkflowDefinition]:
+        """Definitions by workflow type."""
+        ...
+
+    @property
+    def converter(self) -> DataConverter:
+        """For arguments and results."""
+        ...
+
+    @property
+    def failure_types(self) -> tuple[type[BaseException], ...]:
+        """Exceptions that fail a workflow instead of its turn."""
+        ...
 
 
 class Execution:
@@ -25,29 +46,29 @@ class Execution:
         turns: its journal so far; kept only until the program has been rebuilt from it.
     """
 
-    __slots__ = ("_host", "_identity", "_program", "_turns", "state")
+    __slots__ = ("_code", "_identity", "_program", "_turns", "state")
 
     def __init__(self, identity: Identity, turns: Sequence[Turn] = ()) -> None:
         self._identity = identity
         self._turns = turns
         self._program: Program | None = None
-        self._host: WorkerHost | None = None
+        self._code: Code | None = None
         self.state = ExecutionState.folded(turns)
 
     @property
-    def host(self) -> WorkerHost | None:
-        """The worker whose program is live here."""
-        return self._host
+    def code(self) -> Code | None:
+        """What the live program was built from."""
+        return self._code
 
-    def program_on(self, host: WorkerHost, started: ev.Started) -> Program:
+    def program_on(self, code: Code, started: ev.Started) -> Program:
         """The live program, rebuilt by replay if need be.
 
         Raises:
-            TurnError: the journal does not replay with the worker's code.
+            TurnError: the journal does not replay with this code.
         """
         if self._program is None:
-            self._program = self._rebuilt(host, started)
-            self._host = host
+            self._program = self._rebuilt(code, started)
+            self._code = code
             self._turns = ()
         return self._program
 
@@ -63,28 +84,28 @@ class Execution:
 
     def tear_down(self) -> None:
         """Take the program apart. Without its journal the execution is of no use then."""
-        program, self._program, self._host = self._program, None, None
+        program, self._program, self._code = self._program, None, None
         if program is not None:
             dismantle(program, self._identity)
 
-    def _rebuilt(self, host: WorkerHost, started: ev.Started) -> Program:
+    def _rebuilt(self, code: Code, started: ev.Started) -> Program:
         try:
-            return self._replayed(host, started, records_lines=False)
+            return self._replayed(code, started, records_lines=False)
         except TurnError as error:
             if not isinstance(error.cause, NondeterminismError):
                 raise
         # Once more, slowly: now with the line that asked for the wrong thing.
-        return self._replayed(host, started, records_lines=True)
+        return self._replayed(code, started, records_lines=True)
 
-    def _replayed(self, host: WorkerHost, started: ev.Started, *, records_lines: bool) -> Program:
-        definition = host.workflows[self._identity.workflow_type]
+    def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool) -> Program:
+        definition = code.workflows[self._identity.workflow_type]
         program = Program(
             definition,
             self._identity,
             started,
-            host.converter,
+            code.converter,
             ProgramReporter(self._identity),
-            failure_types=extra_failure_types(host, self._identity),
+            failure_types=extra_failure_types(code, self._identity),
             records_lines=records_lines,
         )
         try:
@@ -119,9 +140,9 @@ def last_turn_of(identity: Identity, rows: Sequence[TurnRow]) -> Turn:
     return decode_turns(rows[-1:], seed=rows[-2].checksum, run_id=identity.run_id)[0]
 
 
-def extra_failure_types(host: WorkerHost, identity: Identity) -> tuple[type[BaseException], ...]:
-    """Exceptions that its worker and its definition add to those that fail any execution."""
-    return (*host.failure_types, *host.workflows[identity.workflow_type].failure_exception_types)
+def extra_failure_types(code: Code, identity: Identity) -> tuple[type[BaseException], ...]:
+    """Exceptions that a worker and the definition add to those that fail any execution."""
+    return (*code.failure_types, *code.workflows[identity.workflow_type].failure_exception_types)
 
 
 def dismantle(program: Program, identity: Identity) -> None:

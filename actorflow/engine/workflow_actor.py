@@ -126,7 +126,7 @@ class WorkflowActor:
 
     def runs_on(self, host: WorkerHost) -> bool:
         """True if the program of this worker is live here."""
-        return self._execution is not None and self._execution.host is host
+        return self._execution is not None and self._execution.code is host
 
     # Ways in
 
@@ -333,7 +333,7 @@ class WorkflowActor:
             if self._mailbox.is_stored and self._ledger.is_settled and not (self.is_loading or self.is_wanted):
                 self.passivate()
             return
-        if execution.is_live and (execution.is_tainted or execution.host is not host or not host.residency.maximum):
+        if execution.is_live and (execution.is_tainted or execution.code is not host or not host.residency.maximum):
             self._reload()
             return
         if self._resident_at is not None and self._resident_at is not host:
@@ -459,9 +459,8 @@ class WorkflowActor:
             self._leave_if_closed()
         else:
             self._arm()
-            host = execution.host
-            if host is not None:
-                host.residency.trim()
+            if self._resident_at is not None:
+                self._resident_at.residency.trim()
             if execution.is_tainted or not self._mailbox.is_empty:
                 self._wake()
 

@@ -707,3 +707,28 @@ def test_now_time_and_time_ns_name_the_same_instant() -> None:
     for told, expected, is_aware in played(TellsTime, [i / 1_000_000 for i in range(1, 40)]):
         assert told == expected
         assert is_aware
+
+
+@workflow.defn
+class Waits:
+    @workflow.run
+    async def run(self) -> None:
+        await asyncio.gather(self.left(), workflow.sleep(60))
+
+    async def left(self) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.signal
+    async def poke(self) -> None:
+        await workflow.sleep(5)
+
+
+def test_a_stack_trace_names_every_waiting_task_and_its_lines() -> None:
+    run = Run(Waits)
+    run.start(signal("poke"))
+    blocks = run.ask("__stack_trace").split("\n\n")
+    by_name = {block.split("\n")[0]: block for block in blocks}
+    assert "Waits.poke" in by_name["signal: poke"]
+    assert "Waits.run" in by_name["run"]
+    assert any("Waits.left" in block for block in blocks)
+    assert run.ask("__stack_trace") == run.replayed().stack_trace()

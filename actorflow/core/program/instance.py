@@ -29,10 +29,13 @@ from actorflow.core.program.errors import (
 )
 from actorflow.core.program.eviction import evict
 from actorflow.core.program.handlers import Handlers, call_at_once, decoded_arguments
-from actorflow.core.program.lines import calling_line, waiting_line
+from actorflow.core.program.lines import calling_line, waiting_line, waiting_lines
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolved_by, timer_duration
 from actorflow.exceptions import FailureError, PayloadError, is_cancelled_exception
+
+STACK_TRACE_QUERY: Final = "__stack_trace"
+"""As in the public SDK."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FAILURES: Final = (FailureError, TimeoutError)
@@ -469,14 +472,25 @@ class Program:
 
     # Queries and tear-down
 
+    def stack_trace(self) -> str:
+        """Where each of the program's tasks waits: its name, then lines of user code, outermost first."""
+        return "\n\n".join(
+            "\n    ".join((task.get_name(), *(waiting_lines(task) or ("(in the runtime)",))))
+            for task in self.loop.unfinished_tasks()
+        )
+
     def query(self, name: str, payloads: Sequence[Any]) -> Any:
         """Run a query handler against the state as it is and return its result, encoded.
+
+        ``__stack_trace`` is answered for every program, see `stack_trace`.
 
         Raises:
             Exception: whatever the handler raises; `UnknownQueryError`, `PayloadError` and `ReadOnlyContextError` too.
         """
         if self._instance is None:  # terminated before its first turn
             self.loop.run(lambda: self._context.run(self._build))
+        if name == STACK_TRACE_QUERY:
+            return self.converter.encode_one(self.stack_trace())
         handler, function = self._handlers.query(name, self._instance)
         is_bound = name in self.definition.queries
         arguments = decoded_arguments(handler, is_bound=is_bound, payloads=payloads, converter=self.converter)

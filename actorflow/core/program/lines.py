@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -24,14 +25,19 @@ def calling_line() -> str:
 
 def waiting_line(task: asyncio.Task[Any] | None) -> str:
     """The innermost line of user code that a suspended task waits at."""
-    found = NOWHERE
+    return (waiting_lines(task) or (NOWHERE,))[-1]
+
+
+def waiting_lines(task: asyncio.Task[Any] | None) -> Sequence[str]:
+    """The lines of user code on the stack of a suspended task, outermost first."""
+    found: list[str] = []
     awaited: Any = task.get_coro() if task is not None else None
     while awaited is not None:
         frame: FrameType | None = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
         if frame is None:
             break
         if _is_user_code(frame.f_code):
-            found = _shown(frame.f_code, frame.f_lineno)
+            found.append(_shown(frame.f_code, frame.f_lineno))
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
     return found
 
