@@ -1,0 +1,68 @@
+"""The command, and where it puts its files."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from actorflow.cli.demo.stage import PlainStage, Stage
+from actorflow.cli.demo.story import play
+from actorflow.cli.exits import CommandError, Exit
+from actorflow.cli.settings import Settings, with_settings
+
+_SEED = 95
+_DELAY = 0.25
+
+
+@click.command()
+@click.option("--seed", type=int, default=_SEED, show_default=True, help="What goes wrong on the order's way.")
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, 5),
+    default=_DELAY,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long each activity takes.",
+)
+@click.option(
+    "--keep", type=click.Path(path_type=Path, file_okay=False), help="Put journal and diagram into this folder."
+)
+@click.option("--plain", is_flag=True, help="Plain lines also on a terminal.")
+@with_settings
+def demo(settings: Settings, seed: int, delay: float, keep: Path | None, plain: bool) -> int:
+    """Watch an order survive kill -9.
+
+    An order goes through validation, fulfilment and delivery, with loops in each. In the middle its worker process is
+    killed with SIGKILL and started again; what was completed is not done again. Takes about ten seconds.
+    """
+    folder = _folder(keep)
+    if plain or not sys.stdout.isatty():
+        return _played(PlainStage(), folder, seed, delay)
+    from actorflow.cli.demo.live import LiveStage  # noqa: PLC0415 - loads rich, which only a terminal needs
+
+    with LiveStage(has_colour=settings.output.has_colour) as stage:
+        return _played(stage, folder, seed, delay)
+
+
+def _played(stage: Stage, folder: Path, seed: int, delay: float) -> int:
+    try:
+        return Exit.DONE if play(stage, folder, seed=seed, delay=delay) else Exit.FAILED
+    except KeyboardInterrupt:
+        raise CommandError(
+            f"interrupted; the worker was stopped. The order waits in {folder}: nothing of it is lost", Exit.INTERRUPTED
+        ) from None
+
+
+def _folder(keep: Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix="actorflow-demo-"))
+    if keep.is_dir() and any(keep.iterdir()):
+        raise CommandError(f"{keep} is not empty; name a folder that is, or a new one", Exit.USAGE)
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise CommandError(f"{keep} can't be made: {problem}", Exit.USAGE) from problem
+    return keep.resolve()
