@@ -80,3 +80,9 @@ HEARTBEAT_FLUSH_INTERVAL: Final = timedelta(seconds=1)
 
 CANCELLED_ACTIVITY_GRACE: Final = timedelta(seconds=1)
 """How long a leaving worker waits for activities it has cancelled; a script must exit within two seconds."""
+
+LOOK_INTERVAL: Final = timedelta(seconds=0.1)
+"""How often somebody who waits for a result from outside looks whether anything was committed: nobody can wake it."""
+
+VIOLATIONS_MAX: Final = 1_000
+"""Violations that a verification lists one by one; beyond that only their number grows."""
