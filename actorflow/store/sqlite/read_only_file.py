@@ -97,8 +97,9 @@ class ReadOnlyFile:
         with self._in_our_words("reading"):
             connection = self._current()
             connection.execute(queries.SNAPSHOT)
-            connection.execute(queries.READ_META).fetchone()  # the moment is that of the first read
         try:
+            with self._in_our_words("reading"):
+                connection.execute(queries.READ_META).fetchone()  # the moment is that of the first read
             yield connection
         finally:
             connection.execute(queries.ROLLBACK)
