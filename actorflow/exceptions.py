@@ -330,6 +330,14 @@ class NotOurFileError(StorageError):
     """The path is not an actorflow database (or is a directory, or can't be written). It was left as it is."""
 
 
+class MissingFileError(NotOurFileError):
+    """There is no file at the path. Nothing was created."""
+
+
+class OlderSchemaError(StorageError):
+    """The database was written by an older version, and can't be read before it was opened for writing once."""
+
+
 class NewerSchemaError(StorageError):
     """The database was written by a newer version of actorflow. It was left as it is."""
 
@@ -345,6 +353,10 @@ class MailboxFullError(ActorflowError):
         super().__init__(f"workflow {workflow_id!r} holds {limit} unprocessed messages; wait until it has caught up")
         self.workflow_id = workflow_id
         self.limit = limit
+
+
+class ReadOnlyError(ActorflowError):
+    """A client that only looks at a journal was asked for what needs the journal's owner."""
 
 
 class EngineStoppedError(ActorflowError):

@@ -3,35 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 from uuid import UUID
 
+from actorflow.client.connection import Connection, Hosting, Looking
 from actorflow.clock import Clock, SystemClock
 from actorflow.engine.engine import Engine
-from actorflow.engine.ownership import acquire
+from actorflow.engine.inspection import Inspection, StoredReadings
+from actorflow.engine.ownership import acquire, join, release
 from actorflow.store.memory import MemoryStore
 
 _EXAMPLES = 'use "sqlite:///orders.db" (relative), "sqlite:////var/lib/orders.db" (absolute) or "memory://"'
 
 
-async def connect_engine(address: str, clock: Clock | None = None) -> Engine:
-    """The engine behind an address, opened if it is not open yet; to be given back with `ownership.release`.
+async def connect(address: str, clock: Clock | None = None) -> Connection:
+    """The engine behind an address, opened if it is not open yet.
 
     Raises:
         ValueError: the address is none we know.
         StorageError: the journal can't be opened.
     """
+    chosen = clock or SystemClock()
+    match _scheme_and_name(address):
+        case "memory", name:
+            key = f"memory://{name}" if name else f"memory://{UUID(chosen.new_run_id())}"
+            return Hosting(await acquire(lambda: (key,), key, lambda: Engine(MemoryStore(), chosen, key)))
+        case _, name:
+            return Hosting(await _acquire_file(name, chosen))
+
+
+async def connect_read_only(address: str, clock: Clock | None = None) -> Connection:
+    """A look at the journal behind an address: through the engine of this event loop if it has it open, else beside
+    whoever owns it.
+
+    Raises:
+        ValueError: the address is none we know, or one of memory that nobody here uses.
+        StorageError: the journal can't be read.
+    """
+    scheme, name = _scheme_and_name(address)
+    engine = await join(lambda: (f"memory://{name}",) if scheme == "memory" else _file_keys(name))
+    if engine is not None:
+        return Looking(Inspection(engine.service, engine.name), partial(release, engine), engine.name)
+    if scheme == "memory":
+        raise ValueError(f"there is nothing to read at {address!r}: nobody in this process has it open")
+    from actorflow.store.sqlite import ReadOnlyStore  # noqa: PLC0415 - aiosqlite is slow to import
+
+    store = ReadOnlyStore(name)
+    await store.open()
+    return Looking(Inspection(StoredReadings(store, clock or SystemClock()), name), store.close, name)
+
+
+def _scheme_and_name(address: str) -> tuple[str, str]:
     if not isinstance(address, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"an address must be a str, not {type(address).__name__}; {_EXAMPLES}")
-    chosen = clock or SystemClock()
     scheme, separator, rest = address.partition("://")
     match scheme:
         case "memory" if separator:
-            key = f"memory://{rest}" if rest else f"memory://{UUID(chosen.new_run_id())}"
-            return await acquire(lambda: (key,), key, lambda: Engine(MemoryStore(), chosen, key))
+            return scheme, rest
         case "sqlite" if separator and rest.startswith("/") and len(rest) > 1:
-            return await _connect_file(_resolved(unquote(rest[1:])), chosen)
+            return scheme, _resolved(unquote(rest[1:]))
         case _:
             raise ValueError(f"can't connect to {address!r}: {_EXAMPLES}")
 
@@ -42,11 +74,14 @@ def _resolved(path: str) -> str:
     return str(Path(path).resolve())
 
 
-async def _connect_file(name: str, clock: Clock) -> Engine:
-    from actorflow.store.sqlite import SqliteStore, file_identity  # noqa: PLC0415 - aiosqlite is slow to import
+def _file_keys(name: str) -> Sequence[Hashable]:
+    from actorflow.store.sqlite import file_identity  # noqa: PLC0415 - aiosqlite is slow to import
 
-    def keys() -> Sequence[Hashable]:
-        identity = file_identity(name)
-        return (name,) if identity is None else (identity, name)
+    identity = file_identity(name)
+    return (name,) if identity is None else (identity, name)
 
-    return await acquire(keys, name, lambda: Engine(SqliteStore(name, clock=clock), clock, name))
+
+async def _acquire_file(name: str, clock: Clock) -> Engine:
+    from actorflow.store.sqlite import SqliteStore  # noqa: PLC0415 - aiosqlite is slow to import
+
+    return await acquire(lambda: _file_keys(name), name, lambda: Engine(SqliteStore(name, clock=clock), clock, name))

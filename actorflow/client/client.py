@@ -7,7 +7,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
-from actorflow.client.address import connect_engine
+from actorflow.client.address import connect, connect_read_only
+from actorflow.client.connection import Connection, Hosting
 from actorflow.client.handle import WorkflowHandle, arguments_of
 from actorflow.clock import Clock
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -16,7 +17,6 @@ from actorflow.converter import default as default_converter
 from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.engine import Engine
-from actorflow.engine.ownership import release
 from actorflow.service import StartRequest
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType, ReturnType, SelfType
 from actorflow.workflow.activities import UNSET
@@ -50,13 +50,13 @@ class Client:
 
     def __init__(
         self,
-        engine: Engine,
+        connection: Connection | Engine,
         *,
         namespace: str = "default",
         data_converter: DataConverter | None = None,
         task_queue: str | None = None,
     ) -> None:
-        self._engine = engine
+        self._connection = Hosting(connection) if isinstance(connection, Engine) else connection
         self._namespace = namespace
         self._task_queue = task_queue
         self._converter = data_converter or default_converter
@@ -70,6 +70,7 @@ class Client:
         data_converter: DataConverter | None = None,
         task_queue: str | None = None,
         clock: Clock | None = None,
+        read_only: bool = False,
     ) -> Client:
         """Open a journal, or share it with those who opened it before.
 
@@ -80,9 +81,12 @@ class Client:
             data_converter: for arguments and results.
             task_queue: where this client starts executions, unless a call says otherwise.
             clock: time and identities; for tests.
+            read_only: only look, also at a file that another process owns, or left behind: describe, fetch histories
+                and wait for results. The file stays as it is; starting, signalling, querying and workers are refused.
 
         Raises:
             ValueError: an address of no known kind.
+            MissingFileError: with ``read_only``, there is no such file.
             StorageOwnedError: another process, or another event loop, has the file open.
             NotOurFileError, NewerSchemaError: not a journal this version can open; it was left as it is.
             StorageError: anything else that keeps it from being opened.
@@ -90,14 +94,14 @@ class Client:
         check_name("namespace", namespace)
         if task_queue is not None:
             check_name("task queue", task_queue)
-        engine = await connect_engine(target_host, clock)
-        return Client(engine, namespace=namespace, data_converter=data_converter, task_queue=task_queue)
+        connection = await (connect_read_only if read_only else connect)(target_host, clock)
+        return Client(connection, namespace=namespace, data_converter=data_converter, task_queue=task_queue)
 
     async def close(self) -> None:
         """Let go of the journal; the last user of it closes the file. Safe to call twice."""
         if not self._is_closed:
             self._is_closed = True
-            await release(self._engine)
+            await self._connection.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,8 +123,12 @@ class Client:
 
     @property
     def engine(self) -> Engine:
-        """What hosts the executions of this journal."""
-        return self._engine
+        """What hosts the executions of this journal.
+
+        Raises:
+            ReadOnlyError: this client only looks.
+        """
+        return self._connection.engine
 
     @overload
     async def start_workflow(
@@ -187,7 +195,7 @@ class Client:
             conflict=WorkflowIDConflictPolicy(id_conflict_policy),
             request_id=request_id,
         )
-        run_id, _ = await self._engine.service.start(request)
+        run_id, _ = await self._connection.service.start(request)
         return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
 
     @overload
@@ -254,7 +262,7 @@ class Client:
         first_run_id: str | None = None,
     ) -> WorkflowHandle[Any, Any]:
         return WorkflowHandle(
-            self._engine.service,
+            self._connection.service,
             self._namespace,
             self._converter,
             workflow_id,

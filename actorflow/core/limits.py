@@ -86,3 +86,9 @@ DIAGRAM_STEPS_MAX: Final = 200
 
 DIAGRAM_BARS_MAX: Final = 500
 """Bars of a Gantt chart; renderers become slow beyond, and bars thinner than a pixel."""
+
+LOOK_INTERVAL: Final = timedelta(seconds=0.1)
+"""How often somebody who waits for a result from outside looks whether anything was committed: nobody can wake it."""
+
+VIOLATIONS_MAX: Final = 1_000
+"""Violations that a verification lists one by one; beyond that only their number grows."""

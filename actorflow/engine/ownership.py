@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from actorflow.engine.engine import Engine
-from actorflow.exceptions import StorageOwnedError
+from actorflow.exceptions import StorageError, StorageOwnedError
 
 
 @dataclass
@@ -52,6 +52,24 @@ async def acquire(keys: Callable[[], Sequence[Hashable]], name: str, create: Cal
     with _lock:
         if shared.users:
             _keep(keys(), shared)
+    return shared.engine
+
+
+async def join(keys: Callable[[], Sequence[Hashable]]) -> Engine | None:
+    """The engine of this event loop that has a journal open, if there is one; give it back with `release`."""
+    loop = asyncio.get_running_loop()
+    with _lock:
+        shared = _find(keys())
+        if shared is None or shared.loop is not loop or shared.engine.is_stopped:
+            return None
+        shared.users += 1
+    try:
+        await shared.engine.opened()
+    except BaseException as problem:
+        await release(shared.engine)
+        if not isinstance(problem, StorageError):
+            raise
+        return None  # whoever created it hears why; there is nothing to share
     return shared.engine
 
 

@@ -15,8 +15,8 @@ from actorflow.core.journal import Turn
 from actorflow.core.policy.checks import check_id, check_name, check_text
 from actorflow.core.program.matcher import interpreter_version
 from actorflow.engine.describe import describe_run
-from actorflow.engine.execution import last_turn_of, turns_of
-from actorflow.engine.failing import decode_failing
+from actorflow.engine.ends import end_of, parking_of
+from actorflow.engine.execution import turns_of
 from actorflow.engine.group_commit import stopped
 from actorflow.engine.mailbox import Delivery, Query
 from actorflow.engine.population import Population
@@ -207,7 +207,7 @@ class Requests:
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`."""
         record = await self._record(target)
-        return await describe_run(self._site, record)
+        return await describe_run(self._store, record, now=self._clock.now(), live=self._site.activities)
 
     async def history(self, target: Target) -> Sequence[Turn]:
         """See `Service.history`."""
@@ -242,17 +242,14 @@ class Requests:
 
     async def _known_end(self, target: Target) -> Closed | Parked | None:
         record = await self._record(target)
-        if record.head.status != "running":
-            last = last_turn_of(record.identity, await self._store.journal(record.identity.key))
-            return Closed(record.identity.run_id, last.events[-1])
-        if record.head.parked is not None and record.head.failing is not None:
+        parking = parking_of(record)
+        if parking is not None:
             actor = self._population.actor_of(record.identity, record.head, record.inbox)
             if actor.host is not None:
                 actor.wake_up()  # there is code to try again with: wait for what comes of it
                 return None
-            failing = decode_failing(record.head.failing)
-            return Parked(record.identity.run_id, failing.reason, failing.failure)
-        return None
+            return parking
+        return await end_of(self._store, record)
 
     def _stop_waiting(self, key: int, waiter: asyncio.Future[Closed | Parked]) -> None:
         waiting = self._site.waiters.get(key)

@@ -37,6 +37,7 @@ class Worker:
         TypeError: something is not decorated, a class was given where an instance is needed, or a sync activity has no
             executor.
         ValueError: two definitions have one name, nothing was given to run, or a bound is negative.
+        ReadOnlyError: the client is read-only.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Worker:
             raise ValueError(f"max_concurrent_activities must be positive, but is {activities_max}")
         if graceful_shutdown_timeout < timedelta(0):
             raise ValueError(f"graceful_shutdown_timeout must not be negative, but is {graceful_shutdown_timeout}")
+        client.engine  # noqa: B018 - a client that only looks has none, and says so here
         self._client = client
         self._task_queue = task_queue
         self._workflows = _workflows_by_name(workflows)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
-from actorflow.exceptions import NewerSchemaError, NotOurFileError, StorageFailedError
+from actorflow.exceptions import MissingFileError, NewerSchemaError, NotOurFileError, StorageFailedError
+from actorflow.store.sqlite.settings import connect_read_only, read_back
 
 APPLICATION_ID: Final = 0x61666C77
 """'aflw', in the header of every database of ours."""
-
-_HEADER_BYTES: Final = 100
-_MAGIC: Final = b"SQLite format 3\0"
-_USER_VERSION_AT: Final = 60
-_APPLICATION_ID_AT: Final = 68
 
 # Their locks or their shared memory don't keep two hosts apart. Local ones that look similar (9p, overlay) are left in.
 _NETWORK_FILE_SYSTEMS: Final = frozenset(
@@ -55,10 +54,7 @@ def check_place(path: Path) -> None:
 
 
 def _check_file(path: Path, found: os.stat_result) -> None:
-    if stat.S_ISDIR(found.st_mode):
-        raise NotOurFileError(f"{path} is a directory; name a file in it")
-    if not stat.S_ISREG(found.st_mode):
-        raise NotOurFileError(f"{path} is not a plain file; name another one")
+    _check_plain(path, found)
     if not os.access(path, os.R_OK | os.W_OK):
         raise NotOurFileError(f"{path} can't be read and written by this user; change its permissions")
     if found.st_nlink > 1:
@@ -68,26 +64,58 @@ def _check_file(path: Path, found: os.stat_result) -> None:
         )
 
 
+def _check_plain(path: Path, found: os.stat_result) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise NotOurFileError(f"{path} is a directory; name a file in it")
+    if not stat.S_ISREG(found.st_mode):
+        raise NotOurFileError(f"{path} is not a plain file; name another one")
+
+
+def check_readable(path: Path) -> None:
+    """Refuse a path where there is nothing to read; nothing is created.
+
+    Raises:
+        MissingFileError: there is no file.
+        NotOurFileError: it is a directory or not a plain file, or this user may not read it.
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingFileError(
+            f"there is no file {path}"
+            + ("" if path.parent.is_dir() else f" and no folder {path.parent}")
+            + "; nothing was created. Name the database a program of yours has written"
+        ) from None
+    except PermissionError as error:
+        raise NotOurFileError(f"{path} can't be reached by this user; change the permissions of its folder") from error
+    _check_plain(path, found)
+    if not os.access(path, os.R_OK):
+        raise NotOurFileError(f"{path} can't be read by this user; change its permissions, or ask as its owner")
+    if not found.st_size:
+        raise NotOurFileError(f"{path} is empty: no program has written a journal to it yet")
+
+
 def check_header(path: Path, *, version: int) -> None:
     """Refuse a file that is not ours or that a newer version wrote; it is only read. An empty file may become ours.
 
-    Only the holder of the lock may call this, and only before it connects: closing a file drops the locks that SQLite
-    holds on it for this process.
+    SQLite itself reads the header: opening and closing the file by other means would drop the locks that SQLite holds
+    on it for this process, if another store here has it open. No lock is taken and no file appears beside it.
 
     Raises:
         NotOurFileError, NewerSchemaError: see `Store.open`.
     """
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return
-    with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
-    if not header:
-        return
-    if not header.startswith(_MAGIC) or len(header) < _HEADER_BYTES:
-        raise NotOurFileError(f"{path} is not a SQLite database; it was left as it is. Name another file")
-    if _number(header, _APPLICATION_ID_AT) != APPLICATION_ID:
+    try:
+        with closing(connect_read_only(str(path), busy_timeout=timedelta(0), is_immutable=True)) as connection:
+            owner, found = read_back(connection, "application_id"), read_back(connection, "user_version")
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
+            raise
+        raise NotOurFileError(f"{path} is not a SQLite database; it was left as it is. Name another file") from error
+    if owner != APPLICATION_ID:
         raise NotOurFileError(f"{path} is a database of another program; it was left as it is. Name another file")
-    check_schema_version(path, _number(header, _USER_VERSION_AT), known=version)
+    check_schema_version(path, int(str(found)), known=version)
 
 
 def check_schema_version(path: Path, found: int, *, known: int) -> None:
@@ -130,10 +158,6 @@ class FileGuard:
 
     def _look(self) -> tuple[Identity | None, Identity | None]:
         return (file_identity(self._path), file_identity(self._wal))
-
-
-def _number(header: bytes, offset: int) -> int:
-    return int.from_bytes(header[offset : offset + 4])
 
 
 def _file_system(folder: Path) -> str | None:

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import os
 import socket
+import time
 import weakref
 from contextlib import suppress
 from datetime import datetime
@@ -24,6 +25,8 @@ _SLOT_BYTES: Final = 16
 _OWNER_AT: Final = _SLOT_BYTES + 1
 _OWNER_BYTES_MAX: Final = 1_000
 _TRIES_MAX: Final = 10
+_LOOKERS_GONE_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 0.001
 _HELD_BY_ANOTHER: Final = frozenset((errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK))
 
 
@@ -60,15 +63,16 @@ class Ownership:
         raise StorageFailedError(f"{self._path} is deleted as often as it is created; leave it alone")
 
     def _lock(self, descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in _HELD_BY_ANOTHER:
-                raise
-            owner = _owner(descriptor) or "another process"
-            raise StorageOwnedError(
-                f"{self._database} is in use by {owner}; stop it, or connect in that process"
-            ) from None
+        """Take the lock, also if somebody is just looking whether it is taken (see `owner_of`)."""
+        patience = time.monotonic() + _LOOKERS_GONE_SECONDS
+        while not _lock(descriptor, fcntl.LOCK_EX):
+            # An owner admits nobody beside it. Lookers admit each other, so if we may look too, nobody owns the file.
+            is_owned = not _lock(descriptor, fcntl.LOCK_SH)
+            if is_owned or time.monotonic() > patience:
+                owner = (is_owned and _owner(descriptor)) or "another process"
+                raise StorageOwnedError(f"{self._database} is in use by {owner}; stop it, or connect in that process")
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            time.sleep(_LOOK_SECONDS)
 
     def _is_current(self, descriptor: int) -> bool:
         """False if the lock file was deleted between opening and locking it."""
@@ -80,8 +84,7 @@ class Ownership:
 
     def acknowledged(self) -> int:
         """The number of the last acknowledged batch; 0 if none is known."""
-        slot = os.pread(self._descriptor, _SLOT_BYTES, 0)
-        return int(slot) if slot.isdigit() else 0
+        return _batch(os.pread(self._descriptor, _SLOT_BYTES, 0))
 
     def check_acknowledged(self, batch: int) -> None:
         """Refuse a journal that ends before the last acknowledged batch.
@@ -123,6 +126,64 @@ class Ownership:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def owner_of(database: str | os.PathLike[str]) -> str | None:
+    """Who owns a database right now (process, host, since when, epoch); None if nobody does. Nothing is written.
+
+    Asking takes the lock for an instant, shared with others who ask. Only the lock tells the truth: what is written in
+    its file outlives its writer, and /proc/locks shows neither other hosts' containers nor exists everywhere. An owner
+    that starts in this very instant tells a looker from an owner and waits for it, so nobody is refused because of a
+    look.
+
+    Raises:
+        StorageFailedError: the lock file can't be read.
+    """
+    path = lock_file(database)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return None if _lock(descriptor, fcntl.LOCK_SH) else _owner(descriptor) or "another process"
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageFailedError(f"{path} can't be read: {error}; ask as the user who runs the program") from error
+
+
+def lock_note(database: Path) -> bytes:
+    """What the lock file says, current or not: it changes with each owner. Empty if there is none."""
+    try:
+        with lock_file(database).open("rb") as file:
+            return file.read(_OWNER_AT + _OWNER_BYTES_MAX)
+    except OSError:
+        return b""
+
+
+def lock_file(database: str | os.PathLike[str]) -> Path:
+    """The file whose lock says who owns a database, whatever name the database is reached by."""
+    return Path(f"{os.path.realpath(database)}.lock")
+
+
+def acknowledged_batch(database: str | os.PathLike[str]) -> int:
+    """The number of the last acknowledged batch, as the lock file has it; 0 if none is known."""
+    return _batch(lock_note(Path(database))[:_SLOT_BYTES])
+
+
+def _batch(slot: bytes) -> int:
+    return int(slot) if slot.isdigit() else 0
+
+
+def _lock(descriptor: int, kind: int) -> bool:
+    """Take a lock without waiting; False if others are in the way."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _HELD_BY_ANOTHER:
+            raise
+        return False
+    return True
 
 
 def _owner(descriptor: int) -> str:

@@ -52,6 +52,36 @@ CHECKPOINT: Final = "PRAGMA wal_checkpoint(PASSIVE)"
 TRUNCATE_WAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 QUICK_CHECK: Final = "PRAGMA quick_check(1)"
 
+# Looking after a file from outside
+
+SNAPSHOT: Final = "BEGIN"
+INTEGRITY_CHECK: Final = "PRAGMA integrity_check(100)"
+STRUCTURE_CHECK: Final = "PRAGMA quick_check(100)"
+KEYS: Final = "SELECT key FROM run WHERE key > ? ORDER BY key LIMIT ?"
+STRAY_ROWS: Final = " UNION ALL ".join(
+    f"SELECT '{table}', run, count(*) FROM {table} WHERE run > :after AND run <= :last"
+    f" AND NOT EXISTS (SELECT 1 FROM run WHERE key = {table}.run) GROUP BY run"
+    for table in ("turn", "inbox", "activity")
+)
+RUNS_TO_COME: Final = (
+    "SELECT run.key, run.workflow_id, run.run_id, run.epoch, meta.epoch FROM run CROSS JOIN meta"
+    " WHERE run.key > :after AND run.key <= :last AND (run.epoch > meta.epoch OR run.epoch < 1)"
+)
+LAST_NUMBERS: Final = (
+    "SELECT batch, run_key, inbox_seq, coalesce((SELECT max(key) FROM run), 0),"
+    " coalesce((SELECT max(seq) FROM inbox), 0) FROM meta"
+)
+COUNT_RUNS: Final = "SELECT count(*) FROM run"
+COUNT_ROWS: Final = (
+    "SELECT 'run', count(*) FROM run UNION ALL SELECT 'turn', count(*) FROM turn"
+    " UNION ALL SELECT 'inbox', count(*) FROM inbox UNION ALL SELECT 'activity', count(*) FROM activity"
+)
+JOURNAL_BYTES: Final = "SELECT coalesce(sum(length(CAST(events AS BLOB))), 0) FROM turn"
+RUNS_BY_STATUS: Final = "SELECT status, count(*) FROM run GROUP BY status ORDER BY status"
+RUNS_BY_TYPE: Final = "SELECT workflow_type, count(*) FROM run GROUP BY workflow_type ORDER BY 2 DESC, 1 LIMIT ?"
+PARKED_RUNS: Final = "SELECT count(*) FROM run WHERE failing IS NOT NULL AND status = 'running' AND parked IS NOT NULL"
+OLDEST_OPEN: Final = f"SELECT {_RUN} FROM run WHERE status = 'running' ORDER BY started_at, key LIMIT 1"
+
 # Writing: each takes a VALUES list in place of {rows}
 
 ROWS_MAX: Final = 128

@@ -105,6 +105,9 @@ MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST,)
 
 VERSION: Final = len(MIGRATIONS)
 
+READABLE_SINCE: Final = 1
+"""The oldest schema whose tables and indexes the queries understand, for those who look and must not migrate."""
+
 
 def migrate(
     connection: sqlite3.Connection,

@@ -23,6 +23,7 @@ _LEVELS: Final[Mapping[Synchronous, int]] = {"full": 2, "normal": 1}
 _WRITER_CACHE_KIB: Final = 4_000
 _READER_CACHE_KIB: Final = 1_000
 _STATEMENTS_CACHED: Final = 256
+_OF_THE_FILE: Final = frozenset(("journal_mode", "journal_size_limit", "locking_mode", "synchronous"))
 
 _log = logging.getLogger("actorflow.store")
 
@@ -40,6 +41,21 @@ def connect(path: str, *, busy_timeout: timedelta, may_create: bool) -> sqlite3.
     )
 
 
+def connect_read_only(path: str, *, busy_timeout: timedelta, is_immutable: bool) -> sqlite3.Connection:
+    """Open a file that stays as it is, in autocommit.
+
+    An immutable one is read without locks, and nothing appears beside it; it must not change meanwhile. An ordinary
+    one may be written by its owner at the same time; SQLite creates the -wal and -shm files it does not find.
+    """
+    return sqlite3.connect(
+        f"file:{quote(path)}?mode=ro&immutable={int(is_immutable)}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=busy_timeout.total_seconds(),
+    )
+
+
 def apply_settings(
     connection: sqlite3.Connection, path: str, *, synchronous: Synchronous, busy_timeout: timedelta, read_only: bool
 ) -> None:
@@ -48,9 +64,23 @@ def apply_settings(
     Raises:
         StorageFailedError: a setting did not take.
     """
+    _apply(connection, path, _settings(synchronous, busy_timeout, read_only))
+
+
+def apply_read_only_settings(connection: sqlite3.Connection, path: str, *, busy_timeout: timedelta) -> None:
+    """Set up a connection of `connect_read_only`; nothing that would touch the file.
+
+    Raises:
+        StorageFailedError: a setting did not take.
+    """
+    settings = _settings("full", busy_timeout, True)
+    _apply(connection, path, {name: wanted for name, wanted in settings.items() if name not in _OF_THE_FILE})
+
+
+def _apply(connection: sqlite3.Connection, path: str, settings: Mapping[str, object]) -> None:
     if hasattr(connection, "setconfig"):
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-    for name, wanted in _settings(synchronous, busy_timeout, read_only).items():
+    for name, wanted in settings.items():
         connection.execute(f"PRAGMA {name} = {wanted}").fetchall()
         found = read_back(connection, name)
         # A library built without memory mapping has no such setting.

@@ -6,22 +6,18 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from actorflow.clock import Clock, SystemClock
-from actorflow.core.journal import TurnRow
 from actorflow.exceptions import StorageError, StorageFailedError
 from actorflow.store.preconditions import check_shape
-from actorflow.store.protocol import Change, LoadedRun, Outcome, RunRecord, Share
-from actorflow.store.sqlite import queries, rows
+from actorflow.store.protocol import Change, Outcome
 from actorflow.store.sqlite.errors import translate
-from actorflow.store.sqlite.finder import Finder
 from actorflow.store.sqlite.reader import Reader
+from actorflow.store.sqlite.reading import Reading
 from actorflow.store.sqlite.session import Profile, Session
 from actorflow.store.sqlite.settings import Synchronous
 from actorflow.store.sqlite.writer import Writer
@@ -30,7 +26,7 @@ _READERS: Final = 2
 _BUSY_TIMEOUT: Final = timedelta(seconds=5)
 
 
-class SqliteStore:
+class SqliteStore(Reading):
     """Journals in one file. See `actorflow.store.protocol.Store` for what each method promises.
 
     Args:
@@ -50,6 +46,7 @@ class SqliteStore:
         busy_timeout: timedelta = _BUSY_TIMEOUT,
         on_fatal: Callable[[StorageError], None] | None = None,
     ) -> None:
+        super().__init__(self._fetch)
         self._path = Path(os.path.realpath(path))
         self._clock = clock or SystemClock()
         self._profile = Profile(synchronous, busy_timeout)
@@ -57,7 +54,6 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._session: Session | None = None
         self._readers: list[Reader] = []
-        self._finder = Finder(self._fetch)
         self._failure: StorageError | None = None
         self._pid = os.getpid()
         self._run_key = 0
@@ -138,36 +134,6 @@ class SqliteStore:
         elif isinstance(problem, StorageFailedError):
             self._fail(problem)
 
-    async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
-        """See `Store.find`."""
-        return await self._finder.find((namespace, workflow_id, run_id))
-
-    async def load(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
-        """See `Store.load`."""
-        return rows.loaded_runs(keys, await self._fetch(queries.LOAD, {"keys": _json(list(dict.fromkeys(keys)))}))
-
-    async def busy(self, after: int, limit: int) -> Sequence[int]:
-        """See `Store.busy`."""
-        return [key for (key,) in await self._fetch(queries.BUSY, (after, limit))]
-
-    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
-        """See `Store.arrivals`."""
-        values = {**_hosted(share, workflow_types), "after": after, "limit": limit}
-        return [key for (key,) in await self._fetch(queries.ARRIVALS, values)]
-
-    async def due(
-        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
-    ) -> tuple[Sequence[int], datetime | None]:
-        """See `Store.due`."""
-        values = {**_hosted(share, workflow_types), "now": rows.to_micros(now)}
-        due = await self._fetch(queries.DUE, {**values, "limit": limit})
-        upcoming = await self._fetch(queries.NEXT_DUE, values)
-        return [key for (key,) in due], rows.from_micros(upcoming[0][0]) if upcoming else None
-
-    async def journal(self, key: int) -> Sequence[TurnRow]:
-        """See `Store.journal`."""
-        return [rows.read_turn(row) for row in await self._fetch(queries.JOURNAL, (key,))]
-
     def facts(self) -> dict[str, object]:
         """See `Store.facts`; also the epoch, how many changes the commits held, and the length of the WAL in pages."""
         session = self._session
@@ -215,11 +181,3 @@ class SqliteStore:
 
 def _waiting(reader: Reader) -> int:
     return reader.waiting
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _hosted(share: Share, workflow_types: Sequence[str]) -> Mapping[str, object]:
-    return {**msgspec.structs.asdict(share), "workflow_types": _json(workflow_types)}

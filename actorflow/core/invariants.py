@@ -1,0 +1,265 @@
+"""What must hold of a run on disk, whatever happened to the processes that wrote it.
+
+====  ================================================================================================================
+I1    event numbers have no gap: each turn ends where the one before it and its own events say
+I2    the chain of checksums holds from the identity to the head
+I3    a run begins once, ends at most once, and nothing follows its end
+I4    an activity is scheduled once and has at most one outcome, after that
+I5    attempts only rise, and no more of them are charged than were made
+I6    a timer is started once, and fires or is cancelled at most once, after that
+I7    a message is kept until a turn consumes it, once: none is left behind by the end, none is taken twice
+I10   what is kept beside the journal belongs to something open
+I11   the head says what the journal says
+I12   no row was written under an epoch, or with a number, that has not been given out
+====  ================================================================================================================
+
+The numbers have gaps where a rule speaks of something that is not in a journal: that every open run has something to
+wait for can't be seen (a program may wait for a signal), and that a program replays needs its code. Everything here is
+a function of one run's rows; `I12` is checked where the counters are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from actorflow.core import events as ev
+from actorflow.core import limits
+from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
+from actorflow.core.messages import Message, decode_message
+from actorflow.core.state import ExecutionState, turn_width
+from actorflow.exceptions import CorruptJournalError
+
+_Check = Callable[["StoredRun", "Story"], Iterator[str]]
+
+
+class StoredActivity(msgspec.Struct, frozen=True):
+    """What is kept of an open activity beside the journal."""
+
+    activity_id: str
+    attempt: int
+    charged: int
+
+
+class StoredRun(msgspec.Struct, frozen=True):
+    """One run as it is on disk: identity, head, and all its rows in order.
+
+    Attributes:
+        checksum: that of the head; with it, ``last_event`` to ``parked`` are the head's.
+        inbox: the messages as they are stored.
+    """
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    last_event: int
+    checksum: int
+    status: str
+    wake_at: datetime | None = None
+    open_activities: int = 0
+    closed_at: datetime | None = None
+    failing: str | None = None
+    parked: str | None = None
+    turns: Sequence[TurnRow] = ()
+    inbox: Sequence[str] = ()
+    activities: Sequence[StoredActivity] = ()
+
+    @property
+    def seed(self) -> int:
+        """What the chain of checksums begins with."""
+        return identity_checksum(self.namespace, self.workflow_id, self.run_id, self.workflow_type)
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """Something that does not hold.
+
+    Attributes:
+        invariant: its name in the table at the module's head.
+        workflow_id: of the run; empty if it is about the whole file.
+        run_id: the same.
+        what: in one sentence.
+    """
+
+    invariant: str
+    workflow_id: str
+    run_id: str
+    what: str
+
+    def __str__(self) -> str:
+        whose = f"workflow {self.workflow_id!r} (run {self.run_id}): " if self.run_id else ""
+        return f"{self.invariant} {whose}{self.what}"
+
+
+class Story:
+    """A run's rows, read.
+
+    Args:
+        turns: the journal.
+        inbox: messages no turn has consumed.
+    """
+
+    def __init__(self, turns: Sequence[Turn], inbox: Sequence[Message]) -> None:
+        self.turns = turns
+        self.inbox = inbox
+        self.events: list[Any] = [event for turn in turns for event in turn.events]
+        self.state = ExecutionState.folded(turns)
+
+
+def read_story(run: StoredRun) -> Story:
+    """Decode a run's rows.
+
+    Raises:
+        CorruptJournalError: a row does not match its checksum.
+        msgspec.DecodeError: a row holds what this version doesn't know.
+    """
+    turns = decode_turns(run.turns, seed=run.seed, run_id=run.run_id)
+    return Story(turns, [decode_message(message) for message in run.inbox])
+
+
+def violations(run: StoredRun) -> Sequence[Violation]:
+    """Everything that does not hold of a run; a journal that can't be read is only said to be so."""
+    try:
+        story = read_story(run)
+    except CorruptJournalError as problem:
+        return [_violation(run, "I2", str(problem))]
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        what = f"a row is no event or message this version of actorflow knows ({problem}); look with the version in use"
+        return [_violation(run, "I2", what)]
+    return [_violation(run, name, what) for name, check in _CHECKS for what in check(run, story)]
+
+
+def is_waiting_visibly(run: StoredRun, story: Story) -> bool:
+    """True if an open run waits for something that is on disk; one that does not, waits for a message or is stuck."""
+    return bool(story.state.activities or story.state.timers or story.inbox or run.failing)
+
+
+def _violation(run: StoredRun, invariant: str, what: str) -> Violation:
+    return Violation(invariant, run.workflow_id, run.run_id, what)
+
+
+def _numbers(_run: StoredRun, story: Story) -> Iterator[str]:
+    expected = 0
+    for turn in story.turns:
+        expected += turn_width(turn.events)
+        if turn.number != expected:
+            yield f"a turn ends with event {turn.number} where {expected} was to come"
+            expected = turn.number
+
+
+def _chain(run: StoredRun, _story: Story) -> Iterator[str]:
+    last = run.turns[-1].checksum if run.turns else run.seed
+    if run.checksum != last:
+        yield f"the head has checksum {run.checksum}, its last row {last}: rows at the end are missing or too many"
+
+
+def _ends(_run: StoredRun, story: Story) -> Iterator[str]:
+    begun = sum(isinstance(message, ev.Started) for message in (*story.events, *story.inbox))
+    if begun != 1:
+        yield f"it has begun {begun} times"
+    first = next((event for event in story.events if not isinstance(event, ev.TurnFailed)), None)
+    if first is not None and not isinstance(first, ev.Started | ev.SignalUnhandled | ev.Terminated):
+        yield f"its journal begins with {type(first).__name__}"
+    ends = [number for number, event in enumerate(story.events) if type(event) in ev.CLOSING]
+    if ends and ends != [len(story.events) - 1]:
+        yield f"{len(story.events) - 1 - ends[0]} events follow its end"
+
+
+def _activities(_run: StoredRun, story: Story) -> Iterator[str]:
+    scheduled = [event.activity_id for event in story.events if type(event) is ev.ActivityScheduled]
+    yield from _doubled("activity", scheduled, "scheduled")
+    yield from _ended_once("activity", story.events, (ev.ActivityScheduled,), (ev.ActivityResolved,), "activity_id")
+
+
+def _attempts(run: StoredRun, story: Story) -> Iterator[str]:
+    for event in story.events:
+        if isinstance(event, ev.ActivityResolved) and getattr(event, "attempt", 0) < 0:
+            yield f"activity {event.activity_id} ended with attempt {getattr(event, 'attempt', 0)}"
+    for row in run.activities:
+        if not 0 <= row.charged < row.attempt:
+            yield f"activity {row.activity_id} is at attempt {row.attempt}, {row.charged} of them charged"
+
+
+def _timers(_run: StoredRun, story: Story) -> Iterator[str]:
+    started = [event.timer_id for event in story.events if type(event) is ev.TimerStarted]
+    yield from _doubled("timer", started, "started")
+    yield from _ended_once("timer", story.events, (ev.TimerStarted,), (ev.TimerFired, ev.TimerCancelled), "timer_id")
+
+
+def _messages(run: StoredRun, story: Story) -> Iterator[str]:
+    if run.status != "running" and run.inbox:
+        yield f"it is {run.status} and has left {len(run.inbox)} messages behind"
+    known: dict[str, None] = {}
+    for event in story.events:
+        if not isinstance(event, ev.SignalReceived) or not event.request_id:
+            continue
+        if event.request_id in known:
+            yield f"the signal with request id {event.request_id!r} was taken twice"
+        known[event.request_id] = None
+        if len(known) > limits.REQUEST_IDS_MAX:  # as an execution remembers them
+            del known[next(iter(known))]
+
+
+def _strays(run: StoredRun, story: Story) -> Iterator[str]:
+    for row in run.activities:
+        if row.activity_id not in story.state.activities:
+            yield f"a row is kept for activity {row.activity_id}, which is not open"
+
+
+def _head(run: StoredRun, story: Story) -> Iterator[str]:
+    state = story.state
+    for name, found, wanted in (
+        ("status", run.status, state.status),
+        ("last_event", run.last_event, state.last_event),
+        ("open_activities", run.open_activities, len(state.activities)),
+        ("wake_at", run.wake_at, state.wake_at),
+        ("closed_at", run.closed_at, state.closed_at),
+    ):
+        if found != wanted:
+            yield f"the head says {name} is {found}, the journal {wanted}"
+    if run.parked is not None and run.failing is None:
+        yield "the head says it is parked, and not because of what"
+    if state.started is not None and state.started.workflow_type != run.workflow_type:
+        yield f"the head says it is a {run.workflow_type!r}, the journal a {state.started.workflow_type!r}"
+
+
+def _doubled(noun: str, ids: Sequence[str], verb: str) -> Iterator[str]:
+    seen: set[str] = set()
+    for id_ in ids:
+        if id_ in seen:
+            yield f"{noun} {id_} was {verb} twice"
+        seen.add(id_)
+
+
+def _ended_once(
+    noun: str, events: Sequence[Any], begins: tuple[type[Any], ...], ends: tuple[type[Any], ...], name: str
+) -> Iterator[str]:
+    """Each end needs a begin before it, and no other end."""
+    begun: set[str] = set()
+    ended: set[str] = set()
+    for event in events:
+        if isinstance(event, begins):
+            begun.add(getattr(event, name))
+        elif isinstance(event, ends):
+            id_ = getattr(event, name)
+            if id_ not in begun:
+                yield f"{noun} {id_} ends ({type(event).__name__}) without having begun"
+            elif id_ in ended:
+                yield f"{noun} {id_} ends twice, the second time with {type(event).__name__}"
+            ended.add(id_)
+
+
+_CHECKS: Final[Sequence[tuple[str, _Check]]] = (
+    ("I1", _numbers),
+    ("I2", _chain),
+    ("I3", _ends),
+    ("I4", _activities),
+    ("I5", _attempts),
+    ("I6", _timers),
+    ("I7", _messages),
+    ("I10", _strays),
+    ("I11", _head),
+)

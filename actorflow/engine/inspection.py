@@ -1,0 +1,158 @@
+"""A `Service` that only tells: over a journal somebody else owns, or nobody, or an engine of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import anyio
+
+from actorflow.clock import Clock
+from actorflow.common import QueryRejectCondition
+from actorflow.converter import Failure, Payload
+from actorflow.core import limits
+from actorflow.core.journal import Turn
+from actorflow.core.policy.checks import check_id, check_name
+from actorflow.engine.describe import describe_run
+from actorflow.engine.ends import end_of, parking_of
+from actorflow.engine.execution import turns_of
+from actorflow.service import (
+    Closed,
+    Description,
+    Parked,
+    QueryRejected,
+    RPCError,
+    RPCStatusCode,
+    StartRequest,
+    Target,
+    not_found,
+)
+from actorflow.store.protocol import RunRecord
+from actorflow.store.reading import ReadableStore
+
+
+class Readings(Protocol):
+    """The part of `Service` that changes nothing and needs no program."""
+
+    async def describe(self, target: Target) -> Description:
+        """See `Service.describe`."""
+        ...
+
+    async def history(self, target: Target) -> Sequence[Turn]:
+        """See `Service.history`."""
+        ...
+
+    async def result(self, target: Target) -> Closed | Parked:
+        """See `Service.result`."""
+        ...
+
+
+class StoredReadings:
+    """What a store alone can tell.
+
+    Args:
+        store: opened already.
+        clock: the time.
+    """
+
+    def __init__(self, store: ReadableStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def describe(self, target: Target) -> Description:
+        """See `Service.describe`. Of an activity it tells what is recorded; whether it runs, only its process knows."""
+        return await describe_run(self._store, await self._record(target), now=self._clock.now())
+
+    async def history(self, target: Target) -> Sequence[Turn]:
+        """See `Service.history`."""
+        identity = (await self._record(target)).identity
+        return turns_of(identity, await self._store.journal(identity.key))
+
+    async def result(self, target: Target) -> Closed | Parked:
+        """See `Service.result`; the wait lasts as long as nobody runs the execution.
+
+        Raises:
+            CorruptJournalError: it is open, and will stay so: its journal is damaged.
+        """
+        await self._store.changed()  # from here on, nothing that is committed is missed
+        record = await self._record(target)
+        first = Target(target.namespace, target.workflow_id, record.identity.run_id)
+        if record.head.status == "running":
+            turns_of(record.identity, await self._store.journal(record.identity.key))
+        while (end := parking_of(record) or await end_of(self._store, record)) is None:
+            await self._until_changed()
+            record = await self._record(first)
+        return end
+
+    async def _until_changed(self) -> None:
+        # Another process commits, so there is nobody to wake us.
+        while not await self._store.changed():  # noqa: ASYNC110
+            await anyio.sleep(limits.LOOK_INTERVAL.total_seconds())
+
+    async def _record(self, target: Target) -> RunRecord:
+        check_id(target.workflow_id)
+        if target.run_id is not None:
+            check_name("run id", target.run_id)
+        record = await self._store.find(target.namespace, target.workflow_id, target.run_id)
+        if record is None:
+            raise not_found(target.workflow_id, target.run_id, target.namespace)
+        return record
+
+
+class Inspection:
+    """Implements `actorflow.service.Service`; refuses whatever would write, or needs a program.
+
+    Args:
+        readings: who tells.
+        name: of the journal, for messages.
+    """
+
+    def __init__(self, readings: Readings, name: str) -> None:
+        self._readings = readings
+        self._name = name
+
+    async def start(self, request: StartRequest) -> tuple[str, bool]:
+        """Refused."""
+        raise self._refusal(f"workflow {request.workflow_id!r} can't be started")
+
+    async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
+        """Refused."""
+        raise self._refusal(f"signal {name!r} can't be sent to workflow {target.workflow_id!r}")
+
+    async def query(
+        self,
+        target: Target,
+        name: str,
+        input: tuple[Payload, ...],
+        reject: QueryRejectCondition | None,
+        timeout: float | None,
+    ) -> Payload | Failure | Parked | QueryRejected:
+        """Refused: only a running program can answer."""
+        raise self._refusal(f"query {name!r} can't be put to workflow {target.workflow_id!r}: its program is not here")
+
+    async def cancel(self, target: Target, reason: str) -> None:
+        """Refused."""
+        raise self._refusal(f"workflow {target.workflow_id!r} can't be cancelled")
+
+    async def terminate(self, target: Target, reason: str, details: tuple[Payload, ...]) -> None:
+        """Refused."""
+        raise self._refusal(f"workflow {target.workflow_id!r} can't be terminated")
+
+    async def describe(self, target: Target) -> Description:
+        """See `Service.describe`."""
+        return await self._readings.describe(target)
+
+    async def history(self, target: Target) -> Sequence[Turn]:
+        """See `Service.history`."""
+        return await self._readings.history(target)
+
+    async def result(self, target: Target) -> Closed | Parked:
+        """See `Service.result`."""
+        return await self._readings.result(target)
+
+    def _refusal(self, what: str) -> RPCError:
+        return RPCError(
+            f"{self._name} is opened read-only: {what}; do it in the program that owns the file, or connect without "
+            "read_only when none does",
+            RPCStatusCode.FAILED_PRECONDITION,
+        )

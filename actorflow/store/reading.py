@@ -1,0 +1,45 @@
+"""What can be asked of a journal by somebody who does not own it: the reading half of `Store`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from actorflow.core.journal import TurnRow
+from actorflow.store.protocol import LoadedRun, RunRecord
+
+
+class ReadableStore(Protocol):
+    """Tells, and changes nothing.
+
+    Raises (all methods):
+        StorageError: one of its subclasses.
+    """
+
+    async def open(self) -> None:
+        """Connect, owned or not."""
+        ...
+
+    async def close(self) -> None:
+        """Let go; safe to call twice, and after a failed `open`."""
+        ...
+
+    async def changed(self) -> bool:
+        """True if anything was committed since this was asked last, and the first time; much cheaper than reading."""
+        ...
+
+    async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
+        """See `Store.find`."""
+        ...
+
+    async def load(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
+        """See `Store.load`."""
+        ...
+
+    async def journal(self, key: int) -> Sequence[TurnRow]:
+        """See `Store.journal`."""
+        ...
+
+    def facts(self) -> dict[str, object]:
+        """See `Store.facts`."""
+        ...

@@ -1,0 +1,203 @@
+"""A database seen from outside: read beside its owner, after a crash, or where nothing may be written. It blocks.
+
+Neither the database nor its ``-wal`` nor its lock file changes. A file with a ``-wal`` is read the ordinary way, with
+locks that keep the owner from removing what is being read; only a ``-shm`` may appear. A file without one was closed in
+good order: the ordinary way would leave an empty ``-wal`` behind and fail in a folder that can't be written, so it is
+read as it stands, without locks. Whether it still stands so is checked around each read; once an owner has come,
+reading starts over the ordinary way.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from actorflow.exceptions import (
+    CorruptJournalError,
+    NotOurFileError,
+    OlderSchemaError,
+    StorageBusyError,
+    StorageError,
+)
+from actorflow.store.sqlite import queries, schema
+from actorflow.store.sqlite.errors import translate
+from actorflow.store.sqlite.file import (
+    Identity,
+    check_header,
+    check_readable,
+    check_schema_version,
+    file_identity,
+)
+from actorflow.store.sqlite.ownership import lock_note
+from actorflow.store.sqlite.settings import apply_read_only_settings, connect_read_only, read_back
+
+BUSY_TIMEOUT: Final = timedelta(seconds=5)
+_TRIES_MAX: Final = 5
+_UNREACHABLE: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM))
+_DAMAGED: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+
+
+class _Sight(NamedTuple):
+    """What tells whether a file is the one, and in the state, that was opened."""
+
+    file: Identity | None
+    state: object = None
+
+
+class ReadOnlyFile:
+    """One connection that can't write.
+
+    Args:
+        path: of the database.
+        busy_timeout: how long to wait while the owner or another looker sets the shared memory up.
+
+    Raises:
+        MissingFileError, NotOurFileError, NewerSchemaError, OlderSchemaError: there is nothing to read here.
+        StorageError: anything else that keeps it from being opened.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, busy_timeout: timedelta = BUSY_TIMEOUT) -> None:
+        self.path = Path(os.path.realpath(path))
+        self._busy_timeout = busy_timeout
+        self._connection: sqlite3.Connection | None = None
+        self._is_immutable = False
+        self._seen = _Sight(None)
+        self._version: object = None
+        with self._in_our_words("opening the database"):
+            self._open()
+
+    def fetch(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> Sequence[tuple[Any, ...]]:
+        """All rows of a query, as they are at one moment."""
+        with self._in_our_words("reading"):
+            for _ in range(_TRIES_MAX):
+                found = self._current().execute(query, values).fetchall()
+                if not self._is_immutable or self._look() == self._seen:
+                    return found
+        raise self._restless()
+
+    def changed(self) -> bool:
+        """True if anything was committed since this was asked last, and the first time. Costs no look at the tables."""
+        with self._in_our_words("reading"):
+            version = (self._current(), read_back(self._current(), "data_version"))
+        is_new, self._version = version != self._version, version
+        return is_new
+
+    @contextmanager
+    def snapshot(self) -> Generator[sqlite3.Connection]:
+        """The connection, seeing one moment for as long as the block lasts; its owner's ``-wal`` grows meanwhile.
+
+        Raises:
+            StorageBusyError: the file had no owner, and one came meanwhile: what was read is of no use.
+        """
+        with self._in_our_words("reading"):
+            connection = self._current()
+            connection.execute(queries.SNAPSHOT)
+        try:
+            with self._in_our_words("reading"):
+                connection.execute(queries.READ_META).fetchone()  # the moment is that of the first read
+            yield connection
+        finally:
+            connection.execute(queries.ROLLBACK)
+        if self._is_immutable and self._look() != self._seen:
+            raise self._restless()
+
+    def setting(self, name: str) -> object:
+        """The value of a setting as SQLite reports it."""
+        with self._in_our_words("reading"):
+            return read_back(self._current(), name)
+
+    def close(self) -> None:
+        """Let go of the file; harmless if done before."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _current(self) -> sqlite3.Connection:
+        """The connection, renewed if the file was replaced, or if it is no longer as it stood."""
+        if self._connection is None or self._look() != self._seen:
+            self.close()
+            self._open()
+        assert self._connection is not None
+        return self._connection
+
+    def _open(self) -> None:
+        check_readable(self.path)
+        check_header(self.path, version=schema.VERSION)
+        self._is_immutable = not self._wal.exists()
+        self._seen = self._look()
+        try:
+            self._connection = self._connected()
+        except sqlite3.OperationalError as error:
+            # The shared memory can't be set up. An empty log holds nothing that would need it.
+            if _primary_code(error) not in _UNREACHABLE or self._is_immutable or self._wal.stat().st_size:
+                raise
+            self._is_immutable = True
+            self._seen = self._look()
+            self._connection = self._connected()
+
+    def _connected(self) -> sqlite3.Connection:
+        path = str(self.path)
+        connection = connect_read_only(path, busy_timeout=self._busy_timeout, is_immutable=self._is_immutable)
+        try:
+            apply_read_only_settings(connection, path, busy_timeout=self._busy_timeout)
+            # The header is as old as the last checkpoint; this is as new as the log.
+            self._check_version(int(str(read_back(connection, "user_version"))))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check_version(self, found: int) -> None:
+        check_schema_version(self.path, found, known=schema.VERSION)
+        if found < schema.READABLE_SINCE:
+            raise OlderSchemaError(
+                f"{self.path} has schema {found}, which this version can't read before it has made it current; "
+                "open it once for writing, as a program that runs workflows does"
+            )
+
+    @property
+    def _wal(self) -> Path:
+        return Path(f"{self.path}-wal")
+
+    def _look(self) -> _Sight:
+        identity = file_identity(self.path)
+        if identity is None or not self._is_immutable:
+            return _Sight(identity)
+        found, wal = self.path.stat(), self._wal
+        length = wal.stat().st_size if wal.exists() else None
+        return _Sight(identity, (found.st_mtime_ns, found.st_size, length, lock_note(self.path)))
+
+    def _restless(self) -> StorageBusyError:
+        return StorageBusyError(f"{self.path} is opened and closed by others all the time; try again")
+
+    @contextmanager
+    def _in_our_words(self, doing: str) -> Generator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise self._translated(error, doing) from error
+
+    def _translated(self, error: sqlite3.Error, doing: str) -> StorageError:
+        code = _primary_code(error)
+        if code in _DAMAGED:
+            return CorruptJournalError(
+                f"{self.path} is damaged ({error}, while {doing}); `actorflow db verify` says where. "
+                "Restore it from a backup"
+            )
+        if code in _UNREACHABLE and not os.access(self.path.parent, os.W_OK):
+            return NotOurFileError(
+                f"{self.path} was not closed in good order, and reading its -wal file needs a -shm file beside it, "
+                f"which this user may not write in {self.path.parent}; ask as its owner, or start its program again"
+            )
+        if code in _UNREACHABLE:
+            return NotOurFileError(f"{self.path} can't be opened ({error}); check its permissions and its folder's")
+        return translate(error, path=str(self.path), doing=doing)
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -1,0 +1,74 @@
+"""The reading half of `Store`, given something that runs queries: the same for an owner and for somebody who looks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from actorflow.core.journal import TurnRow
+from actorflow.store.protocol import LoadedRun, RunRecord, Share
+from actorflow.store.sqlite import queries, rows
+from actorflow.store.sqlite.finder import Finder
+
+
+class Fetch(Protocol):
+    """Runs a query and gives all its rows, as they are at one moment."""
+
+    def __call__(
+        self, query: str, values: Sequence[object] | Mapping[str, object], /
+    ) -> Awaitable[Sequence[tuple[Any, ...]]]:
+        """All rows of a query."""
+        ...
+
+
+class Reading:
+    """What a store of either kind can tell.
+
+    Args:
+        fetch: runs the queries.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._read = fetch
+        self._finder = Finder(fetch)
+
+    async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
+        """See `Store.find`."""
+        return await self._finder.find((namespace, workflow_id, run_id))
+
+    async def load(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
+        """See `Store.load`."""
+        return rows.loaded_runs(keys, await self._read(queries.LOAD, {"keys": _json(list(dict.fromkeys(keys)))}))
+
+    async def busy(self, after: int, limit: int) -> Sequence[int]:
+        """See `Store.busy`."""
+        return [key for (key,) in await self._read(queries.BUSY, (after, limit))]
+
+    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
+        """See `Store.arrivals`."""
+        values = {**_hosted(share, workflow_types), "after": after, "limit": limit}
+        return [key for (key,) in await self._read(queries.ARRIVALS, values)]
+
+    async def due(
+        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
+    ) -> tuple[Sequence[int], datetime | None]:
+        """See `Store.due`."""
+        values = {**_hosted(share, workflow_types), "now": rows.to_micros(now)}
+        due = await self._read(queries.DUE, {**values, "limit": limit})
+        upcoming = await self._read(queries.NEXT_DUE, values)
+        return [key for (key,) in due], rows.from_micros(upcoming[0][0]) if upcoming else None
+
+    async def journal(self, key: int) -> Sequence[TurnRow]:
+        """See `Store.journal`."""
+        return [rows.read_turn(row) for row in await self._read(queries.JOURNAL, (key,))]
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _hosted(share: Share, workflow_types: Sequence[str]) -> Mapping[str, object]:
+    return {**msgspec.structs.asdict(share), "workflow_types": _json(workflow_types)}
