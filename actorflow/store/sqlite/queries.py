@@ -32,7 +32,7 @@ RUN_COLUMNS: Final = (
 )
 """As `rows.run_record` reads them."""
 
-_RUN: Final = ", ".join(f"run.{column}" for column in RUN_COLUMNS)
+RUN: Final = ", ".join(f"run.{column}" for column in RUN_COLUMNS)
 
 # Ownership and counters
 
@@ -90,11 +90,11 @@ COUNT_PREDECESSORS: Final = (
 
 # Reading
 
-RUN_BY_KEY: Final = f"SELECT {_RUN} FROM run WHERE key = ?"
-OPEN_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND status = 'running'"
-LAST_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? ORDER BY key DESC LIMIT 1"
+RUN_BY_KEY: Final = f"SELECT {RUN} FROM run WHERE key = ?"
+OPEN_RUN: Final = f"SELECT {RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND status = 'running'"
+LAST_RUN: Final = f"SELECT {RUN} FROM run WHERE namespace = ? AND workflow_id = ? ORDER BY key DESC LIMIT 1"
 RUN_BY_REQUEST: Final = (
-    f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND request_id = ? AND request_id <> ''"
+    f"SELECT {RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND request_id = ? AND request_id <> ''"
 )
 _WANTED: Final = (
     "(SELECT key AS place, json_extract(value, '$[0]') AS namespace, json_extract(value, '$[1]') AS workflow_id,"
@@ -103,7 +103,7 @@ _WANTED: Final = (
 _OF_WANTED: Final = "one.namespace = wanted.namespace AND one.workflow_id = wanted.workflow_id"
 FIND_RUNS: Final = (
     "SELECT wanted.place, (SELECT count(*) FROM inbox WHERE inbox.run = run.key),"
-    f" {_RUN} FROM {_WANTED} CROSS JOIN run WHERE run.key = CASE WHEN wanted.run_id IS NOT NULL"
+    f" {RUN} FROM {_WANTED} CROSS JOIN run WHERE run.key = CASE WHEN wanted.run_id IS NOT NULL"
     f" THEN (SELECT one.key FROM run AS one WHERE one.run_id = wanted.run_id AND {_OF_WANTED})"
     f" ELSE coalesce((SELECT one.key FROM run AS one WHERE {_OF_WANTED} AND one.status = 'running'),"
     f" (SELECT max(one.key) FROM run AS one WHERE {_OF_WANTED})) END"

@@ -1,11 +1,12 @@
-"""The `Store` on one SQLite file: one writer, two readers."""
+"""The `Store` on one SQLite file: one writer, two readers, and one more for lists."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -15,15 +16,18 @@ import msgspec
 
 from actorflow.clock import Clock, SystemClock
 from actorflow.core.journal import TurnRow
+from actorflow.core.policy.filter_tree import CountQuery, ListQuery
 from actorflow.exceptions import StorageError, StorageFailedError
 from actorflow.store.preconditions import check_shape
-from actorflow.store.protocol import Change, LoadedRun, Outcome, RunRecord, Share
+from actorflow.store.protocol import Change, Count, LoadedRun, Outcome, Position, RunRecord, Share
 from actorflow.store.sqlite import queries, rows
 from actorflow.store.sqlite.errors import translate
 from actorflow.store.sqlite.finder import Finder
+from actorflow.store.sqlite.listing_reader import ListingReader
 from actorflow.store.sqlite.reader import Reader
 from actorflow.store.sqlite.session import Profile, Session
 from actorflow.store.sqlite.settings import Synchronous
+from actorflow.store.sqlite.visibility import Visibility
 from actorflow.store.sqlite.writer import Writer
 
 _READERS: Final = 2
@@ -57,7 +61,9 @@ class SqliteStore:
         self._writer: Writer | None = None
         self._session: Session | None = None
         self._readers: list[Reader] = []
+        self._listing = ListingReader(self._path, self._profile, self._clock)
         self._finder = Finder(self._fetch)
+        self._visibility = Visibility(self._fetch_listed)
         self._failure: StorageError | None = None
         self._pid = os.getpid()
         self._run_key = 0
@@ -84,6 +90,7 @@ class SqliteStore:
                 raise translate(error, path=str(self._path), doing="opening the database") from error
             raise
         self._session = session
+        self._listing = ListingReader(self._path, self._profile, self._clock)
         self._run_key, self._inbox_seq = session.run_key, session.inbox_seq
 
     async def _open_readers(self) -> None:
@@ -100,6 +107,7 @@ class SqliteStore:
         if writer is None or os.getpid() != self._pid:
             return
         try:
+            await self._listing.close()
             await self._close_readers()
         finally:
             await writer.stop()
@@ -164,6 +172,14 @@ class SqliteStore:
         upcoming = await self._fetch(queries.NEXT_DUE, values)
         return [key for (key,) in due], rows.from_micros(upcoming[0][0]) if upcoming else None
 
+    async def list(self, namespace: str, query: ListQuery, after: Position | None, limit: int) -> Sequence[RunRecord]:
+        """See `Store.list`."""
+        return await self._visibility.list(namespace, query, after, limit)
+
+    async def count(self, namespace: str, query: CountQuery) -> Count:
+        """See `Store.count`."""
+        return await self._visibility.count(namespace, query)
+
     async def journal(self, key: int) -> Sequence[TurnRow]:
         """See `Store.journal`."""
         return [rows.read_turn(row) for row in await self._fetch(queries.JOURNAL, (key,))]
@@ -185,9 +201,18 @@ class SqliteStore:
 
     async def _fetch(self, query: str, values: Sequence[object] | Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
         self._check_alive()
-        reader = min(self._readers, key=_waiting)
+        with self._reading():
+            return await min(self._readers, key=_waiting).fetch(query, values)
+
+    async def _fetch_listed(self, query: str, values: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
+        self._check_alive()
+        with self._reading():
+            return await self._listing.fetch(query, values)
+
+    @contextmanager
+    def _reading(self) -> Generator[None]:
         try:
-            return await reader.fetch(query, values)
+            yield
         except sqlite3.Error as error:
             failure = translate(error, path=str(self._path), doing="reading")
             if isinstance(failure, StorageFailedError):
