@@ -346,6 +346,57 @@ class CorruptJournalError(StorageError):
     """A journal row does not match its checksum, or rows are missing."""
 
 
+class ListFilterError(ActorflowError):
+    """A list filter can't be understood; the message shows where.
+
+    Attributes:
+        position: index (from 0) of the character where it stops making sense.
+        found: what is wrong there.
+        expected: what would have made sense.
+        nearest: the known name that looks most like the one found, or empty.
+    """
+
+    def __init__(self, query: str, position: int, found: str, expected: str, nearest: str = "") -> None:
+        hint = f"did you mean {nearest}? Expected" if nearest else "expected"
+        super().__init__(f"{found} at position {position}; {hint} {expected}\n{_pointed_out(query, position)}")
+        self.position = position
+        self.found = found
+        self.expected = expected
+        self.nearest = nearest
+
+
+_EXCERPT_BEFORE, _EXCERPT_AFTER = 50, 30
+
+
+def _pointed_out(query: str, position: int) -> str:
+    """The part of a query around a position, in one line that a terminal can show, and a caret below it."""
+    start, end = max(0, position - _EXCERPT_BEFORE), position + _EXCERPT_AFTER
+    before, after = "…" if start else "", "…" if end < len(query) else ""
+    excerpt = "".join(character if character.isprintable() else " " for character in query[start:end])
+    return f"  {before}{excerpt}{after}\n  {' ' * (len(before) + position - start)}^"
+
+
+class ListTimeoutError(ActorflowError):
+    """A list filter has to look at too many executions; the query was ended, nothing else was harmed."""
+
+    def __init__(self, timeout: timedelta) -> None:
+        super().__init__(
+            f"the query looked at too many executions and was ended after {timeout.total_seconds():g} s; narrow it "
+            "down with WorkflowId, WorkflowType or ExecutionStatus, or with a range of StartTime"
+        )
+        self.timeout = timeout
+
+
+class PageTokenError(ActorflowError):
+    """A page token was not made by this store for this query."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the page token does not belong to this query; pass the next_page_token of a page of the same query and "
+            "namespace, unchanged, or none to begin at the first page"
+        )
+
+
 class MailboxFullError(ActorflowError):
     """An execution holds as many unprocessed messages as it may."""
 

@@ -92,3 +92,18 @@ LOOK_INTERVAL: Final = timedelta(seconds=0.1)
 
 VIOLATIONS_MAX: Final = 1_000
 """Violations that a verification lists one by one; beyond that only their number grows."""
+
+LIST_PAGE_MAX: Final = 500
+"""Executions on one page of a list; whoever asks for more per page gets this many, and a token for the next page."""
+
+LIST_TIMEOUT: Final = timedelta(seconds=5)
+"""How long the store looks for the executions of one filter: enough to look at each of several millions."""
+
+FILTER_CHARS_MAX: Final = 32_768
+"""Length of a list filter; room for several hundred ids."""
+
+FILTER_TERMS_MAX: Final = 500
+"""Values in one list filter: SQLite nests one level for each and refuses a thousand."""
+
+FILTER_DEPTH_MAX: Final = 16
+"""Parentheses and NOTs inside each other in a list filter: SQLite's parser takes five places of a hundred for each."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery
+from actorflow.core.policy.filter_truth import holds
 from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open
 from actorflow.store.protocol import (
     COMMITTED,
@@ -14,14 +19,17 @@ from actorflow.store.protocol import (
     Begin,
     Change,
     Conflict,
+    Count,
     Head,
     Identity,
     InboxRow,
     LoadedRun,
     Outcome,
+    Position,
     RunRecord,
     Share,
 )
+from actorflow.store.visibility import judge_run, position_of
 
 
 class _Run:
@@ -166,6 +174,28 @@ class MemoryStore:
         due = [key for wake_at, key in waiting if wake_at <= now]
         return due[:limit], next((wake_at for wake_at, _ in waiting if wake_at > now), None)
 
+    async def list(self, namespace: str, query: ListQuery, after: Position | None, limit: int) -> Sequence[RunRecord]:
+        """See `Store.list`."""
+        await asyncio.sleep(0)
+        is_descending = query.order.is_descending
+        start = None if after is None else _sorting(after)
+        found = [(_sorting(position_of(run, query.order)), run) for run in self._visible(namespace, query.where)]
+        found.sort(key=_place, reverse=is_descending)
+        if start is not None:
+            found = [(at, run) for at, run in found if (at < start if is_descending else at > start)]
+        return [run for _, run in found[:limit]]
+
+    async def count(self, namespace: str, query: CountQuery) -> Count:
+        """See `Store.count`."""
+        await asyncio.sleep(0)
+        statuses = Counter(run.head.status for run in self._visible(namespace, query.where))
+        return Count(statuses.total(), dict(statuses) if query.is_by_status else {})
+
+    def _visible(self, namespace: str, where: Condition | None) -> Iterable[RunRecord]:
+        for run in self._runs.values():
+            if run.identity.namespace == namespace and (where is None or holds(where, partial(judge_run, run.record))):
+                yield run.record
+
     async def journal(self, key: int) -> Sequence[TurnRow]:
         """See `Store.journal`."""
         run = self._runs.get(key)
@@ -181,6 +211,15 @@ class MemoryStore:
             "commits": self._commits,
             "changes": self._changes,
         }
+
+
+def _sorting(position: Position) -> tuple[bool, datetime, int]:
+    """Open runs close after all others."""
+    return (position.at is None, position.at or datetime.max.replace(tzinfo=UTC), position.key)
+
+
+def _place(found: tuple[Any, RunRecord]) -> Any:
+    return found[0]
 
 
 def _record(runs: Iterable[_Run]) -> RunRecord | None:

@@ -7,13 +7,14 @@ number, and says of each whether it was committed. Everything else is reading.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.policy.filter_tree import CountQuery, ListQuery
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -168,6 +169,20 @@ class LoadedRun(msgspec.Struct, frozen=True):
     activities: Sequence[ActivityRow] = ()
 
 
+class Position(msgspec.Struct, frozen=True):
+    """Where a run stands in a list: the time the list is ordered by (None: it has not closed), then its key."""
+
+    at: datetime | None
+    key: int
+
+
+class Count(msgspec.Struct, frozen=True):
+    """How many runs there are, and how many of each status if that was asked (statuses without a run are left out)."""
+
+    total: int
+    by_status: Mapping[str, int] = {}
+
+
 class Store(Protocol):
     """Keeps journals. What waits for the disk is awaited; nothing blocks the event loop.
 
@@ -229,6 +244,22 @@ class Store(Protocol):
     ) -> tuple[Sequence[int], datetime | None]:
         """Open, not parked runs of these types whose ``wake_at`` has come (earliest first), and the earliest
         ``wake_at`` after now."""
+        ...
+
+    async def list(self, namespace: str, query: ListQuery, after: Position | None, limit: int) -> Sequence[RunRecord]:
+        """Runs of a namespace that meet a filter, in its order, beginning after a position.
+
+        Raises:
+            ListTimeoutError: it takes longer than `limits.LIST_TIMEOUT`.
+        """
+        ...
+
+    async def count(self, namespace: str, query: CountQuery) -> Count:
+        """How many runs of a namespace meet a filter.
+
+        Raises:
+            ListTimeoutError: it takes longer than `limits.LIST_TIMEOUT`.
+        """
         ...
 
     async def journal(self, key: int) -> Sequence[TurnRow]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from actorflow.core.journal import TurnRow
-from actorflow.store.protocol import LoadedRun, RunRecord
+from actorflow.core.policy.filter_tree import CountQuery, ListQuery
+from actorflow.store.protocol import Count, LoadedRun, Position, RunRecord
 
 
 class ReadableStore(Protocol):
@@ -34,6 +35,14 @@ class ReadableStore(Protocol):
 
     async def load(self, keys: Sequence[int]) -> Sequence[LoadedRun]:
         """See `Store.load`."""
+        ...
+
+    async def list(self, namespace: str, query: ListQuery, after: Position | None, limit: int) -> Sequence[RunRecord]:
+        """See `Store.list`."""
+        ...
+
+    async def count(self, namespace: str, query: CountQuery) -> Count:
+        """See `Store.count`."""
         ...
 
     async def journal(self, key: int) -> Sequence[TurnRow]:

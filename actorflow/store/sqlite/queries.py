@@ -32,7 +32,7 @@ RUN_COLUMNS: Final = (
 )
 """As `rows.run_record` reads them."""
 
-_RUN: Final = ", ".join(f"run.{column}" for column in RUN_COLUMNS)
+RUN: Final = ", ".join(f"run.{column}" for column in RUN_COLUMNS)
 
 # Ownership and counters
 
@@ -80,7 +80,7 @@ JOURNAL_BYTES: Final = "SELECT coalesce(sum(length(CAST(events AS BLOB))), 0) FR
 RUNS_BY_STATUS: Final = "SELECT status, count(*) FROM run GROUP BY status ORDER BY status"
 RUNS_BY_TYPE: Final = "SELECT workflow_type, count(*) FROM run GROUP BY workflow_type ORDER BY 2 DESC, 1 LIMIT ?"
 PARKED_RUNS: Final = "SELECT count(*) FROM run WHERE failing IS NOT NULL AND status = 'running' AND parked IS NOT NULL"
-OLDEST_OPEN: Final = f"SELECT {_RUN} FROM run WHERE status = 'running' ORDER BY started_at, key LIMIT 1"
+OLDEST_OPEN: Final = f"SELECT {RUN} FROM run WHERE status = 'running' ORDER BY started_at, key LIMIT 1"
 
 # Writing: each takes a VALUES list in place of {rows}
 
@@ -120,11 +120,11 @@ COUNT_PREDECESSORS: Final = (
 
 # Reading
 
-RUN_BY_KEY: Final = f"SELECT {_RUN} FROM run WHERE key = ?"
-OPEN_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND status = 'running'"
-LAST_RUN: Final = f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? ORDER BY key DESC LIMIT 1"
+RUN_BY_KEY: Final = f"SELECT {RUN} FROM run WHERE key = ?"
+OPEN_RUN: Final = f"SELECT {RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND status = 'running'"
+LAST_RUN: Final = f"SELECT {RUN} FROM run WHERE namespace = ? AND workflow_id = ? ORDER BY key DESC LIMIT 1"
 RUN_BY_REQUEST: Final = (
-    f"SELECT {_RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND request_id = ? AND request_id <> ''"
+    f"SELECT {RUN} FROM run WHERE namespace = ? AND workflow_id = ? AND request_id = ? AND request_id <> ''"
 )
 _WANTED: Final = (
     "(SELECT key AS place, json_extract(value, '$[0]') AS namespace, json_extract(value, '$[1]') AS workflow_id,"
@@ -133,7 +133,7 @@ _WANTED: Final = (
 _OF_WANTED: Final = "one.namespace = wanted.namespace AND one.workflow_id = wanted.workflow_id"
 FIND_RUNS: Final = (
     "SELECT wanted.place, (SELECT count(*) FROM inbox WHERE inbox.run = run.key),"
-    f" {_RUN} FROM {_WANTED} CROSS JOIN run WHERE run.key = CASE WHEN wanted.run_id IS NOT NULL"
+    f" {RUN} FROM {_WANTED} CROSS JOIN run WHERE run.key = CASE WHEN wanted.run_id IS NOT NULL"
     f" THEN (SELECT one.key FROM run AS one WHERE one.run_id = wanted.run_id AND {_OF_WANTED})"
     f" ELSE coalesce((SELECT one.key FROM run AS one WHERE {_OF_WANTED} AND one.status = 'running'),"
     f" (SELECT max(one.key) FROM run AS one WHERE {_OF_WANTED})) END"

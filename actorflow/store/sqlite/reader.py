@@ -67,6 +67,11 @@ class Reader:
         finally:
             self.waiting -= 1
 
+    def interrupt(self) -> None:
+        """End the statement under way, if there is one, with SQLITE_INTERRUPT."""
+        if self._native is not None and not self._is_closed:
+            self._native.interrupt()
+
     async def close(self) -> None:
         """Wait for reads under way and end the thread; harmless if done before."""
         self._is_closed = True

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import msgspec
 
 from actorflow.core.journal import TurnRow
-from actorflow.store.protocol import LoadedRun, RunRecord, Share
-from actorflow.store.sqlite import queries, rows
+from actorflow.core.policy.filter_tree import CountQuery, ListQuery
+from actorflow.store.protocol import Count, LoadedRun, Position, RunRecord, Share
+from actorflow.store.sqlite import queries, rows, visibility
 from actorflow.store.sqlite.finder import Finder
 
 
@@ -29,11 +30,13 @@ class Reading:
 
     Args:
         fetch: runs the queries.
+        fetch_listed: runs those for lists and counts, which may take long.
     """
 
-    def __init__(self, fetch: Fetch) -> None:
+    def __init__(self, fetch: Fetch, fetch_listed: visibility.Fetch | None = None) -> None:
         self._read = fetch
         self._finder = Finder(fetch)
+        self._visibility = visibility.Visibility(fetch_listed or fetch)
 
     async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:
         """See `Store.find`."""
@@ -60,6 +63,14 @@ class Reading:
         due = await self._read(queries.DUE, {**values, "limit": limit})
         upcoming = await self._read(queries.NEXT_DUE, values)
         return [key for (key,) in due], rows.from_micros(upcoming[0][0]) if upcoming else None
+
+    async def list(self, namespace: str, query: ListQuery, after: Position | None, limit: int) -> Sequence[RunRecord]:
+        """See `Store.list`."""
+        return await self._visibility.list(namespace, query, after, limit)
+
+    async def count(self, namespace: str, query: CountQuery) -> Count:
+        """See `Store.count`."""
+        return await self._visibility.count(namespace, query)
 
     async def journal(self, key: int) -> Sequence[TurnRow]:
         """See `Store.journal`."""

@@ -100,7 +100,15 @@ _FIRST: Final = (
     "CREATE UNIQUE INDEX activity_run ON activity (run, activity_id)",
 )
 
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST,)
+# For lists and counts: by status and by type, in order of start. All statuses merged are in order of start, too, so no
+# third index is needed for a list of everything. Few runs are parked.
+_SECOND: Final = (
+    "CREATE INDEX run_status ON run (namespace, status, started_at)",
+    "CREATE INDEX run_type ON run (namespace, workflow_type, started_at)",
+    "CREATE INDEX run_parked ON run (namespace, started_at) WHERE parked IS NOT NULL",
+)
+
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SECOND)
 """Statements that lead from schema ``n`` to ``n + 1``. A released one is never edited."""
 
 VERSION: Final = len(MIGRATIONS)

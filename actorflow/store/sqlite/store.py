@@ -1,11 +1,12 @@
-"""The `Store` on one SQLite file: one writer, two readers."""
+"""The `Store` on one SQLite file: one writer, two readers, and one more for lists."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from actorflow.exceptions import StorageError, StorageFailedError
 from actorflow.store.preconditions import check_shape
 from actorflow.store.protocol import Change, Outcome
 from actorflow.store.sqlite.errors import translate
+from actorflow.store.sqlite.listing_reader import ListingReader
 from actorflow.store.sqlite.reader import Reader
 from actorflow.store.sqlite.reading import Reading
 from actorflow.store.sqlite.session import Profile, Session
@@ -46,7 +48,7 @@ class SqliteStore(Reading):
         busy_timeout: timedelta = _BUSY_TIMEOUT,
         on_fatal: Callable[[StorageError], None] | None = None,
     ) -> None:
-        super().__init__(self._fetch)
+        super().__init__(self._fetch, self._fetch_listed)
         self._path = Path(os.path.realpath(path))
         self._clock = clock or SystemClock()
         self._profile = Profile(synchronous, busy_timeout)
@@ -54,6 +56,7 @@ class SqliteStore(Reading):
         self._writer: Writer | None = None
         self._session: Session | None = None
         self._readers: list[Reader] = []
+        self._listing = ListingReader(self._path, self._profile, self._clock)
         self._failure: StorageError | None = None
         self._pid = os.getpid()
         self._run_key = 0
@@ -80,6 +83,7 @@ class SqliteStore(Reading):
                 raise translate(error, path=str(self._path), doing="opening the database") from error
             raise
         self._session = session
+        self._listing = ListingReader(self._path, self._profile, self._clock)
         self._run_key, self._inbox_seq = session.run_key, session.inbox_seq
 
     async def _open_readers(self) -> None:
@@ -96,6 +100,7 @@ class SqliteStore(Reading):
         if writer is None or os.getpid() != self._pid:
             return
         try:
+            await self._listing.close()
             await self._close_readers()
         finally:
             await writer.stop()
@@ -151,9 +156,18 @@ class SqliteStore(Reading):
 
     async def _fetch(self, query: str, values: Sequence[object] | Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
         self._check_alive()
-        reader = min(self._readers, key=_waiting)
+        with self._reading():
+            return await min(self._readers, key=_waiting).fetch(query, values)
+
+    async def _fetch_listed(self, query: str, values: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
+        self._check_alive()
+        with self._reading():
+            return await self._listing.fetch(query, values)
+
+    @contextmanager
+    def _reading(self) -> Generator[None]:
         try:
-            return await reader.fetch(query, values)
+            yield
         except sqlite3.Error as error:
             failure = translate(error, path=str(self._path), doing="reading")
             if isinstance(failure, StorageFailedError):

@@ -1,0 +1,339 @@
+"""The filter language of the public list API over our columns, parsed to a tree.
+
+Names, operators, quotes and escapes are those of the public API; so are statuses by name and instants as RFC 3339 text
+or whole nanoseconds since 1970. `Parked` is our own.
+
+    ``WorkflowType = 'Order' AND ExecutionStatus IN ('Failed', 'TimedOut') AND StartTime > '2030-01-01T00:00:00Z'``
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from actorflow.core import limits
+from actorflow.core.policy.filter_lexer import Token, TokenKind, tokens_of
+from actorflow.core.policy.filter_tree import (
+    STATUS_BY_NAME,
+    And,
+    Between,
+    Column,
+    Comparison,
+    Condition,
+    CountQuery,
+    IsNull,
+    Kind,
+    ListQuery,
+    Not,
+    OneOf,
+    Operator,
+    Or,
+    Order,
+    StartsWith,
+    Value,
+)
+from actorflow.core.policy.filter_values import InvalidTimeError, nanos_of_number, nanos_of_text
+from actorflow.exceptions import ListFilterError
+
+T = TypeVar("T")
+
+_KEYWORDS: Final = frozenset(
+    "AND ASC BETWEEN BY DESC FALSE GROUP IN IS NOT NULL OR ORDER STARTS_WITH TRUE".split()  # noqa: SIM905 - readable
+)
+_OPERATORS: Final = {operator.value: operator for operator in Operator} | {"<>": Operator.NOT_EQUAL}
+_EQUALITY: Final = (Operator.EQUAL, Operator.NOT_EQUAL)
+_COLUMNS: Final = ", ".join(column.value for column in Column)
+_STATUSES: Final = ", ".join(STATUS_BY_NAME)
+_STATUS_BY_ANY_NAME: Final = {name.lower(): status for name, status in STATUS_BY_NAME.items()} | {
+    "cancelled": STATUS_BY_NAME["Canceled"]
+}
+_MARGIN: Final = 0.6
+
+
+def parse_list_query(query: str) -> ListQuery:
+    """A filter and its ORDER BY; an empty one means every execution, newest start first.
+
+    Raises:
+        ListFilterError: it can't be understood, or it is over a bound.
+    """
+    parser = _Parser(query)
+    where = parser.condition_before("ORDER")
+    order = parser.order()
+    parser.end("AND, OR, ORDER BY or the end" if order is None else "the end")
+    return ListQuery(where, order or Order())
+
+
+def parse_count_query(query: str) -> CountQuery:
+    """A filter and its GROUP BY; an empty one means every execution.
+
+    Raises:
+        ListFilterError: it can't be understood, or it is over a bound.
+    """
+    parser = _Parser(query)
+    where = parser.condition_before("GROUP")
+    is_by_status = parser.group()
+    parser.end("the end" if is_by_status else "AND, OR, GROUP BY or the end")
+    return CountQuery(where, is_by_status)
+
+
+class _Parser:
+    """Descends recursively; each method takes the words it understands and leaves the rest."""
+
+    def __init__(self, query: str) -> None:
+        self._query = query
+        if len(query) > limits.FILTER_CHARS_MAX:
+            raise ListFilterError(
+                query,
+                limits.FILTER_CHARS_MAX,
+                f"the filter has {len(query):,} characters",
+                f"at most {limits.FILTER_CHARS_MAX:,}",
+            )
+        self._tokens = tokens_of(query)
+        self._next = 0
+        self._depth = 0
+        self._terms = 0
+
+    # The whole
+
+    def condition_before(self, clause: str) -> Condition | None:
+        """The condition, if there is one before the clause or the end."""
+        if self._token.keyword == clause or self._token.kind is TokenKind.END:
+            return None
+        return self._or()
+
+    def order(self) -> Order | None:
+        """``ORDER BY`` a time."""
+        if not self._take("ORDER"):
+            return None
+        self._expect("BY")
+        token, column = self._column()
+        if column.kind is not Kind.TIME:
+            raise self._error(token, "StartTime or CloseTime, by which lists can be ordered")
+        is_descending = self._take("DESC")
+        if not is_descending:
+            self._take("ASC")
+        return Order(column, is_descending)
+
+    def group(self) -> bool:
+        """``GROUP BY ExecutionStatus``."""
+        if not self._take("GROUP"):
+            return False
+        self._expect("BY")
+        token, column = self._column()
+        if column is not Column.EXECUTION_STATUS:
+            raise self._error(token, "ExecutionStatus, by which counts can be grouped")
+        return True
+
+    def end(self, expected: str) -> None:
+        """Nothing may follow."""
+        if self._token.keyword in ("ORDER", "GROUP"):
+            expected = "the end: ORDER BY belongs to lists, GROUP BY to counts, and each stands once"
+        if self._token.kind is not TokenKind.END:
+            raise self._error(self._token, expected)
+
+    # Conditions
+
+    def _or(self) -> Condition:
+        terms = self._separated("OR", self._and)
+        return terms[0] if len(terms) == 1 else Or(tuple(terms))
+
+    def _and(self) -> Condition:
+        terms = self._separated("AND", self._not)
+        return terms[0] if len(terms) == 1 else And(tuple(terms))
+
+    def _separated(self, separator: str, parse: Callable[[], T]) -> list[T]:
+        terms = [parse()]
+        while self._take(separator):
+            terms.append(parse())
+        return terms
+
+    def _not(self) -> Condition:
+        token = self._token
+        if self._take("NOT"):
+            return Not(self._nested(token, self._not))
+        if self._take("("):
+            inner = self._nested(token, self._or)
+            self._expect(")", "AND, OR or ')'")
+            return inner
+        return self._test()
+
+    def _nested(self, token: Token, parse: Callable[[], Condition]) -> Condition:
+        self._depth += 1
+        if self._depth > limits.FILTER_DEPTH_MAX:
+            raise self._error(token, f"at most {limits.FILTER_DEPTH_MAX} parentheses and NOTs inside each other")
+        inner = parse()
+        self._depth -= 1
+        return inner
+
+    def _test(self) -> Condition:
+        token, column = self._column()
+        operator = self._token
+        if operator.keyword in _OPERATORS:
+            self._skip()
+            return self._comparison(column, operator)
+        if self._take("IS"):
+            return self._null(column, operator)
+        is_negated = self._take("NOT")
+        name = self._token
+        for keyword, parse in self._tests(column, is_negated).items():
+            if self._take(keyword):
+                return parse(name)
+        raise self._error(name, f"an operator after {token.text}: {_operators(column)}")
+
+    def _tests(self, column: Column, is_negated: bool) -> dict[str, Callable[[Token], Condition]]:
+        return {
+            "IN": lambda name: self._one_of(column, name, is_negated),
+            "BETWEEN": lambda name: self._between(column, name, is_negated),
+            "STARTS_WITH": lambda name: self._starts_with(column, name, is_negated),
+        }
+
+    def _comparison(self, column: Column, token: Token) -> Condition:
+        operator = _OPERATORS[token.keyword]
+        if operator not in _EQUALITY and column.kind is not Kind.TIME:
+            raise self._error(token, f"an operator for {column.value}: {_operators(column)}")
+        return Comparison(column, operator, self._value(column))
+
+    def _null(self, column: Column, token: Token) -> Condition:
+        is_negated = self._take("NOT")
+        self._expect("NULL", "NULL" if is_negated else "NULL or NOT NULL")
+        if column is not Column.CLOSE_TIME:
+            raise self._error(token, f"an operator for {column.value}, which is never NULL: {_operators(column)}")
+        self._count(token)
+        return IsNull(column, is_negated)
+
+    def _one_of(self, column: Column, token: Token, is_negated: bool) -> Condition:
+        if column.kind is Kind.FLAG:
+            raise self._error(token, f"an operator for {column.value}: {_operators(column)}")
+        self._expect("(")
+        values = self._separated(",", lambda: self._value(column))
+        self._expect(")", "',' or ')'")
+        return OneOf(column, tuple(values), is_negated)
+
+    def _between(self, column: Column, token: Token, is_negated: bool) -> Condition:
+        if column.kind is not Kind.TIME:
+            raise self._error(token, f"an operator for {column.value}: {_operators(column)}")
+        low = self._time(column)
+        self._expect("AND")
+        return Between(column, low, self._time(column), is_negated)
+
+    def _starts_with(self, column: Column, token: Token, is_negated: bool) -> Condition:
+        if column.kind is not Kind.TEXT:
+            raise self._error(token, f"an operator for {column.value}: {_operators(column)}")
+        return StartsWith(column, self._text(column), is_negated)
+
+    # Columns and values
+
+    def _column(self) -> tuple[Token, Column]:
+        token = self._skip()
+        is_name = token.kind is TokenKind.QUOTED or (token.kind is TokenKind.WORD and token.keyword not in _KEYWORDS)
+        if not is_name:
+            raise self._error(token, f"a column: {_COLUMNS}")
+        try:
+            return token, Column(token.text)
+        except ValueError:
+            nearest = _nearest(token.text, [column.value for column in Column])
+            raise self._error(token, f"one of {_COLUMNS}", "unknown column", nearest) from None
+
+    def _value(self, column: Column) -> Value:
+        match column.kind:
+            case Kind.TEXT:
+                return self._text(column)
+            case Kind.STATUS:
+                return self._status(column)
+            case Kind.TIME:
+                return self._time(column)
+            case Kind.FLAG:
+                return self._flag(column)
+
+    def _text(self, column: Column) -> str:
+        token = self._skip()
+        self._count(token)
+        if token.kind is not TokenKind.TEXT:
+            raise self._error(token, f"text for {column.value}, in quotes")
+        return token.text
+
+    def _status(self, column: Column) -> str:
+        text, token = self._text(column), self._tokens[self._next - 1]
+        status = _STATUS_BY_ANY_NAME.get(text.lower())
+        if status is None:
+            raise self._error(token, f"one of {_STATUSES}", "unknown status", _nearest(text, STATUS_BY_NAME))
+        return status
+
+    def _time(self, column: Column) -> int:
+        token = self._skip()
+        self._count(token)
+        try:
+            if token.kind is TokenKind.TEXT:
+                return nanos_of_text(token.text)
+            if token.kind is TokenKind.NUMBER:
+                return nanos_of_number(token.text)
+        except InvalidTimeError as problem:
+            raise self._error(token, problem.expected) from None
+        raise self._error(token, f"a time for {column.value}, as '2030-01-31T12:00:00Z' or in nanoseconds since 1970")
+
+    def _flag(self, column: Column) -> bool:
+        token = self._skip()
+        self._count(token)
+        if token.keyword not in ("TRUE", "FALSE"):
+            raise self._error(token, f"TRUE or FALSE for {column.value}")
+        return token.keyword == "TRUE"
+
+    # Words
+
+    @property
+    def _token(self) -> Token:
+        return self._tokens[self._next]
+
+    def _skip(self) -> Token:
+        token = self._token
+        if token.kind is not TokenKind.END:
+            self._next += 1
+        return token
+
+    def _take(self, keyword: str) -> bool:
+        is_there = self._token.keyword == keyword
+        self._next += is_there
+        return is_there
+
+    def _expect(self, keyword: str, expected: str | None = None) -> None:
+        if not self._take(keyword):
+            raise self._error(self._token, expected or (keyword if keyword.isalpha() else f"'{keyword}'"))
+
+    def _count(self, token: Token) -> None:
+        self._terms += 1
+        if self._terms > limits.FILTER_TERMS_MAX:
+            raise self._error(token, f"at most {limits.FILTER_TERMS_MAX} values in one filter; ask in several")
+
+    def _error(self, token: Token, expected: str, what: str = "found", nearest: str = "") -> ListFilterError:
+        return ListFilterError(self._query, token.position, f"{what} {_shown(token)}", expected, nearest)
+
+
+_SHOWN_MAX: Final = 60
+
+
+def _shown(token: Token) -> str:
+    if token.kind is TokenKind.END:
+        return "the end"
+    source = token.source if len(token.source) <= _SHOWN_MAX else token.source[:_SHOWN_MAX] + "…"
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in source)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that looks most like this one; empty if none does."""
+    by_lower = {each.lower(): each for each in known}
+    found = difflib.get_close_matches(name[:_SHOWN_MAX].lower(), by_lower, n=1, cutoff=_MARGIN)
+    return by_lower[found[0]] if found else ""
+
+
+def _operators(column: Column) -> str:
+    match column.kind:
+        case Kind.TEXT:
+            return "=, !=, [NOT] IN, [NOT] STARTS_WITH"
+        case Kind.STATUS:
+            return "=, !=, [NOT] IN"
+        case Kind.FLAG:
+            return "=, !="
+        case Kind.TIME:
+            null = ", IS [NOT] NULL" if column is Column.CLOSE_TIME else ""
+            return f"=, !=, >, >=, <, <=, [NOT] IN, [NOT] BETWEEN{null}"

@@ -1,0 +1,139 @@
+"""List filters as SQL: columns from a table, operators from an enum, every value a bound parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from actorflow.core.policy.filter_tree import (
+    And,
+    Between,
+    Column,
+    Comparison,
+    Condition,
+    IsNull,
+    Kind,
+    Not,
+    OneOf,
+    Operator,
+    Or,
+    StartsWith,
+)
+
+NAMES: Final[Mapping[Column, str]] = {
+    Column.WORKFLOW_TYPE: "workflow_type",
+    Column.WORKFLOW_ID: "workflow_id",
+    Column.RUN_ID: "run_id",
+    Column.EXECUTION_STATUS: "status",
+    Column.START_TIME: "started_at",
+    Column.CLOSE_TIME: "closed_at",
+    Column.TASK_QUEUE: "task_queue",
+    Column.PARKED: "parked",
+}
+"""The column of ``run`` for each column of a filter."""
+
+NEVER: Final = -(2**63)
+"""Microseconds at which nothing happens: stands for instants between two microseconds."""
+
+_ROUNDED_UP: Final = (Operator.GREATER_OR_EQUAL, Operator.LESS)
+_LAST_CODE_POINT: Final = "\U0010ffff"
+
+
+class Parameters:
+    """The values of one statement, by the names they have in it."""
+
+    def __init__(self, **values: object) -> None:
+        self.values: dict[str, object] = dict(values)
+
+    def bind(self, value: object) -> str:
+        """The placeholder of a value."""
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return f":{name}"
+
+    def bind_all(self, values: Iterable[object]) -> str:
+        """A list of placeholders in parentheses."""
+        return f"({', '.join([self.bind(value) for value in values])})"
+
+
+def condition_sql(condition: Condition, parameters: Parameters) -> str:
+    """A condition; what it says of times that are not there is NULL, as `core.policy.filter_truth` has it."""
+    match condition:
+        case Not(term):
+            return f"NOT ({condition_sql(term, parameters)})"
+        case And(terms):
+            return " AND ".join([conjunct_sql(term, parameters) for term in terms])
+        case Or(terms):
+            return " OR ".join([condition_sql(term, parameters) for term in terms])
+        case Comparison():
+            return _comparison(condition, parameters)
+        case OneOf(column, values, is_negated):
+            bound = [_exact(value) for value in values] if column.kind is Kind.TIME else values
+            return f"{NAMES[column]} {_not(is_negated)}IN {parameters.bind_all(bound)}"
+        case Between(column, low, high, is_negated):
+            bounds = f"{parameters.bind(_up(low))} AND {parameters.bind(_down(high))}"
+            return f"{NAMES[column]} {_not(is_negated)}BETWEEN {bounds}"
+        case StartsWith(column, prefix, is_negated):
+            return f"{_not(is_negated)}({prefix_sql(column, prefix, parameters)})"
+        case IsNull(column, is_negated):
+            return f"{NAMES[column]} IS {_not(is_negated)}NULL"
+
+
+def conjunct_sql(condition: Condition, parameters: Parameters) -> str:
+    """A condition that stands beside others. Parentheses are few, because SQLite's parser does not go deep."""
+    text = condition_sql(condition, parameters)
+    return f"({text})" if isinstance(condition, Or) else text
+
+
+def _not(is_negated: bool) -> str:
+    return "NOT " if is_negated else ""
+
+
+def _comparison(test: Comparison, parameters: Parameters) -> str:
+    column, operator, value = test.column, test.operator, test.value
+    if column.kind is Kind.FLAG:
+        is_set = (operator is Operator.EQUAL) is value
+        return f"{NAMES[column]} IS {_not(is_set)}NULL"
+    if column.kind is Kind.TIME:
+        value = _micros(operator, int(value))
+    return f"{NAMES[column]} {operator.value} {parameters.bind(value)}"
+
+
+def prefix_sql(column: Column, prefix: str, parameters: Parameters) -> str:
+    """A range that an index can search: text is compared by its UTF-8 bytes, which sort as code points do."""
+    name, end = NAMES[column], successor(prefix)
+    lower = f"{name} >= {parameters.bind(prefix)}"
+    return lower if end is None else f"{lower} AND {name} < {parameters.bind(end)}"
+
+
+def successor(prefix: str) -> str | None:
+    """The least text greater than every text that starts with this one; None if there is none."""
+    stem = prefix.rstrip(_LAST_CODE_POINT)
+    if not stem:
+        return None
+    following = ord(stem[-1]) + 1
+    if 0xD800 <= following <= 0xDFFF:  # surrogates are not text
+        following = 0xE000
+    return stem[:-1] + chr(following)
+
+
+# Filters count nanoseconds, the store microseconds.
+
+
+def _micros(operator: Operator, instant: int) -> int:
+    if operator in (Operator.EQUAL, Operator.NOT_EQUAL):
+        return _exact(instant)
+    return _up(instant) if operator in _ROUNDED_UP else _down(instant)
+
+
+def _exact(instant: object) -> int:
+    micros, rest = divmod(int(str(instant)), 1_000)
+    return NEVER if rest else micros
+
+
+def _down(instant: int) -> int:
+    return instant // 1_000
+
+
+def _up(instant: int) -> int:
+    return -(-instant // 1_000)

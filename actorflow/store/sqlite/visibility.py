@@ -1,0 +1,261 @@
+"""Lists and counts runs: chooses where to look, and compiles a filter to one statement.
+
+A page is read in its order from an index, so its cost does not grow with the journal. One index serves several values
+of its first column (all statuses, say) by merging a branch for each: every branch is in order, and SQLite takes from
+them only what the page needs. Where a filter names more than one way in, a short look at each says which is narrow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from actorflow.core.policy.filter_tree import (
+    NAME_BY_STATUS,
+    Column,
+    Comparison,
+    Condition,
+    CountQuery,
+    ListQuery,
+    OneOf,
+    Operator,
+    Order,
+    StartsWith,
+    Value,
+)
+from actorflow.core.policy.filter_truth import columns_of, conjuncts_of, may_have_status
+from actorflow.store.protocol import Count, Position, RunRecord
+from actorflow.store.sqlite import queries, rows
+from actorflow.store.sqlite.filter_sql import NAMES, Parameters, conjunct_sql, prefix_sql
+
+Fetch = Callable[[str, Mapping[str, object]], Awaitable[Sequence[tuple[Any, ...]]]]
+
+NARROW_MAX: Final = 10_000
+"""Runs that are looked at one by one and sorted without hesitation: it takes 20 ms."""
+
+BRANCHES_MAX: Final = 20
+"""Values of an index that are merged; a filter with more of them is checked run by run."""
+
+_OPEN_LAST: Final = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """A part of an index that holds every run a filter can mean.
+
+    Attributes:
+        index: its name.
+        whole: the part, as a condition.
+        branches: conditions that divide it into parts which are in order of start; empty if there are none.
+        columns: of filters; the index knows them without looking at the run.
+    """
+
+    index: str
+    whole: str
+    branches: Sequence[str]
+    columns: frozenset[Column]
+
+
+class Visibility:
+    """See the module's head.
+
+    Args:
+        fetch: runs a query and gives all its rows.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+
+    async def list(self, namespace: str, query: ListQuery, after: Position | None, limit: int) -> Sequence[RunRecord]:
+        """See `Store.list`."""
+        statement = ListStatement(namespace, query, after, limit)
+        source = await self._narrowest(namespace, statement.sources)
+        return [rows.run_record(row) for row in await self._fetch(*statement.compiled(source))]
+
+    async def count(self, namespace: str, query: CountQuery) -> Count:
+        """See `Store.count`."""
+        statement = CountStatement(namespace, query)
+        source = statement.covering or await self._narrowest(namespace, statement.sources)
+        found = await self._fetch(*statement.compiled(source))
+        if not query.is_by_status:
+            return Count(found[0][0])
+        return Count(sum(count for _, count in found), dict(found))
+
+    async def _narrowest(self, namespace: str, sources: Sources) -> Source | None:
+        """The source with the fewest runs, if they are few."""
+        if sources.certain is not None:
+            return sources.certain
+        if not sources.possible:
+            return None
+        (counts,) = await self._fetch(probe(sources.possible), sources.parameters.values)
+        count, place = min((count, place) for place, count in enumerate(counts))
+        return sources.possible[place] if count < NARROW_MAX else None
+
+
+def probe(sources: Sequence[Source]) -> str:
+    """A query for how many runs each source holds, up to `NARROW_MAX`."""
+    counts = [
+        f"(SELECT count(*) FROM (SELECT 1 FROM run INDEXED BY {source.index} WHERE {source.whole} LIMIT {NARROW_MAX}))"
+        for source in sources
+    ]
+    return f"SELECT {', '.join(counts)}"
+
+
+class Sources:
+    """The ways into the runs a condition can mean.
+
+    Attributes:
+        certain: one that is narrow by its nature, if there is one.
+        possible: others, narrow or not.
+        statuses: every run by status and start.
+    """
+
+    def __init__(self, namespace: str, where: Condition | None) -> None:
+        self.parameters = Parameters(namespace=namespace)
+        self.where = where
+        wanted = [status for status in NAME_BY_STATUS if may_have_status(where, status)]
+        self.statuses = self._values("run_status", Column.EXECUTION_STATUS, wanted)
+        equal = dict(_equalities(where))
+        self.certain = self._certain(equal)
+        self.possible = [*self._possible(equal)]
+        if len(wanted) < len(NAME_BY_STATUS):
+            self.possible.append(self.statuses)
+
+    def _certain(self, equal: Mapping[Column, Sequence[Value]]) -> Source | None:
+        if Column.RUN_ID in equal:
+            ids = self.parameters.bind_all(equal[Column.RUN_ID])
+            return Source("run_run_id", f"run_id IN {ids}", (), frozenset((Column.RUN_ID,)))
+        if Column.WORKFLOW_ID in equal:
+            ids = self.parameters.bind_all(equal[Column.WORKFLOW_ID])
+            return self._part("run_workflow", f"workflow_id IN {ids}", Column.WORKFLOW_ID)
+        if equal.get(Column.PARKED) == (True,):
+            whole = "namespace = :namespace AND parked IS NOT NULL"
+            return Source("run_parked", whole, (whole,), frozenset((Column.PARKED, Column.START_TIME)))
+        return None
+
+    def _possible(self, equal: Mapping[Column, Sequence[Value]]) -> Iterable[Source]:
+        if Column.WORKFLOW_TYPE in equal:
+            yield self._values("run_type", Column.WORKFLOW_TYPE, equal[Column.WORKFLOW_TYPE])
+        for test in conjuncts_of(self.where):
+            match test:
+                case StartsWith(Column.WORKFLOW_ID, prefix, False) if prefix:
+                    yield self._part("run_workflow", self._range(test), Column.WORKFLOW_ID)
+                case StartsWith(Column.WORKFLOW_TYPE, prefix, False) if prefix:
+                    yield self._part("run_type", self._range(test), Column.WORKFLOW_TYPE, Column.START_TIME)
+                case _:
+                    pass
+
+    def _range(self, test: StartsWith) -> str:
+        return prefix_sql(test.column, test.prefix, self.parameters)
+
+    def _values(self, index: str, column: Column, values: Sequence[Value]) -> Source:
+        names = [self.parameters.bind(value) for value in values]
+        one_by_one = [f"namespace = :namespace AND {NAMES[column]} = {name}" for name in names]
+        whole = f"{NAMES[column]} IN ({', '.join(names)})"
+        source = self._part(index, whole, column, Column.START_TIME)
+        return replace(source, branches=one_by_one) if len(names) <= BRANCHES_MAX else source
+
+    def _part(self, index: str, whole: str, *columns: Column) -> Source:
+        return Source(index, f"namespace = :namespace AND {whole}", (), frozenset(columns))
+
+
+def _equalities(where: Condition | None) -> Iterable[tuple[Column, Sequence[Value]]]:
+    """Columns that must have one of some values."""
+    for test in conjuncts_of(where):
+        match test:
+            case Comparison(column, Operator.EQUAL, value):
+                yield column, (value,)
+            case OneOf(column, values, False):
+                yield column, tuple(dict.fromkeys(values))
+            case Comparison(Column.PARKED, Operator.NOT_EQUAL, False):
+                yield Column.PARKED, (True,)
+            case _:
+                pass
+
+
+class ListStatement:
+    """A page of runs."""
+
+    def __init__(self, namespace: str, query: ListQuery, after: Position | None, limit: int) -> None:
+        self.sources = Sources(namespace, query.where)
+        self._order = query.order
+        parameters = self.sources.parameters
+        conditions = ["namespace = :namespace"]
+        if query.where is not None:
+            conditions.append(conjunct_sql(query.where, parameters))
+        if after is not None:
+            conditions.append(_beyond(query.order, after, parameters))
+        self._filter = " AND ".join(conditions)
+        self._limit = parameters.bind(limit)
+
+    def compiled(self, source: Source | None) -> tuple[str, Mapping[str, object]]:
+        """The statement over a source; None if none of them is narrow."""
+        parameters = self.sources.parameters.values
+        if self._order.column is not Column.START_TIME:
+            return self._sorted(source), parameters
+        if source is None:
+            ordered = [possible for possible in self.sources.possible if possible.branches]
+            source = (*ordered, self.sources.statuses)[0]
+        return self._merged(source) if source.branches else self._sorted(source), parameters
+
+    def _merged(self, source: Source) -> str:
+        branches = [self._select(f"INDEXED BY {source.index}", branch) for branch in source.branches]
+        return f"{' UNION ALL '.join(branches)} {self._ordered(_START)}"
+
+    def _sorted(self, source: Source | None) -> str:
+        where = "TRUE" if source is None else source.whole
+        select = self._select(_indexed(source), where)
+        return f"{select} {self._ordered(_START if self._order.column is Column.START_TIME else _CLOSE)}"
+
+    def _select(self, indexed: str, where: str) -> str:
+        return f"SELECT {queries.RUN} FROM run {indexed} WHERE {where} AND {self._filter}"
+
+    def _ordered(self, by: str) -> str:
+        direction = "DESC" if self._order.is_descending else "ASC"
+        return f"ORDER BY {by} {direction}, {_KEY} {direction} LIMIT {self._limit}"
+
+
+# By number: the branches of a compound statement have no common names.
+_KEY: Final = str(queries.RUN_COLUMNS.index("key") + 1)
+_START: Final = str(queries.RUN_COLUMNS.index("started_at") + 1)
+_CLOSE: Final = f"coalesce(closed_at, {_OPEN_LAST})"
+
+
+def _beyond(order: Order, after: Position, parameters: Parameters) -> str:
+    compared = "<" if order.is_descending else ">"
+    at = parameters.bind(_OPEN_LAST if after.at is None else rows.to_micros(after.at))
+    column = "started_at" if order.column is Column.START_TIME else _CLOSE
+    return f"({column}, key) {compared} ({at}, {parameters.bind(after.key)})"
+
+
+def _indexed(source: Source | None) -> str:
+    # Without a narrow source the table is read from end to end: looking up each run from an index takes longer.
+    return "NOT INDEXED" if source is None else f"INDEXED BY {source.index}"
+
+
+class CountStatement:
+    """How many runs."""
+
+    def __init__(self, namespace: str, query: CountQuery) -> None:
+        self.sources = Sources(namespace, query.where)
+        self._is_by_status = query.is_by_status
+        self._needed = {*columns_of(query.where), *([Column.EXECUTION_STATUS] if query.is_by_status else ())}
+        self._filter = ["namespace = :namespace"]
+        if query.where is not None:
+            self._filter.append(conjunct_sql(query.where, self.sources.parameters))
+
+    @property
+    def covering(self) -> Source | None:
+        """A source whose index knows all that is needed."""
+        known = [self.sources.certain, *self.sources.possible, self.sources.statuses]
+        return next((source for source in known if source is not None and source.columns >= self._needed), None)
+
+    def compiled(self, source: Source | None) -> tuple[str, Mapping[str, object]]:
+        """The statement over a source; None if none is narrow."""
+        conditions = [*([source.whole] if source else ()), *self._filter]
+        counted = f"FROM run {_indexed(source)} WHERE {' AND '.join(conditions)}"
+        parameters = self.sources.parameters.values
+        if self._is_by_status:
+            return f"SELECT status, count(*) {counted} GROUP BY status", parameters
+        return f"SELECT count(*) {counted}", parameters
