@@ -80,3 +80,21 @@ HEARTBEAT_FLUSH_INTERVAL: Final = timedelta(seconds=1)
 
 CANCELLED_ACTIVITY_GRACE: Final = timedelta(seconds=1)
 """How long a leaving worker waits for activities it has cancelled; a script must exit within two seconds."""
+
+METRIC_LABEL_VALUES_MAX: Final = 100
+"""Values of one label of one metric; later ones are counted together, whatever names clients invent."""
+
+METRIC_SERIES_MAX: Final = 5_000
+"""Series of one process; a scrape and the memory of a Prometheus server grow with them."""
+
+METRIC_SERIES_KEPT: Final = 1_000
+"""Of those, kept for what has no such label, and for the counts of all values beyond their bounds."""
+
+METRIC_NAMES_KNOWN_MAX: Final = 1_000
+"""Names whose slots are remembered; one that has no room is looked up for each event."""
+
+METRICS_CACHE_INTERVAL: Final = timedelta(seconds=1)
+"""Whoever scrapes again within it gets the same page: two impatient servers cost no more than one."""
+
+METRICS_REQUEST_TIMEOUT: Final = timedelta(seconds=10)
+"""A scraper that sends or reads nothing for so long is cut off; a scrape times out after ten seconds by default."""

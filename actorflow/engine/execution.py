@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from time import perf_counter
 
 from actorflow.core import events as ev
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
 from actorflow.core.program import Program
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.core.state import ExecutionState, turn_width
+from actorflow.engine.counting import Counting
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.reporting import ProgramReporter
 from actorflow.store.protocol import Identity
@@ -22,13 +24,15 @@ class Execution:
 
     Args:
         identity: of the run.
+        counting: is told of replays.
         turns: its journal so far; kept only until the program has been rebuilt from it.
     """
 
-    __slots__ = ("_host", "_identity", "_program", "_turns", "state")
+    __slots__ = ("_counting", "_host", "_identity", "_program", "_turns", "state")
 
-    def __init__(self, identity: Identity, turns: Sequence[Turn] = ()) -> None:
+    def __init__(self, identity: Identity, counting: Counting, turns: Sequence[Turn] = ()) -> None:
         self._identity = identity
+        self._counting = counting
         self._turns = turns
         self._program: Program | None = None
         self._host: WorkerHost | None = None
@@ -46,8 +50,11 @@ class Execution:
             TurnError: the journal does not replay with the worker's code.
         """
         if self._program is None:
+            began = perf_counter()
             self._program = self._rebuilt(host, started)
             self._host = host
+            if self._turns:
+                self._counting.rebuilt(self._identity.workflow_type, began, self._turns[-1].number)
             self._turns = ()
         return self._program
 
