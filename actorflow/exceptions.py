@@ -414,6 +414,16 @@ class EngineStoppedError(ActorflowError):
     """The engine behind this client is closed or has failed; connect again."""
 
 
+class PortUnavailableError(ActorflowError):
+    """A server of ours can't listen where it was told to."""
+
+    def __init__(self, addr: str, port: int, reason: str) -> None:
+        super().__init__(f"can't listen on {addr}:{port}: {reason}; choose another port, or 0 for any that is free")
+        self.addr = addr
+        self.port = port
+        self.reason = reason
+
+
 def is_cancelled_exception(exception: BaseException) -> bool:
     """True if the exception means cancellation: asyncio's, ours, an activity's caused by one, or a group of such."""
     match exception:

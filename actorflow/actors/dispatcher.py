@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 _CLOCK_EVERY = 8
 
@@ -25,7 +25,10 @@ class Turnable(Protocol):
         ...
 
 
-class Dispatcher:
+T = TypeVar("T", bound=Turnable)
+
+
+class Dispatcher(Generic[T]):
     """Steps actors in the order in which they became ready.
 
     Args:
@@ -40,10 +43,15 @@ class Dispatcher:
         self._loop = loop
         self._after_slice = after_slice
         self._slice_seconds = slice_seconds
-        self._ready: deque[Turnable] = deque()
+        self._ready: deque[T] = deque()
         self._is_scheduled = False
 
-    def wake(self, actor: Turnable) -> None:
+    @property
+    def ready(self) -> Sequence[T]:
+        """Who waits for a turn; a copy any thread may take."""
+        return list(self._ready)
+
+    def wake(self, actor: T) -> None:
         """Give the actor a turn soon; once is enough however often it is asked."""
         if actor.is_ready:
             return

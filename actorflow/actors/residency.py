@@ -16,8 +16,8 @@ class Resident(Protocol):
         """False while something is under way that only memory holds."""
         ...
 
-    def passivate(self) -> None:
-        """Leave memory."""
+    def passivate(self, reason: str) -> None:
+        """Leave memory: 'lru' or 'idle'."""
         ...
 
 
@@ -51,13 +51,13 @@ class Residency:
         """Let the least recently used leave until the bound is kept; those that can't leave yet are passed over."""
         excess = len(self._by_use) - self.maximum
         if excess > 0:
-            self._passivate(excess, before=None)
+            self._passivate("lru", excess, before=None)
 
     def passivate_idle(self, idle_seconds: float) -> None:
         """Let those leave that were not used for that long."""
-        self._passivate(len(self._by_use), before=self._monotonic() - idle_seconds)
+        self._passivate("idle", len(self._by_use), before=self._monotonic() - idle_seconds)
 
-    def _passivate(self, count: int, *, before: float | None) -> None:
+    def _passivate(self, reason: str, count: int, *, before: float | None) -> None:
         leaving: list[Resident] = []
         for actor in self._by_use.values():
             if len(leaving) >= count or (before is not None and actor.last_used > before):
@@ -65,4 +65,4 @@ class Residency:
             if actor.is_evictable:
                 leaving.append(actor)
         for actor in leaving:
-            actor.passivate()
+            actor.passivate(reason)

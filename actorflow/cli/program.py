@@ -90,7 +90,7 @@ def stack_of(
         task_queue=about.task_queue,
         started_at=about.start_time,
     )
-    execution = Execution(identity, history.turns)
+    execution = Execution(identity, turns=history.turns)
     try:
         return execution.program_on(_Code(definitions), started).stack_trace()
     except TurnError as problem:

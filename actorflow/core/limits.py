@@ -107,3 +107,21 @@ FILTER_TERMS_MAX: Final = 500
 
 FILTER_DEPTH_MAX: Final = 16
 """Parentheses and NOTs inside each other in a list filter: SQLite's parser takes five places of a hundred for each."""
+
+METRIC_LABEL_VALUES_MAX: Final = 100
+"""Values of one label of one metric; later ones are counted together, whatever names clients invent."""
+
+METRIC_SERIES_MAX: Final = 5_000
+"""Series of one process; a scrape and the memory of a Prometheus server grow with them."""
+
+METRIC_SERIES_KEPT: Final = 1_000
+"""Of those, kept for what has no such label, and for the counts of all values beyond their bounds."""
+
+METRIC_NAMES_KNOWN_MAX: Final = 1_000
+"""Names whose slots are remembered; one that has no room is looked up for each event."""
+
+METRICS_CACHE_INTERVAL: Final = timedelta(seconds=1)
+"""Whoever scrapes again within it gets the same page: two impatient servers cost no more than one."""
+
+METRICS_REQUEST_TIMEOUT: Final = timedelta(seconds=10)
+"""A scraper that sends or reads nothing for so long is cut off; a scrape times out after ten seconds by default."""

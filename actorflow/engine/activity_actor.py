@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -29,6 +30,12 @@ from actorflow.pool.slots import Slots, Waiting
 from actorflow.store.protocol import ActivityRow, Change, Identity, Outcome
 
 _log = logging.getLogger("actorflow.activity")
+_OUTCOMES: Final[dict[type[ev.ActivityOutcome], str]] = {
+    ev.ActivityCompleted: "ok",
+    ev.ActivityFailed: "failed",
+    ev.ActivityTimedOut: "timeout",
+    ev.ActivityCancelled: "cancelled",
+}
 _encode = msgspec.json.encode
 _decode_failure = msgspec.json.Decoder(Failure).decode
 _decode_details = msgspec.json.Decoder(tuple[Payload, ...]).decode
@@ -57,8 +64,10 @@ class ActivityActor:
     __slots__ = (
         "_alarms",
         "_attempt",
+        "_began",
         "_cancel_requested",
         "_charged",
+        "_counts",
         "_flush",
         "_has_deadline",
         "_heartbeat",
@@ -69,6 +78,7 @@ class ActivityActor:
         "_pending",
         "_phase",
         "_place",
+        "_ready_at",
         "_site",
         "_started_at",
     )
@@ -79,6 +89,9 @@ class ActivityActor:
         self._site = site
         self._identity = identity
         self._pending = pending
+        self._counts = site.counting.of_activity(pending.scheduled.activity_type, pending.scheduled.task_queue)
+        self._ready_at = pending.scheduled_at
+        self._began: float | None = None
         self._phase = Phase.WAITING
         self._number = 1 if row is None else row.attempt
         self._charged = 0 if row is None else row.charged
@@ -126,6 +139,8 @@ class ActivityActor:
 
     def abandon(self) -> None:
         """See `OpenActivity`."""
+        if self._phase is Phase.RUNNING and not self._site.is_ending():
+            self._counts.ended("cancelled", self._take_seconds())
         self._leave()
 
     def status(self) -> tuple[str, int, datetime | None, Failure | None]:
@@ -141,7 +156,9 @@ class ActivityActor:
         if timeout is not None and self._number == 1:
             self._arm(timeout, TimeoutType.SCHEDULE_TO_START)
         queue = self._site.registry.queue(self._identity.namespace, self._pending.scheduled.task_queue)
-        self._place = queue.wait(self._begin)
+        if self._number > 1:
+            self._ready_at = self._site.clock.now()
+        self._place = queue.wait(self._begin, self._ready_at)
 
     def _begin(self, slots: Slots[WorkerHost]) -> None:
         """A slot is ours: make the attempt durable, then run it."""
@@ -168,6 +185,10 @@ class ActivityActor:
         self._phase = Phase.RUNNING
         self._next_at = None
         self._started_at = None if started_at == self._pending.scheduled_at else started_at
+
+        self._began = self._site.clock.monotonic()
+        self._counts.started.value += 1
+        self._counts.waited.observe((self._site.clock.now() - self._ready_at).total_seconds())
         if not self._ends_before_deadline(started_at):
             self._arm_schedule_to_close()
         self._attempt = Attempt(
@@ -239,7 +260,8 @@ class ActivityActor:
     def _try_again_in(self, delay: timedelta) -> None:
         self._number += 1
         self._next_at = self._site.clock.now() + delay
-        self._write_row(None)
+        counted = partial(self._counts.ended, "retry", self._take_seconds())
+        self._write_row(None, then=lambda _outcome: counted())
         self._back_off(delay.total_seconds())
 
     def _back_off(self, seconds: float) -> None:
@@ -261,6 +283,7 @@ class ActivityActor:
             message = f"attempt {self._number} was lost with {with_whom}; whether it took effect is unknown"
             self._retry_or_give_up(Failure(message=message, type="AttemptLost"))
         else:
+            self._counts.ended("worker_died", self._take_seconds())
             self._number += 1
             self._wait_for_slot()
 
@@ -310,7 +333,14 @@ class ActivityActor:
 
     def _end(self, outcome: ev.ActivityOutcome) -> None:
         self._leave()
-        self._site.deliver(self._identity, outcome)
+        attempts = outcome.attempt or self._number - 1
+        counted = partial(self._counts.over, _OUTCOMES[type(outcome)], self._take_seconds(), attempts)
+        self._site.deliver(self._identity, outcome, counted)
+
+    def _take_seconds(self) -> float | None:
+        """How long the attempt took, if one was running."""
+        began, self._began = self._began, None
+        return None if began is None else self._site.clock.monotonic() - began
 
     def _leave(self) -> None:
         self._phase = Phase.OVER

@@ -11,6 +11,7 @@ import anyio
 
 from actorflow.clock import Clock
 from actorflow.core import limits
+from actorflow.engine.gauges import Gauges, describe_build
 from actorflow.engine.group_commit import stopped
 from actorflow.engine.population import Population
 from actorflow.engine.recovery import Recovery
@@ -19,6 +20,7 @@ from actorflow.engine.requests import Requests
 from actorflow.engine.site import Site
 from actorflow.engine.workflow_actor import WorkflowActor
 from actorflow.exceptions import EngineStoppedError, StorageError, StorageFailedError
+from actorflow.observability.metrics import Metrics
 from actorflow.store.protocol import Store
 
 _log = logging.getLogger("actorflow.engine")
@@ -33,10 +35,12 @@ class Engine:
         store: where journals are kept; the engine opens and closes it.
         clock: time and identities.
         name: of the journal, for messages.
+        metrics: what it counts; by default part of this process's sum.
     """
 
-    def __init__(self, store: Store, clock: Clock, name: str) -> None:
+    def __init__(self, store: Store, clock: Clock, name: str, metrics: Metrics | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        self.metrics = metrics or Metrics()
         self.name = name
         self.clock = clock
         self.store = store
@@ -44,7 +48,7 @@ class Engine:
         self._is_stopping = False
         self._is_closing = False
         self._background: set[asyncio.Task[None]] = set()
-        self.site = Site(self._loop, store, clock, slice_seconds=limits.DISPATCH_SLICE_SECONDS)
+        self.site = Site(self._loop, store, clock, self.metrics, slice_seconds=limits.DISPATCH_SLICE_SECONDS)
         self.site.fail = self._fail
         self.site.spawn = self._spawn
         self.site.is_ending = lambda: self._is_closing or self._main.cancelling() > 0
@@ -109,6 +113,8 @@ class Engine:
                 raise
             return False
         self.site.health.start()
+        describe_build(self.metrics, self._loop, str(self.store.facts().get("version", "")))
+        self.metrics.open(Gauges(self.site, self.population))
         self._opened.set_result(None)
         return True
 
@@ -131,6 +137,7 @@ class Engine:
         self.service.stop(self._failure)
         self.population.close(stopped(self._failure))
         self.site.health.stop()
+        self.metrics.close()
         await self.store.close()
 
     def _fail(self, problem: BaseException) -> None:
@@ -218,6 +225,6 @@ class Engine:
         """Take programs apart, a few at a time: their ``finally`` blocks run now, and others want their turn."""
         for index, actor in enumerate(actors):
             if actor.is_evictable or not only_idle:
-                actor.passivate()
+                actor.passivate("drain")
             if index % _TORN_DOWN_AT_ONCE == 0:
                 await asyncio.sleep(0)

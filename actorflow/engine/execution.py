@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from time import perf_counter
 from typing import Protocol
 
 from actorflow.converter import DataConverter
@@ -13,6 +14,7 @@ from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksu
 from actorflow.core.program import Program
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.core.state import ExecutionState, turn_width
+from actorflow.engine.counting import Counting
 from actorflow.engine.reporting import ProgramReporter
 from actorflow.store.protocol import Identity
 
@@ -43,13 +45,15 @@ class Execution:
 
     Args:
         identity: of the run.
+        counting: is told of replays, if anybody is.
         turns: its journal so far; kept only until the program has been rebuilt from it.
     """
 
-    __slots__ = ("_code", "_identity", "_program", "_turns", "state")
+    __slots__ = ("_code", "_counting", "_identity", "_program", "_turns", "state")
 
-    def __init__(self, identity: Identity, turns: Sequence[Turn] = ()) -> None:
+    def __init__(self, identity: Identity, counting: Counting | None = None, turns: Sequence[Turn] = ()) -> None:
         self._identity = identity
+        self._counting = counting
         self._turns = turns
         self._program: Program | None = None
         self._code: Code | None = None
@@ -67,8 +71,11 @@ class Execution:
             TurnError: the journal does not replay with this code.
         """
         if self._program is None:
+            began = perf_counter()
             self._program = self._rebuilt(code, started)
             self._code = code
+            if self._turns and self._counting is not None:
+                self._counting.rebuilt(self._identity.workflow_type, began, self._turns[-1].number)
             self._turns = ()
         return self._program
 

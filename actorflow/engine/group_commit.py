@@ -10,9 +10,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
+from time import perf_counter
 
 from actorflow.clock import Clock
 from actorflow.core import limits
+from actorflow.engine.counting import JournalCounts
 from actorflow.exceptions import (
     EngineStoppedError,
     StorageBusyError,
@@ -55,12 +58,16 @@ class GroupCommit:
         store: where they are written.
         clock: for waiting before a batch is repeated.
         on_fatal: called once if the store is of no use any more.
+        counts: told of every batch.
     """
 
-    def __init__(self, store: Store, clock: Clock, on_fatal: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, on_fatal: Callable[[BaseException], None], counts: JournalCounts
+    ) -> None:
         self._store = store
         self._clock = clock
         self._on_fatal = on_fatal
+        self._counts = counts
         self._queue: list[_Entry] = []
         self._settled: list[_Settled] = []
         self._waits: set[asyncio.Future[None]] = set()
@@ -73,6 +80,13 @@ class GroupCommit:
     def is_settled(self) -> bool:
         """True when everything submitted is durable and told."""
         return not self._queue and self._writing is None
+
+    @property
+    def under_way(self) -> Sequence[Change]:
+        """What is decided and not durable yet; a copy any thread may take."""
+        writing = self._writing
+        queued = list(self._queue)
+        return [entry.change for entry in chain(() if writing is None else writing.entries, queued)]
 
     def submit(self, change: Change, on_outcome: OnOutcome, on_stall: OnStall | None = None) -> None:
         """Queue a change; `flush` writes it.
@@ -158,22 +172,30 @@ class GroupCommit:
     def _write(self, batch: _Batch) -> None:
         if self._is_closed:
             return
+        began = perf_counter()
+        changes = [entry.change for entry in batch.entries]
         try:
-            committed = self._store.commit([entry.change for entry in batch.entries])
+            committed = self._store.commit(changes)
         except Exception as problem:
             self._on_fatal(problem)  # whatever it is, nothing may wait for it in silence
             return
-        committed.add_done_callback(partial(self._on_written, batch))
+        committed.add_done_callback(partial(self._on_written, batch, changes, began))
 
-    def _on_written(self, batch: _Batch, committed: asyncio.Future[Sequence[Outcome]]) -> None:
+    def _on_written(
+        self, batch: _Batch, changes: Sequence[Change], began: float, committed: asyncio.Future[Sequence[Outcome]]
+    ) -> None:
+        seconds = perf_counter() - began
         problem = committed.exception()
         if problem is None:
             self._writing = None
             self.flush()  # the next batch is on its way to the disk while this one is performed
+            self._counts.written(seconds, changes, committed.result())
             self._tell(batch, committed.result())
         elif isinstance(problem, StorageFullError | StorageBusyError):
+            self._counts.failed("full" if isinstance(problem, StorageFullError) else "busy")
             self._stall(batch, problem)
         else:
+            self._counts.failed("failed")
             self._on_fatal(problem)
 
     def _stall(self, batch: _Batch, problem: StorageError) -> None:

@@ -11,8 +11,10 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 
 from actorflow.core import limits
+from actorflow.engine.counting import Counting
 from actorflow.store.protocol import Identity
 
 _log = logging.getLogger("actorflow.engine")
@@ -23,10 +25,13 @@ class Health:
 
     Args:
         loop: to be watched; its thread is the one that calls `start`.
+        counting: is told how long turns take, and how late the loop is.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, counting: Counting) -> None:
         self._loop = loop
+        self._counting = counting
+        self._turn_at = 0.0
         self._running: Identity | None = None
         self._pulse_at = 0.0
         self._stop = threading.Event()
@@ -36,10 +41,14 @@ class Health:
     def turn_started(self, identity: Identity) -> None:
         """A turn of this run begins."""
         self._running = identity
+        self._turn_at = time.perf_counter()
 
     def turn_ended(self) -> None:
         """The turn is over."""
-        self._running = None
+        running, self._running = self._running, None
+        if running is not None:
+            seconds = time.perf_counter() - self._turn_at
+            self._counting.of_type(running.workflow_type).turn_seconds.observe(seconds)
 
     def start(self) -> None:
         """Begin to watch, from the loop's own thread."""
@@ -65,12 +74,13 @@ class Health:
                 is_reported = True
                 self._report(silent)
             try:
-                self._loop.call_soon_threadsafe(self._beat)
+                self._loop.call_soon_threadsafe(partial(self._beat, time.monotonic()))
             except RuntimeError:
                 return  # the loop has been closed
 
-    def _beat(self) -> None:
+    def _beat(self, asked_at: float) -> None:
         self._pulse_at = time.monotonic()
+        self._counting.loop_lag.observe(self._pulse_at - asked_at)
 
     def _report(self, silent: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)  # pyright: ignore[reportPrivateUsage]
@@ -79,6 +89,7 @@ class Health:
         if running is None:
             who = "something outside a workflow"
         else:
+            self._counting.stalled(running.workflow_type)
             who = f"workflow {running.workflow_id!r} (type {running.workflow_type!r}, run {running.run_id})"
         _log.error(
             "the event loop has been blocked for %.1f s by %s; move blocking work into an activity. Its stack:\n%s",

@@ -14,11 +14,12 @@ from actorflow.core import events as ev
 from actorflow.core.journal import Turn, encode_turn, identity_checksum
 from actorflow.core.messages import encode_message
 from actorflow.core.state import ExecutionState
+from actorflow.engine.counting import text_bytes
 from actorflow.engine.failing import FailingTurn, encode_failing
 from actorflow.engine.mailbox import Delivery
 from actorflow.engine.site import Site
 from actorflow.exceptions import StorageError
-from actorflow.store.protocol import Begin, Change, Committed, Head, Identity, InboxRow, Outcome
+from actorflow.store.protocol import Begin, Change, Committed, Head, Identity, InboxRow, LoadedRun, Outcome
 
 Then = Callable[[Outcome], None]
 
@@ -32,7 +33,7 @@ class Ledger:
         head: as it was read last, if it was.
     """
 
-    __slots__ = ("_begin", "_head", "_identity", "_site", "_under_way", "is_closed")
+    __slots__ = ("_begin", "_head", "_identity", "_site", "_under_way", "is_closed", "journal_bytes")
 
     def __init__(self, site: Site, identity: Identity, head: Head | None) -> None:
         self._site = site
@@ -42,6 +43,8 @@ class Ledger:
         self._under_way = 0
         self.is_closed = head is not None and head.status != "running"
         """True if something decided, durable or not, ended the run."""
+        self.journal_bytes = 0
+        """Of all turns, once the run was read or began here."""
 
     @property
     def head(self) -> Head | None:
@@ -69,10 +72,11 @@ class Ledger:
             ),
         )
 
-    def read(self, head: Head) -> None:
-        """The head as the store has it, nothing being under way."""
-        self._head = head
-        self.is_closed = head.status != "running"
+    def read(self, run: LoadedRun) -> None:
+        """The run as the store has it, nothing being under way."""
+        self._head = run.record.head
+        self.is_closed = self._head.status != "running"
+        self.journal_bytes = sum([text_bytes(row.events) for row in run.turns])
 
     def append(
         self, turn: Turn, state: ExecutionState, *, consumed: Sequence[int], waiting: Sequence[Delivery], then: Then
@@ -164,11 +168,14 @@ class Ledger:
         self._head = after
         self.is_closed = after is not None and after.status != "running"
         self._under_way += 1
+        for row in change.turns:
+            self.journal_bytes += text_bytes(row.events)
 
         def told(outcome: Outcome) -> None:
             self._under_way -= 1
-            if type(outcome) is Committed:
+            if self._begin is not None and type(outcome) is Committed:
                 self._begin = None
+                self._site.counting.of_type(self._identity.workflow_type).started.value += 1
             then(outcome)
 
         def stalled(problem: StorageError) -> None:

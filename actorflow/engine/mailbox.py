@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from actorflow.converter import Payload
@@ -12,17 +12,30 @@ from actorflow.core.messages import Message
 
 
 class Delivery:
-    """A message on its way, and who waits to hear that it is durable. ``seq`` is that of its inbox row, or 0."""
+    """A message on its way, and who waits to hear that it is durable: a caller, or whoever counts it.
 
-    __slots__ = ("message", "reply", "seq")
+    ``seq`` is that of its inbox row, or 0.
+    """
 
-    def __init__(self, message: Message, reply: asyncio.Future[Any] | None = None, seq: int = 0) -> None:
+    __slots__ = ("message", "on_durable", "reply", "seq")
+
+    def __init__(
+        self,
+        message: Message,
+        reply: asyncio.Future[Any] | None = None,
+        seq: int = 0,
+        on_durable: Callable[[], None] | None = None,
+    ) -> None:
         self.message = message
         self.reply = reply
         self.seq = seq
+        self.on_durable = on_durable
 
     def settle(self, result: Any = None) -> None:
         """It is durable."""
+        if self.on_durable is not None:
+            self.on_durable()
+            self.on_durable = None
         if self.reply is not None and not self.reply.done():
             self.reply.set_result(result)
 

@@ -72,9 +72,9 @@ class Population:
         """A run is about to begin: nobody may read it from the store meanwhile, nor find it by its workflow id."""
         self._by_key[actor.identity.key] = actor
 
-    def deliver(self, identity: Identity, message: Message) -> None:
+    def deliver(self, identity: Identity, message: Message, on_durable: Callable[[], None]) -> None:
         """See `Site.deliver`."""
-        self.actor_of(identity).post(Delivery(message))
+        self.actor_of(identity).post(Delivery(message, on_durable=on_durable))
 
     def wake(self, key: int) -> None:
         """See `Site.wake`."""
@@ -144,6 +144,7 @@ class Population:
         for key in absent:
             self._mark(key)
         await self._read(absent)
+        self._site.counting.recovered.value += len(absent)
         for key in unsettled:
             await self.loaded(key)
 

@@ -45,6 +45,7 @@ class Recovery:
 
     async def resume(self, host: WorkerHost) -> None:
         """A worker has come: wake what it can serve."""
+        began = self._site.clock.monotonic()
         if not self._has_resumed_activities:
             self._has_resumed_activities = True
             count = await self._wake_pages(lambda after: self._site.store.busy(after, limits.RECOVERY_PAGE))
@@ -55,6 +56,7 @@ class Recovery:
             store = self._site.store
             await self._wake_pages(lambda after: store.arrivals(share, types, after, limits.RECOVERY_PAGE))
             await self._wake_sleepers(share)
+        self._site.counting.recovery_seconds = self._site.clock.monotonic() - began
 
     def close(self) -> None:
         """Look for nothing more."""

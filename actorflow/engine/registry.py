@@ -94,6 +94,11 @@ class Registry:
         """Every worker that is registered."""
         return list(self._hosts)
 
+    @property
+    def queues(self) -> list[tuple[tuple[str, str], TaskQueue[WorkerHost]]]:
+        """The lines of activities by namespace and task queue."""
+        return list(self._queues.items())
+
     def add(self, host: WorkerHost) -> None:
         """A worker has come."""
         self._hosts.append(host)

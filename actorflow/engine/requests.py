@@ -12,6 +12,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.journal import Turn
+from actorflow.core.messages import Message
 from actorflow.core.policy.checks import check_id, check_name, check_text
 from actorflow.core.program.matcher import interpreter_version
 from actorflow.engine.describe import describe_run
@@ -22,7 +23,7 @@ from actorflow.engine.mailbox import Delivery, Query
 from actorflow.engine.population import Population
 from actorflow.engine.site import Site
 from actorflow.engine.workflow_actor import WorkflowActor
-from actorflow.exceptions import WorkflowAlreadyStartedError
+from actorflow.exceptions import MailboxFullError, WorkflowAlreadyStartedError
 from actorflow.service import (
     Closed,
     Description,
@@ -168,10 +169,12 @@ class Requests:
         actor, record = await self._find(target)
         if actor is None:
             assert record is not None
+            self._site.counting.rejected(ev.Terminated())
             raise already_closed(target.workflow_id, record.head.status)
         reply = self._reply()
-        actor.terminate(Delivery(ev.Terminated(reason, details), reply))
-        await self._answered(reply)
+        message = ev.Terminated(reason, details)
+        actor.terminate(Delivery(message, reply))
+        await self._taken(reply, message)
 
     async def query(
         self,
@@ -187,6 +190,7 @@ class Requests:
         actor, record = await self._find(target)
         status = "running" if actor is not None else record.head.status if record is not None else ""
         if _is_rejected(reject, status):
+            self._site.counting.query(is_answered=False)
             return QueryRejected(status)
         if actor is None:
             assert record is not None
@@ -195,8 +199,11 @@ class Requests:
         actor.ask(Query(name, input, reply))
         try:
             async with asyncio.timeout(limits.QUERY_TIMEOUT.total_seconds() if timeout is None else timeout):
-                return await self._answered(reply)
+                answer = await self._answered(reply)
+            self._site.counting.query(is_answered=True)
+            return answer
         except TimeoutError as late:
+            self._site.counting.query(is_answered=False)
             self._site.dispatcher.wake(actor)  # it may have been kept in memory for this question alone
             raise RPCError(
                 f"query {name!r} of workflow {target.workflow_id!r} was not answered in time; "
@@ -299,13 +306,21 @@ class Requests:
         actor, record = await self._find(target)
         if actor is None:
             assert record is not None
+            self._site.counting.rejected(message)
             raise already_closed(target.workflow_id, record.head.status)
         await self._posted(actor, message)
 
     async def _posted(self, actor: WorkflowActor, message: ev.SignalReceived | ev.CancelRequested) -> None:
         reply = self._reply()
         actor.post(Delivery(message, reply))
-        await self._answered(reply)
+        await self._taken(reply, message)
+
+    async def _taken(self, reply: asyncio.Future[Any], message: Message) -> None:
+        try:
+            await self._answered(reply)
+        except (RPCError, MailboxFullError):
+            self._site.counting.rejected(message)
+            raise
 
     def _reply(self) -> asyncio.Future[Any]:
         self._check_running()  # the engine may have stopped while the caller looked for the run

@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
-from actorflow.actors.dispatcher import Dispatcher
+from actorflow.actors.dispatcher import Dispatcher, Turnable
 from actorflow.clock import Clock
 from actorflow.core.messages import Message
+from actorflow.engine.counting import Counting
 from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
 from actorflow.engine.registry import Registry
 from actorflow.engine.wakes import Wakes
+from actorflow.observability.metrics import Metrics
 from actorflow.pool.deadlines import Deadlines
 from actorflow.service import Closed, Parked
 from actorflow.store.protocol import Identity, Store
@@ -30,10 +32,15 @@ class OpenActivity(Protocol):
         ...
 
 
-class Addressable(Protocol):
+class Addressable(Turnable, Protocol):
     """An actor others can find by the identity of its run."""
 
     identity: Identity
+
+    @property
+    def depth(self) -> int:
+        """How many messages wait."""
+        ...
 
 
 class Site:
@@ -41,7 +48,8 @@ class Site:
 
     Attributes:
         activity_rows: by run, the ids of activities that have a row in the store; it goes with their outcome.
-        deliver: bring a message of our own (an outcome, a timer) to a run, loading it if need be.
+        counting: what is counted of all of them.
+        deliver: bring an outcome to a run, loading it if need be; the callable is called once it is durable.
         wake: a run's earliest timer is due.
         load: read a run from the store and wake it.
         admit: make an actor known; forget: it has left memory.
@@ -50,20 +58,23 @@ class Site:
         spawn: run a coroutine in the background, for as long as the engine lives.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, store: Store, clock: Clock, *, slice_seconds: float) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, store: Store, clock: Clock, metrics: Metrics, *, slice_seconds: float
+    ) -> None:
         self.loop = loop
         self.store = store
         self.clock = clock
         self.registry = Registry()
-        self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem))
-        self.dispatcher = Dispatcher(loop, self.journal.flush, slice_seconds=slice_seconds)
-        self.wakes = Wakes(clock, lambda key: self.wake(key))
+        self.counting = counting = Counting(metrics)
+        self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem), counting.journal)
+        self.dispatcher: Dispatcher[Addressable] = Dispatcher(loop, self.journal.flush, slice_seconds=slice_seconds)
+        self.wakes = Wakes(clock, lambda key: self.wake(key), counting.timer_lag.observe)
         self.deadlines = Deadlines(clock)
-        self.health = Health(loop)
+        self.health = Health(loop, counting)
         self.activities: dict[int, dict[str, OpenActivity]] = {}
         self.activity_rows: dict[int, set[str]] = {}
         self.waiters: dict[int, list[asyncio.Future[Closed | Parked]]] = {}
-        self.deliver: Callable[[Identity, Message], None]
+        self.deliver: Callable[[Identity, Message, Callable[[], None]], None]
         self.wake: Callable[[int], None]
         self.load: Callable[[int], None]
         self.admit: Callable[[Addressable], None]

@@ -19,11 +19,13 @@ class Wakes:
     Args:
         clock: the time.
         wake: called with the key of each run that is due, oldest first.
+        lag: told how late each is woken, in seconds.
     """
 
-    def __init__(self, clock: Clock, wake: Callable[[int], None]) -> None:
+    def __init__(self, clock: Clock, wake: Callable[[int], None], lag: Callable[[float], None]) -> None:
         self._clock = clock
         self._wake = wake
+        self._lag = lag
         self._heap: list[tuple[datetime, int]] = []
         self._handle: TimerHandle | None = None
         self._handle_at: datetime | None = None
@@ -57,5 +59,7 @@ class Wakes:
         self._handle = self._handle_at = None
         now = self._clock.now()
         while self._heap and self._heap[0][0] <= now:
-            self._wake(heapq.heappop(self._heap)[1])
+            at, key = heapq.heappop(self._heap)
+            self._lag((now - at).total_seconds())
+            self._wake(key)
         self._arm()

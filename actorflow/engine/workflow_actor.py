@@ -52,7 +52,6 @@ class WorkflowActor:
 
     __slots__ = (
         "_armed_at",
-        "_backlog",
         "_execution",
         "_ledger",
         "_mailbox",
@@ -60,6 +59,7 @@ class WorkflowActor:
         "_site",
         "_slots",
         "_trouble",
+        "backlog",
         "identity",
         "is_loading",
         "is_ready",
@@ -80,7 +80,7 @@ class WorkflowActor:
         self._trouble: Trouble | None = None
         self._slots: dict[str, Slots[WorkerHost]] | None = None
         self._armed_at: datetime | None = None
-        self._backlog = backlog
+        self.backlog = backlog
         self._resident_at: WorkerHost | None = None
 
     # What others ask
@@ -141,7 +141,7 @@ class WorkflowActor:
             self._ledger.accept(delivery, partial(self._on_accepted, delivery))
             self._site.journal.flush_soon()
         else:
-            self._execution = Execution(self.identity)
+            self._execution = Execution(self.identity, self._site.counting)
             self._mailbox.put(delivery)
             self._site.dispatcher.wake(self)
 
@@ -149,7 +149,7 @@ class WorkflowActor:
         """Take a message: from outside (it has a reply) or of our own."""
         if self.is_closed:
             self._refuse_closed(delivery)
-        elif delivery.reply is not None and self._depth >= limits.MAILBOX_MESSAGES_MAX:
+        elif delivery.reply is not None and self.depth >= limits.MAILBOX_MESSAGES_MAX:
             delivery.refuse(MailboxFullError(self.identity.workflow_id, limit=limits.MAILBOX_MESSAGES_MAX))
         elif self._takes_directly(delivery):
             self._mailbox.put(delivery)
@@ -190,9 +190,9 @@ class WorkflowActor:
         self.wake_up()
 
     @property
-    def _depth(self) -> int:
+    def depth(self) -> int:
         """How many messages wait: in memory while the run is there, else in its inbox rows."""
-        return len(self._mailbox) if self._execution is not None else self._backlog
+        return len(self._mailbox) if self._execution is not None else self.backlog
 
     # Coming into memory, and leaving it
 
@@ -202,8 +202,8 @@ class WorkflowActor:
         if self._execution is not None:
             return
         head = run.record.head
-        self._ledger.read(head)
-        self._backlog = len(run.inbox)
+        self._ledger.read(run)
+        self.backlog = len(run.inbox)
         if run.activities:
             rows = {row.activity_id for row in run.activities}
             self._site.activity_rows.setdefault(self.identity.key, set()).update(rows)
@@ -213,7 +213,7 @@ class WorkflowActor:
                 self._trouble = None
             if self._trouble is None and head.failing:
                 self._trouble = Trouble(decode_failing(head.failing))
-            execution = Execution(self.identity, turns_of(self.identity, run.turns))
+            execution = Execution(self.identity, self._site.counting, turns_of(self.identity, run.turns))
             for row in run.inbox:
                 self._mailbox.put_accepted(Delivery(decode_message(row.message), seq=row.seq))
             # From here on messages come to this execution: an activity may find its outcome while it is recovered.
@@ -242,8 +242,10 @@ class WorkflowActor:
             self._refuse_closed(delivery)
         self._site.answer_waiters(self.identity.key, Closed(self.identity.run_id, close))
 
-    def passivate(self) -> None:
-        """See `actors.residency.Resident`: leave memory; the journal has everything."""
+    def passivate(self, reason: str | None = None) -> None:
+        """See `actors.residency.Resident`: leave memory; the journal has everything. With a reason it is counted."""
+        if reason is not None and self._execution is not None and self._execution.is_live:
+            self._site.counting.passivated(reason)
         self._drop_execution()
         self._mailbox.drop_accepted()
         if self._trouble is not None:
@@ -281,7 +283,7 @@ class WorkflowActor:
     def _accept(self, delivery: Delivery) -> None:
         """Write a message to the inbox: durable now, consumed by a later turn."""
         row = self._ledger.accept(delivery, partial(self._on_accepted, delivery))
-        self._backlog += 1
+        self.backlog += 1
         if self._execution is not None or self.is_loading:
             self._mailbox.put_accepted(Delivery(delivery.message, seq=row.seq))
         self._site.journal.flush_soon()
@@ -300,6 +302,8 @@ class WorkflowActor:
         self._leave_or_load()
 
     def _refuse_closed(self, delivery: Delivery) -> None:
+        if delivery.reply is None:
+            self._site.counting.dead(delivery.message)
         # The close may not be durable yet, and nobody may hear of it before it is.
         head = self._ledger.head
         problem = already_closed(self.identity.workflow_id, "running" if head is None else head.status)
@@ -420,7 +424,7 @@ class WorkflowActor:
             consumed.extend([delivery.seq for delivery in self._mailbox.accepted()])
             consumed.extend(self._trouble.unread if self._trouble is not None else ())
             self._mailbox.drop_accepted()
-        self._backlog = max(0, self._backlog - len(consumed))
+        self.backlog = max(0, self.backlog - len(consumed))
         was_failing = self._trouble is not None
         then = partial(self._on_written, execution, turn, taken, self._slots or {})
         if turn is not None:
@@ -449,6 +453,7 @@ class WorkflowActor:
             release(self._site, slots)
             self._on_conflict(taken, outcome)
             return
+        self._site.counting.turn(self.identity, turn, taken, self._ledger.journal_bytes)
         if turn is not None:
             if isinstance(turn.events[0], ev.Started):
                 self._site.admit(self)
@@ -547,7 +552,7 @@ class WorkflowActor:
         self._trouble = Trouble(failing)
         then = partial(self._on_kept, taken)
         self._ledger.keep_failing(failing, turn, execution.state, taken=taken, then=then)
-        self._backlog = len(taken) + len(self._mailbox.accepted())
+        self.backlog = len(taken) + len(self._mailbox.accepted())
         # A program that has failed is of no use, and the next try needs the journal anyway.
         self._drop_execution()
         self._mailbox.drop_accepted()
@@ -560,6 +565,8 @@ class WorkflowActor:
         trouble = self._trouble
         if trouble is None:
             return
+        failing = trouble.failing
+        self._site.counting.turn_failed(self.identity, failing.failure.type, is_parked=failing.is_parked)
         self._site.admit(self)
         for delivery in taken:
             delivery.settle()
@@ -590,6 +597,7 @@ class WorkflowActor:
         failing = FailingTurn.unreadable(problem, self._site.clock.now())
         self._trouble = Trouble(failing, [row.seq for row in run.inbox])
         self._mailbox.drop_accepted()
+        self._site.counting.is_parked(self.identity, "unreadable")
         self._tell_trouble(self._trouble)
         self._spill()
         if self._mailbox.termination is not None:
@@ -597,7 +605,7 @@ class WorkflowActor:
 
     def _end_unreadable(self, head: Head) -> None:
         """A termination needs no journal to be read, only its end."""
-        execution = Execution(self.identity)
+        execution = Execution(self.identity, self._site.counting)
         execution.state.last_event = head.last_event
         self._execution = execution
         self._site.dispatcher.wake(self)

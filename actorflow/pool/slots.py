@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Generic, TypeVar
 
 W = TypeVar("W")
@@ -23,10 +24,11 @@ class Slots(Generic[W]):
 class Waiting(Generic[W]):
     """A place in the line; ``granted`` is called with the worker's slots, one of them already taken."""
 
-    __slots__ = ("granted", "is_cancelled")
+    __slots__ = ("granted", "is_cancelled", "since")
 
-    def __init__(self, granted: Callable[[Slots[W]], None]) -> None:
+    def __init__(self, granted: Callable[[Slots[W]], None], since: datetime | None = None) -> None:
         self.granted = granted
+        self.since = since
         self.is_cancelled = False
 
 
@@ -56,9 +58,14 @@ class TaskQueue(Generic[W]):
         """A free slot at once; None if there is none, or others wait."""
         return None if self._line else self._take()
 
-    def wait(self, granted: Callable[[Slots[W]], None]) -> Waiting[W]:
-        """Join the line; set ``is_cancelled`` of the returned place to leave it."""
-        place = Waiting(granted)
+    @property
+    def waiting(self) -> Sequence[Waiting[W]]:
+        """The line, without those who have left it; a copy any thread may take."""
+        return [place for place in list(self._line) if not place.is_cancelled]
+
+    def wait(self, granted: Callable[[Slots[W]], None], since: datetime | None = None) -> Waiting[W]:
+        """Join the line; set ``is_cancelled`` of the returned place to leave it. ``since`` is for whoever looks on."""
+        place = Waiting(granted, since)
         self._line.append(place)
         self._grant()
         return place

@@ -29,7 +29,7 @@ class Actor:
             self._again -= 1
             self._dispatcher.wake(self)
 
-    def passivate(self) -> None:
+    def passivate(self, reason: str) -> None:
         self._log.append(f"{self.name} left")
 
 

@@ -1,0 +1,243 @@
+"""What an engine counts, and when: a fact once it is durable, a duration once it has passed.
+
+Slots are looked up by name here, once for each type and pool, and raised in place from then on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Final
+
+from actorflow.core import events as ev
+from actorflow.core import limits
+from actorflow.core.journal import Turn
+from actorflow.core.messages import Message
+from actorflow.core.state import STATUS_BY_CLOSE
+from actorflow.engine.mailbox import Delivery
+from actorflow.observability import table
+from actorflow.observability.metrics import Metrics
+from actorflow.observability.slots import Count, Histogram
+from actorflow.store.protocol import Change, Committed, Identity, Outcome
+
+_KIND_BY_MESSAGE: Final[dict[type[ev.Event], str]] = {
+    ev.SignalReceived: "signal",
+    ev.SignalUnhandled: "signal",
+    ev.TimerFired: "timer",
+    ev.ActivityCompleted: "activity_result",
+    ev.ActivityFailed: "activity_result",
+    ev.ActivityTimedOut: "activity_result",
+    ev.ActivityCancelled: "activity_result",
+    ev.CancelRequested: "control",
+    ev.Terminated: "control",
+}
+
+
+class TypeCounts:
+    """The slots of one workflow type."""
+
+    def __init__(self, metrics: Metrics, workflow_type: str) -> None:
+        self._metrics = metrics
+        self._type = workflow_type
+        self._closed: dict[type[ev.Event], tuple[Count, Histogram]] = {}
+        self.started = metrics.count(table.WORKFLOWS_STARTED, workflow_type)
+        self.turn_seconds = metrics.histogram(table.TURN_SECONDS, workflow_type)
+        self.history_events = metrics.histogram(table.HISTORY_EVENTS, workflow_type)
+        self.history_bytes = metrics.histogram(table.HISTORY_BYTES, workflow_type)
+
+    def closed(self, kind: type[ev.Event]) -> tuple[Count, Histogram]:
+        """How many ended like this, and how long they took."""
+        found = self._closed.get(kind)
+        if found is None:
+            labels = (self._type, STATUS_BY_CLOSE[kind])
+            found = self._closed[kind] = (
+                self._metrics.count(table.WORKFLOWS_COMPLETED, *labels),
+                self._metrics.histogram(table.WORKFLOW_SECONDS, *labels),
+            )
+        return found
+
+
+class ActivityCounts:
+    """The slots of one activity type on one task queue."""
+
+    def __init__(self, metrics: Metrics, activity_type: str, pool: str) -> None:
+        self._metrics = metrics
+        self._type = activity_type
+        self._pool = pool
+        self._ended: dict[str, tuple[Count, Histogram]] = {}
+        self.started = metrics.count(table.ACTIVITIES_STARTED, activity_type, pool)
+        self.waited = metrics.histogram(table.SCHEDULE_TO_START, pool)
+        self.attempts = metrics.histogram(table.ACTIVITY_ATTEMPTS, activity_type)
+
+    def ended(self, outcome: str, seconds: float | None) -> None:
+        """An attempt, if there was one, took so long and ended like this."""
+        found = self._ended.get(outcome)
+        if found is None:
+            found = self._ended[outcome] = (
+                self._metrics.count(table.ACTIVITIES_COMPLETED, self._type, self._pool, outcome),
+                self._metrics.histogram(table.ACTIVITY_SECONDS, self._type, outcome),
+            )
+        found[0].value += 1
+        if seconds is not None:
+            found[1].observe(seconds)
+
+    def over(self, outcome: str, seconds: float | None, attempts: int) -> None:
+        """The outcome of the whole activity is durable, after so many attempts."""
+        self.ended(outcome, seconds)
+        if attempts:
+            self.attempts.observe(attempts)
+
+
+class JournalCounts:
+    """The slots of the group commit."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._seconds = metrics.histogram(table.COMMIT_SECONDS)
+        self._batch_events = metrics.histogram(table.BATCH_EVENTS)
+        self._batch_changes = metrics.histogram(table.BATCH_CHANGES)
+        self._events = metrics.count(table.JOURNAL_EVENTS)
+        self._bytes = metrics.count(table.JOURNAL_BYTES)
+
+    def written(self, seconds: float, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
+        """A batch is durable."""
+        events = size = 0
+        for change, outcome in zip(changes, outcomes, strict=True):
+            if change.turns and change.head is not None and type(outcome) is Committed:
+                events += change.head.last_event - (change.expected or 0)
+                for row in change.turns:
+                    size += text_bytes(row.events)
+        self._seconds.observe(seconds)
+        self._batch_events.observe(events)
+        self._batch_changes.observe(len(changes))
+        self._events.value += events
+        self._bytes.value += size
+
+    def failed(self, code: str) -> None:
+        """A batch could not be written; see `JOURNAL_ERRORS`."""
+        self._metrics.count(table.JOURNAL_ERRORS, code).value += 1
+
+
+class Counting:
+    """All of an engine's slots.
+
+    Args:
+        metrics: where they are shown.
+
+    Attributes:
+        parked: why executions known to be parked are, by run: (type, reason).
+        recovery_seconds: how long the latest recovery took.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.metrics = metrics
+        self.journal = JournalCounts(metrics)
+        self.parked: dict[int, tuple[str, str]] = {}
+        self.recovery_seconds: float | None = None
+        self.timer_lag = metrics.histogram(table.TIMER_LAG)
+        self.loop_lag = metrics.histogram(table.LOOP_LAG)
+        self.recovered = metrics.count(table.RECOVERED)
+        self._turn_messages = metrics.histogram(table.TURN_MESSAGES)
+        self._types: dict[str, TypeCounts] = {}
+        self._activities: dict[tuple[str, str], ActivityCounts] = {}
+        self._consumed = {
+            message: metrics.count(table.MESSAGES, kind, "dead" if message is ev.SignalUnhandled else "ok")
+            for message, kind in _KIND_BY_MESSAGE.items()
+        }
+
+    def of_type(self, workflow_type: str) -> TypeCounts:
+        """The slots of a workflow type."""
+        found = self._types.get(workflow_type)
+        if found is None:
+            found = TypeCounts(self.metrics, workflow_type)
+            if len(self._types) < limits.METRIC_NAMES_KNOWN_MAX:
+                self._types[workflow_type] = found
+        return found
+
+    def of_activity(self, activity_type: str, pool: str) -> ActivityCounts:
+        """The slots of an activity type on a task queue."""
+        found = self._activities.get((activity_type, pool))
+        if found is None:
+            found = ActivityCounts(self.metrics, activity_type, pool)
+            if len(self._activities) < limits.METRIC_NAMES_KNOWN_MAX:
+                self._activities[activity_type, pool] = found
+        return found
+
+    def turn(self, identity: Identity, turn: Turn | None, taken: Sequence[Delivery], journal_bytes: int) -> None:
+        """A turn is durable (or the knowledge that no message mattered), with what it took from the mailbox."""
+        events = () if turn is None else turn.events
+        if taken:
+            self._turn_messages.observe(len(taken))
+        arrived = 0
+        for event in events:
+            consumed = self._consumed.get(type(event))
+            if consumed is not None:
+                consumed.value += 1
+                arrived += 1
+            elif type(event) is ev.Started:
+                arrived += 1
+        if arrived < len(taken):
+            self._duplicates(events, taken)
+        if self.parked:
+            self.parked.pop(identity.key, None)
+        if turn is not None and type(turn.events[-1]) in ev.CLOSING:
+            self._closed(identity, turn, journal_bytes)
+
+    def _duplicates(self, events: Sequence[ev.Event], taken: Sequence[Delivery]) -> None:
+        kinds = Counter(_KIND_BY_MESSAGE.get(type(delivery.message), "") for delivery in taken)
+        kinds.subtract(_KIND_BY_MESSAGE.get(type(event), "") for event in events)
+        for kind, count in kinds.items():
+            if kind and count > 0:
+                self.metrics.count(table.MESSAGES, kind, "duplicate").value += count
+
+    def _closed(self, identity: Identity, turn: Turn, journal_bytes: int) -> None:
+        slots = self.of_type(identity.workflow_type)
+        completed, seconds = slots.closed(type(turn.events[-1]))
+        completed.value += 1
+        seconds.observe((turn.at - identity.started_at).total_seconds())
+        slots.history_events.observe(turn.number)
+        slots.history_bytes.observe(journal_bytes)
+
+    def rejected(self, message: Message) -> None:
+        """A message was refused to its sender."""
+        self.metrics.count(table.MESSAGES, _KIND_BY_MESSAGE[type(message)], "rejected").value += 1
+
+    def dead(self, message: Message) -> None:
+        """A message of our own found its execution closed."""
+        self.metrics.count(table.MESSAGES, _KIND_BY_MESSAGE[type(message)], "dead").value += 1
+
+    def query(self, *, is_answered: bool) -> None:
+        """A question was answered, or was not."""
+        self.metrics.count(table.MESSAGES, "query", "ok" if is_answered else "rejected").value += 1
+
+    def turn_failed(self, identity: Identity, failure_type: str, *, is_parked: bool) -> None:
+        """A turn could not be finished, and its messages are durably kept."""
+        is_different = failure_type == "NondeterminismError"
+        if is_different:
+            self.metrics.count(table.NONDETERMINISM, identity.workflow_type).value += 1
+        if is_parked:
+            self.is_parked(identity, "nondeterminism" if is_different else "code_failed")
+
+    def is_parked(self, identity: Identity, reason: str) -> None:
+        """An execution can't go on."""
+        self.parked[identity.key] = (identity.workflow_type, reason)
+
+    def stalled(self, workflow_type: str) -> None:
+        """A turn was found blocking the event loop."""
+        self.metrics.count(table.TURN_STALLS, workflow_type).value += 1
+
+    def rebuilt(self, workflow_type: str, began: float, events: int) -> None:
+        """A program was rebuilt from so many events; ``began`` is what `perf_counter` said before."""
+        self.metrics.count(table.ACTIVATIONS, workflow_type).value += 1
+        self.metrics.histogram(table.ACTIVATION_SECONDS, workflow_type).observe(perf_counter() - began)
+        self.metrics.histogram(table.REPLAY_EVENTS, workflow_type).observe(events)
+
+    def passivated(self, reason: str) -> None:
+        """A live program has left memory."""
+        self.metrics.count(table.PASSIVATIONS, reason).value += 1
+
+
+def text_bytes(text: str) -> int:
+    """How long a text is on disk; knowing that it is plain ASCII, as nearly all are, costs nothing."""
+    return len(text) if text.isascii() else len(text.encode())

@@ -1,0 +1,66 @@
+"""The metrics of one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from actorflow.observability.process import PROCESS, Process
+from actorflow.observability.slots import Count, Histogram, Slot
+from actorflow.observability.snapshot import Labels, Snapshot
+from actorflow.observability.table import OVERFLOW, Spec
+
+Gauge = tuple[Spec, Labels, float]
+
+
+class Metrics:
+    """Slots by metric and label values. Ask for a slot once and keep it: it is the same object each time.
+
+    Args:
+        process: whose sum they are part of while the engine is open, and whose bounds they share.
+    """
+
+    def __init__(self, process: Process = PROCESS) -> None:
+        self._process = process
+        self._slots: dict[tuple[str, Labels], tuple[Spec, Labels, Slot]] = {}
+        self._gauges: Callable[[], Iterable[Gauge]] = tuple
+
+    def count(self, spec: Spec, *labels: str) -> Count:
+        """The counter of these label values, or of all that have no room."""
+        slot = self._slot(spec, labels)
+        assert isinstance(slot, Count)
+        return slot
+
+    def histogram(self, spec: Spec, *labels: str) -> Histogram:
+        """The histogram of these label values, or of all that have no room."""
+        slot = self._slot(spec, labels)
+        assert isinstance(slot, Histogram)
+        return slot
+
+    def _slot(self, spec: Spec, labels: Labels) -> Slot:
+        admitted = self._process.admission.admit(spec, labels)
+        if admitted != labels:
+            self.count(OVERFLOW, spec.name).value += 1
+        known = self._slots.get((spec.name, admitted))
+        if known is None:
+            slot = Histogram(spec.buckets) if spec.kind == "histogram" else Count()
+            known = self._slots.setdefault((spec.name, admitted), (spec, admitted, slot))
+        return known[2]
+
+    def open(self, gauges: Callable[[], Iterable[Gauge]]) -> None:
+        """Be part of the process; ``gauges`` is called by each scrape, in its thread."""
+        self._gauges = gauges
+        self._process.join(self)
+
+    def close(self) -> None:
+        """The engine has closed: what was counted stays counted. Safe to call twice."""
+        self._gauges = tuple
+        self._process.leave(self)
+
+    def snapshot(self) -> Snapshot:
+        """See `Source`."""
+        taken = Snapshot()
+        for spec, labels, slot in list(self._slots.values()):
+            taken.add(spec, labels, slot.read())
+        for spec, labels, value in self._gauges():
+            taken.add(spec, self._process.admission.admit(spec, labels), [value])
+        return taken

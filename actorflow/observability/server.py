@@ -1,0 +1,110 @@
+"""Metrics over HTTP for a program that has no web server of its own: threads, so that the event loop never notices."""
+
+from __future__ import annotations
+
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Final, Self
+
+from prometheus_client import CollectorRegistry
+
+from actorflow.core import limits
+from actorflow.exceptions import PortUnavailableError
+from actorflow.observability.page import METHODS, Page, registry_of
+
+_PORT_MAX: Final = 65_535
+
+
+class MetricsServer:
+    """Serves until it is closed, also with ``with``.
+
+    Attributes:
+        addr: where it listens.
+        port: the one it was given, or the one it found.
+    """
+
+    def __init__(self, page: Page, port: int, addr: str) -> None:
+        if not 0 <= port <= _PORT_MAX:
+            raise ValueError(f"a port is a number from 0 (any free one) to {_PORT_MAX}, not {port}")
+        try:
+            self._server = _Server((addr, port), _handler_of(page))
+        except OSError as problem:
+            raise PortUnavailableError(addr, port, problem.strerror or str(problem)) from problem
+        self.addr = addr
+        self.port: int = self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, name="actorflow-metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Serve no more and give the port back; safe to call twice."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def start_http_server(
+    port: int, addr: str = "127.0.0.1", *, registry: CollectorRegistry | None = None
+) -> MetricsServer:
+    """Serve the metrics of all engines of this process, on any path.
+
+    Args:
+        port: 0 takes a free one; see `MetricsServer.port`.
+        addr: "0.0.0.0" lets other machines scrape; there is no access control.
+        registry: serve this one instead of our own; register `Collector()` with it to have our metrics in it.
+
+    Raises:
+        PortUnavailableError: somebody else listens there, or the address is none of this machine's.
+    """
+    return MetricsServer(Page(registry or registry_of()), port, addr)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+
+def _handler_of(page: Page) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """Answers one request."""
+
+        timeout = limits.METRICS_REQUEST_TIMEOUT.total_seconds()
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_HEAD(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._refuse()
+
+        do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_POST
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: a line each second is of use to nobody."""
+
+        def _answer(self) -> None:
+            rendered = page.rendered(",".join(self.headers.get_all("Accept", ())))
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", rendered.content_type)
+            self.send_header("Content-Length", str(len(rendered.body)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(rendered.body)
+
+        def _refuse(self) -> None:
+            self.send_response(HTTPStatus.METHOD_NOT_ALLOWED)
+            self.send_header("Allow", ", ".join(METHODS))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    return Handler
