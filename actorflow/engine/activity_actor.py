@@ -185,7 +185,6 @@ class ActivityActor:
         self._phase = Phase.RUNNING
         self._next_at = None
         self._started_at = None if started_at == self._pending.scheduled_at else started_at
-
         self._began = self._site.clock.monotonic()
         self._counts.started.value += 1
         self._counts.waited.observe((self._site.clock.now() - self._ready_at).total_seconds())
