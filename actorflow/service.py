@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
@@ -11,6 +11,7 @@ import msgspec
 
 from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import Failure, Payload
+from actorflow.core import limits
 from actorflow.core.events import AnyEvent
 from actorflow.core.journal import Turn
 from actorflow.exceptions import ActorflowError
@@ -127,6 +128,50 @@ class Description(msgspec.Struct, frozen=True):
     inbox_messages: int = 0
 
 
+class ListRequest(msgspec.Struct, frozen=True):
+    """Which executions, and which page of them.
+
+    Attributes:
+        query: a filter (`actorflow.core.policy.list_filter`); empty means all.
+        page_size: executions on the page, at most `limits.LIST_PAGE_MAX`.
+        next_page_token: of the page before; empty means the first.
+    """
+
+    namespace: str
+    query: str = ""
+    page_size: int = limits.LIST_PAGE_MAX
+    next_page_token: bytes = b""
+
+
+class Execution(msgspec.Struct, frozen=True):
+    """One execution of a list."""
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str
+    status: str
+    started_at: datetime
+    closed_at: datetime | None
+    history_length: int
+    parked: str | None = None
+
+
+class ExecutionPage(msgspec.Struct, frozen=True):
+    """A page of a list; without a token it is the last."""
+
+    executions: tuple[Execution, ...]
+    next_page_token: bytes = b""
+
+
+class ExecutionCount(msgspec.Struct, frozen=True):
+    """How many executions, and how many of each status if that was asked."""
+
+    total: int
+    by_status: Mapping[str, int] = {}
+
+
 class Closed(msgspec.Struct, frozen=True):
     """How an execution ended."""
 
@@ -189,6 +234,19 @@ class Service(Protocol):
 
     async def describe(self, target: Target) -> Description:
         """The execution as it stands on disk."""
+        ...
+
+    async def list(self, request: ListRequest) -> ExecutionPage:
+        """A page of executions as they stand on disk, with everything decided until now.
+
+        Raises:
+            RPCError: INVALID_ARGUMENT: the filter (it says where) or the token; DEADLINE_EXCEEDED: the filter leaves
+                too many executions to look at.
+        """
+        ...
+
+    async def count(self, namespace: str, query: str) -> ExecutionCount:
+        """How many executions meet a filter; raises as `list` does."""
         ...
 
     async def history(self, target: Target) -> Sequence[Turn]:

@@ -8,6 +8,12 @@ from actorflow.client.errors import (
     WorkflowQueryRejectedError,
 )
 from actorflow.client.handle import WorkflowHandle
+from actorflow.client.listing import (
+    WorkflowExecution,
+    WorkflowExecutionAsyncIterator,
+    WorkflowExecutionCount,
+    WorkflowExecutionCountAggregationGroup,
+)
 from actorflow.client.views import (
     HistoryEvent,
     PendingActivity,
@@ -26,6 +32,10 @@ __all__ = [
     "RPCStatusCode",
     "StartOptions",
     "WorkflowContinuedAsNewError",
+    "WorkflowExecution",
+    "WorkflowExecutionAsyncIterator",
+    "WorkflowExecutionCount",
+    "WorkflowExecutionCountAggregationGroup",
     "WorkflowExecutionDescription",
     "WorkflowExecutionStatus",
     "WorkflowFailureError",

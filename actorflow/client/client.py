@@ -10,6 +10,7 @@ from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 from actorflow.client.address import connect, connect_read_only
 from actorflow.client.connection import Connection, Hosting
 from actorflow.client.handle import WorkflowHandle, arguments_of
+from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount
 from actorflow.clock import Clock
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
@@ -17,7 +18,7 @@ from actorflow.converter import default as default_converter
 from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.engine import Engine
-from actorflow.service import StartRequest
+from actorflow.service import ListRequest, StartRequest
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType, ReturnType, SelfType
 from actorflow.workflow.activities import UNSET
 
@@ -233,6 +234,54 @@ class Client:
             result_type: what to decode its result as.
         """
         return self._handle(workflow_id, run_id, result_type, result_run_id=run_id)
+
+    def list_workflows(
+        self,
+        query: str | None = None,
+        *,
+        limit: int | None = None,
+        page_size: int = 1000,
+        next_page_token: bytes | None = None,
+        rpc_timeout: timedelta | None = None,
+    ) -> WorkflowExecutionAsyncIterator:
+        """Find executions, newest start first; nothing is asked before the first one is wanted.
+
+        Whatever was acknowledged before is in the list. An execution that starts or closes meanwhile may be missed,
+        but none is shown twice unless the list is ordered by a time that changes.
+
+        Args:
+            query: a filter in the language of the public API over WorkflowType, WorkflowId, RunId, ExecutionStatus,
+                StartTime, CloseTime, TaskQueue and our own Parked, with ORDER BY a time if another order is wanted.
+            limit: how many at most.
+            page_size: how many are read at a time; the service gives at most 500.
+            next_page_token: go on where another iterator with the same query stopped.
+            rpc_timeout: accepted for ported programs.
+
+        Returns:
+            An asynchronous iterator; awaiting the next execution raises RPCError, INVALID_ARGUMENT for a filter that
+            can't be understood (its message shows where) or a token of another query, DEADLINE_EXCEEDED for a filter
+            that leaves too many executions to look at.
+        """
+        return WorkflowExecutionAsyncIterator(
+            self._connection.service,
+            ListRequest(self._namespace, query or "", page_size, next_page_token or b""),
+            self._converter,
+            limit=limit,
+        )
+
+    async def count_workflows(
+        self, query: str | None = None, *, rpc_timeout: timedelta | None = None
+    ) -> WorkflowExecutionCount:
+        """How many executions meet a filter.
+
+        Args:
+            query: as for `list_workflows`, with ``GROUP BY ExecutionStatus`` for a count of each status.
+            rpc_timeout: accepted for ported programs.
+
+        Raises:
+            RPCError: as for `list_workflows`.
+        """
+        return WorkflowExecutionCount.of(await self._connection.service.count(self._namespace, query or ""))
 
     @overload
     def get_workflow_handle_for(

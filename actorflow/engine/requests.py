@@ -19,6 +19,7 @@ from actorflow.engine.describe import describe_run
 from actorflow.engine.ends import end_of, parking_of
 from actorflow.engine.execution import turns_of
 from actorflow.engine.group_commit import stopped
+from actorflow.engine.listing import count_runs, list_page
 from actorflow.engine.mailbox import Delivery, Query
 from actorflow.engine.population import Population
 from actorflow.engine.site import Site
@@ -27,6 +28,9 @@ from actorflow.exceptions import MailboxFullError, WorkflowAlreadyStartedError
 from actorflow.service import (
     Closed,
     Description,
+    ExecutionCount,
+    ExecutionPage,
+    ListRequest,
     Parked,
     QueryRejected,
     RPCError,
@@ -215,6 +219,18 @@ class Requests:
         """See `Service.describe`."""
         record = await self._record(target)
         return await describe_run(self._store, record, now=self._clock.now(), live=self._site.activities)
+
+    async def list(self, request: ListRequest) -> ExecutionPage:
+        """See `Service.list`."""
+        self._check_running()
+        await self._settled()
+        return await list_page(self._store, request)
+
+    async def count(self, namespace: str, query: str) -> ExecutionCount:
+        """See `Service.count`."""
+        self._check_running()
+        await self._settled()
+        return await count_runs(self._store, namespace, query)
 
     async def history(self, target: Target) -> Sequence[Turn]:
         """See `Service.history`."""

@@ -1,0 +1,162 @@
+"""Executions found by a filter, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import msgspec
+
+from actorflow.client.handle import WorkflowHandle
+from actorflow.client.views import WorkflowExecutionStatus, WorkflowHistory
+from actorflow.converter import DataConverter
+from actorflow.core.policy.filter_tree import NAME_BY_STATUS
+from actorflow.service import Execution, ExecutionCount, ListRequest, Service
+
+
+@dataclass(frozen=True)
+class WorkflowExecution:
+    """One execution of a list, as it stood when its page was read. Instants are UTC.
+
+    Attributes:
+        execution_time: when its first turn was due; here always the start.
+        history_length: number of its last event.
+        parked: why it can't go on, or None. Its status stays RUNNING.
+    """
+
+    id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str
+    namespace: str
+    status: WorkflowExecutionStatus
+    start_time: datetime
+    close_time: datetime | None
+    execution_time: datetime
+    history_length: int
+    parked: str | None
+
+    @classmethod
+    def of(cls, execution: Execution) -> Self:
+        """From what the service says."""
+        return cls(
+            id=execution.workflow_id,
+            run_id=execution.run_id,
+            workflow_type=execution.workflow_type,
+            task_queue=execution.task_queue,
+            namespace=execution.namespace,
+            status=WorkflowExecutionStatus.of(execution.status),
+            start_time=execution.started_at,
+            close_time=execution.closed_at,
+            execution_time=execution.started_at,
+            history_length=execution.history_length,
+            parked=execution.parked,
+        )
+
+
+class WorkflowExecutionAsyncIterator:
+    """Yields executions, reading a page whenever it runs out. Made by `Client.list_workflows`, not by hand."""
+
+    def __init__(
+        self, service: Service, request: ListRequest, converter: DataConverter, *, limit: int | None = None
+    ) -> None:
+        self._service = service
+        self._request = request
+        self._converter = converter
+        self._limit = limit
+        self._yielded = 0
+        self._page: Sequence[WorkflowExecution] | None = None
+        self._index = 0
+
+    @property
+    def current_page_index(self) -> int:
+        """Index of the next execution of the current page."""
+        return self._index
+
+    @property
+    def current_page(self) -> Sequence[WorkflowExecution] | None:
+        """The page read last; None before the first."""
+        return self._page
+
+    @property
+    def next_page_token(self) -> bytes | None:
+        """Where the page after the current one begins; None if that is the last, or if none was read from the start."""
+        return self._request.next_page_token or None
+
+    async def fetch_next_page(self, *, page_size: int | None = None) -> None:
+        """Read the next page and go on with its first execution; after the last page the first one follows.
+
+        Args:
+            page_size: how many executions, if not as many as `Client.list_workflows` was told.
+
+        Raises:
+            RPCError: see `Client.list_workflows`.
+        """
+        request = self._request
+        if page_size is not None:
+            request = msgspec.structs.replace(request, page_size=page_size)
+        page = await self._service.list(request)
+        self._request = msgspec.structs.replace(self._request, next_page_token=page.next_page_token)
+        self._page = [WorkflowExecution.of(execution) for execution in page.executions]
+        self._index = 0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> WorkflowExecution:
+        """The next execution."""
+        if self._limit is not None and self._yielded >= self._limit:
+            raise StopAsyncIteration
+        if self._page is None:
+            await self.fetch_next_page()
+        while self._page is not None and self._index >= len(self._page):
+            if self.next_page_token is None:
+                raise StopAsyncIteration
+            await self.fetch_next_page()
+        assert self._page is not None
+        execution = self._page[self._index]
+        self._index += 1
+        self._yielded += 1
+        return execution
+
+    async def map_histories(self) -> AsyncIterator[WorkflowHistory]:
+        """The histories of the executions that are left.
+
+        Raises:
+            RPCError, CorruptJournalError: see `WorkflowHandle.fetch_history`.
+        """
+        async for execution in self:
+            yield await self._handle(execution).fetch_history()
+
+    def _handle(self, execution: WorkflowExecution) -> WorkflowHandle[Any, Any]:
+        return WorkflowHandle(
+            self._service, execution.namespace, self._converter, execution.id, run_id=execution.run_id
+        )
+
+
+@dataclass(frozen=True)
+class WorkflowExecutionCountAggregationGroup:
+    """How many executions have these values of what they are grouped by."""
+
+    count: int
+    group_values: Sequence[str]
+
+
+@dataclass(frozen=True)
+class WorkflowExecutionCount:
+    """How many executions, and the groups if the query asks for them; the name of a status is its only value."""
+
+    count: int
+    groups: Sequence[WorkflowExecutionCountAggregationGroup]
+
+    @classmethod
+    def of(cls, found: ExecutionCount) -> Self:
+        """From what the service says; statuses in the order of the public API."""
+        groups = [
+            WorkflowExecutionCountAggregationGroup(found.by_status[status], [name])
+            for status, name in NAME_BY_STATUS.items()
+            if status in found.by_status
+        ]
+        return cls(found.total, groups)
