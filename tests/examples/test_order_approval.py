@@ -322,7 +322,7 @@ def test_the_whole_story_is_played_in_one_process(tmp_path: Path) -> None:
     assert {run.status for run in runs.values()} == {"completed"}
 
 
-def test_an_order_killed_while_it_waits_is_answered_while_nobody_runs_and_goes_on(tmp_path: Path) -> None:
+async def test_an_order_killed_while_it_waits_is_answered_while_nobody_runs_and_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     killed_while_waiting(path)
     assert "is in the journal" in life("approve", "ORD-002", "for the office", path=path)
@@ -334,8 +334,12 @@ def test_an_order_killed_while_it_waits_is_answered_while_nobody_runs_and_goes_o
         said, _ = process.communicate()
     assert process.returncode == 0
     assert said.strip() == "the worker has stopped"
-    (run,) = invariants.check(path)
-    assert run.status == "completed"
+    # Ctrl-C came somewhere around the end; what was left of it is done now.
+    async with a_shop(path=path) as client:
+        result = await client.get_workflow_handle_for(OrderApproval.run, "ORD-002").result()
+    assert result.status is OrderStatus.COMPLETED
+    assert result.approval == Approval(ApprovalStatus.APPROVED, "for the office")
+    invariants.check(path)
 
 
 async def test_an_order_killed_while_it_waits_still_waits(tmp_path: Path) -> None:
