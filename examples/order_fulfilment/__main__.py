@@ -4,114 +4,115 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import sys
-from contextlib import suppress
+from dataclasses import fields
+from datetime import timedelta
 
-from actorflow import workflow
-from actorflow.client import (
-    Client,
-    RPCError,
-    RPCStatusCode,
-    WorkflowExecutionDescription,
-    WorkflowExecutionStatus,
-)
+from actorflow.client import Client, RPCError, RPCStatusCode, WorkflowFailureError, WorkflowHandle
+from actorflow.exceptions import StorageError
 from actorflow.worker import Worker
 from examples.order_fulfilment.activities import Shop
-from examples.order_fulfilment.models import Customer, Item, Order, Progress, Receipt
+from examples.order_fulfilment.models import Customer, Handling, Item, Limits, Order, Receipt
+from examples.order_fulfilment.printing import Printer, listen_to_workflows
+from examples.order_fulfilment.recovery import look_up
+from examples.order_fulfilment.reports import Report, Tell, of_receipt
 from examples.order_fulfilment.workflow import OrderFulfilment
 
 _TASK_QUEUE = "orders"
+_SEED = 30
+"""With it every loop goes round more than once, and the carrier's line is dead at first."""
 
 
-def main() -> int:
-    """Parse the command line, follow the order, print its receipt; 130 if interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m examples.order_fulfilment", description=__doc__)
-    parser.add_argument("--db", default="orders.db", metavar="PATH", help="the journal (default: orders.db here)")
-    parser.add_argument("--order", default="order-1", metavar="ID", help="which order (default: order-1)")
-    parser.add_argument("--seed", default=95, type=int, help="what goes wrong on the way of a new order (default: 95)")
-    parser.add_argument("--delay", default=0.1, type=float, help="seconds each activity takes (default: 0.1)")
-    options = parser.parse_args()
-    _log_to_stdout()
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and follow the order; 0 if it came to a receipt, 1 if not, 130 if interrupted."""
+    options = _parser().parse_args(arguments)
+    printer = Printer(is_jsonl=options.jsonl)
+    listen_to_workflows(printer)
     try:
-        receipt = asyncio.run(_follow(options.db, _an_order(options.order, options.seed), options.delay))
+        receipt = asyncio.run(_follow(options, printer.tell))
     except KeyboardInterrupt:
-        _say("interrupted; start again to go on")
+        printer.tell(Report("interrupted", options.order, "interrupted; start again to go on", {}))
         return 130
-    _print_receipt(receipt)
+    except StorageError as refusal:
+        print(refusal, file=sys.stderr)
+        return 1
+    except WorkflowFailureError as failure:
+        print(f"order {options.order} failed: {failure.cause}: {failure.cause.__cause__}", file=sys.stderr)
+        return 1
+    printer.tell(of_receipt(receipt))
     return 0
 
 
-async def _follow(db: str, order: Order, delay: float) -> Receipt:
-    shop = Shop(delay, tell=_say)
-    async with await Client.connect(f"sqlite:///{db}") as client:
-        known = await _look_up(client, order.order_id)
-        _say(f"new order {order.order_id}" if known is None else _recovered(known))
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m examples.order_fulfilment", description=__doc__)
+    parser.add_argument("--db", default="orders.db", metavar="PATH", help="the journal (default: orders.db here)")
+    parser.add_argument("--order", default="order-1", metavar="ID", help="which order (default: order-1)")
+    parser.add_argument("--delay", default=0.1, type=float, help="seconds each activity takes (default: 0.1)")
+    parser.add_argument("--jsonl", action="store_true", help="print one JSON object per line, for programs")
+    parser.add_argument(
+        "--answer", choices=("approve", "reject"), help="say this about the customer, now; it counts when asked"
+    )
+    new = parser.add_argument_group("a new order", "what a known order was started with stays as it is")
+    new.add_argument("--seed", default=_SEED, type=int, help=f"what goes wrong on its way (default: {_SEED})")
+    new.add_argument("--parallel", action="store_true", help="check customer, inventory and payment at once")
+    new.add_argument(
+        "--ask", type=float, metavar="SECONDS", help="wait this long for an answer about a customer who needs one"
+    )
+    new.add_argument(
+        "--round-delay", default=0.1, type=float, metavar="SECONDS", help="before a loop starts over (default: 0.1)"
+    )
+    for limit in fields(Limits):
+        name = f"--{limit.name.replace('_', '-')}"
+        new.add_argument(name, default=limit.default, type=int, metavar="N", help=f"at most (default: {limit.default})")
+    return parser
+
+
+async def _follow(options: argparse.Namespace, tell: Tell) -> Receipt:
+    shop = Shop(options.delay, tell=tell)
+    async with await Client.connect(f"sqlite:///{options.db}") as client:
+        known = await look_up(client, options.order)
+        tell(known or Report("new", options.order, f"new order {options.order}", {"seed": options.seed}))
         async with Worker(client, task_queue=_TASK_QUEUE, workflows=[OrderFulfilment], activities=shop.steps):
             if known is None:
                 handle = await client.start_workflow(
-                    OrderFulfilment.run, order, id=order.order_id, task_queue=_TASK_QUEUE
+                    OrderFulfilment.run, _an_order(options), id=options.order, task_queue=_TASK_QUEUE
                 )
             else:
-                handle = client.get_workflow_handle_for(OrderFulfilment.run, order.order_id)
-                _say(f"it goes on in {_in_words(await handle.query(OrderFulfilment.progress))}")
+                handle = client.get_workflow_handle_for(OrderFulfilment.run, options.order)
+                tell(await _resumed(handle))
+            if options.answer is not None:
+                await _answer(handle, options.answer, tell)
             return await handle.result()
 
 
-async def _look_up(client: Client, order_id: str) -> WorkflowExecutionDescription | None:
-    """The order as an earlier run of this program left it, if there was one."""
+async def _resumed(handle: WorkflowHandle[OrderFulfilment, Receipt]) -> Report:
+    snapshot = await handle.query(OrderFulfilment.snapshot)
+    return Report("resumed", handle.id, f"it goes on in {snapshot.progress}", {"snapshot": snapshot})
+
+
+async def _answer(handle: WorkflowHandle[OrderFulfilment, Receipt], answer: str, tell: Tell) -> None:
+    said = OrderFulfilment.approve_customer if answer == "approve" else OrderFulfilment.reject_customer
     try:
-        return await client.get_workflow_handle(order_id).describe()
+        await handle.signal(said, "on the command line")
     except RPCError as refusal:
         if refusal.status is not RPCStatusCode.NOT_FOUND:
             raise
-        return None
+        tell(Report("refused", handle.id, f"your answer comes too late: {refusal}", {"problem": str(refusal)}))
 
 
-def _recovered(known: WorkflowExecutionDescription) -> str:
-    if known.status is not WorkflowExecutionStatus.RUNNING:
-        return f"order {known.id} was finished before; nothing is done again"
-    running = [f"{activity.activity_type} (activity {activity.activity_id})" for activity in known.pending_activities]
-    return f"recovered order {known.id}: {known.history_length} events; interrupted: {', '.join(running) or 'nothing'}"
-
-
-def _in_words(progress: Progress) -> str:
-    return (
-        f"{progress.phase.value}, rounds so far: validation {progress.validation_rounds}, "
-        f"fulfilment {progress.fulfilment_rounds}, packaging {progress.packaging_rounds}, "
-        f"delivery {progress.delivery_rounds}"
-    )
-
-
-def _an_order(order_id: str, seed: int) -> Order:
+def _an_order(options: argparse.Namespace) -> Order:
     return Order(
-        order_id=order_id,
+        order_id=options.order,
         customer=Customer("Ada Berg", "3 Mill Lane", credit=560),
         items=(Item("lamp", 1, 4_900), Item("bulb", 3, 450), Item("cable", 1, 1_250)),
-        seed=seed,
+        seed=options.seed,
+        limits=Limits(**{limit.name: getattr(options, limit.name) for limit in fields(Limits)}),
+        handling=Handling(
+            is_parallel=options.parallel,
+            approval_deadline=None if options.ask is None else timedelta(seconds=options.ask),
+            round_delay=timedelta(seconds=options.round_delay),
+        ),
     )
-
-
-def _print_receipt(receipt: Receipt) -> None:
-    _say(f"order {receipt.order_id}: {receipt.status.value}")
-    _say(_in_words(receipt.progress))
-    if receipt.shipment is not None:
-        _say(f"{receipt.shipment.carrier}, {receipt.shipment.tracking_number}: {receipt.proof}")
-
-
-def _say(line: str) -> None:
-    # An order does not depend on whether anybody is still reading.
-    with suppress(BrokenPipeError):
-        print(line, flush=True)
-
-
-def _log_to_stdout() -> None:
-    """Phases and rounds are logged by the workflow: its logger is silent when a program is only being rebuilt."""
-    workflow.logger.workflow_info_on_message = False
-    logger = workflow.logger.base_logger
-    logger.addHandler(logging.StreamHandler(sys.stdout))
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
 
 
 if __name__ == "__main__":

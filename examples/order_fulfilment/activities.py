@@ -9,12 +9,12 @@ from dataclasses import replace
 from random import Random
 
 from actorflow import activity
+from actorflow.exceptions import ApplicationError, ApplicationErrorCategory
 from examples.order_fulfilment.models import Odds, Order, Package, Round, Shipment, Verdict
+from examples.order_fulfilment.reports import Tell, of_step
 
 _MANUAL_CHECK_BELOW = 600
 _CARRIERS = ("Swift Parcel", "Blue Van", "Bicycle Post")
-
-Tell = Callable[[str], None]
 
 
 class Shop:
@@ -23,7 +23,7 @@ class Shop:
     Args:
         delay: seconds that each step takes.
         odds: how likely steps are to fail.
-        tell: is told in one line when a step begins and when it has ended.
+        tell: is told when a step begins, and when it has ended or failed.
     """
 
     def __init__(self, delay: float = 0.0, odds: Odds | None = None, tell: Tell | None = None) -> None:
@@ -89,7 +89,7 @@ class Shop:
     async def print_shipping_label(self, order: Order, package: Package) -> str:
         """Print a label and return its tracking number."""
         async with self._step(order):
-            return f"TRK-{_chance(order, 'print_shipping_label', Round(1)).randrange(10**8):08}"
+            return f"TRK-{Random(f'{order.seed}/{order.order_id}').randrange(10**8):08}"
 
     @activity.defn
     async def release_inventory(self, order: Order) -> None:
@@ -103,6 +103,7 @@ class Shop:
     async def assign_carrier(self, order: Order, tracking_number: str) -> Shipment:
         """Find somebody who carries the package."""
         async with self._step(order):
+            self._call_the_carrier(order)
             return Shipment(tracking_number, _chance(order, "assign_carrier", Round(1)).choice(_CARRIERS))
 
     @activity.defn
@@ -150,17 +151,26 @@ class Shop:
             self.process_delivery_failure,
         ]
 
+    def _call_the_carrier(self, order: Order) -> None:
+        """A line that is dead is an exception, not a verdict: the retry policy calls again."""
+        is_down = _chance(order, "the carrier's line", Round(1)).random() < self._odds.carrier_down
+        if is_down and activity.info().attempt == 1:
+            raise ApplicationError("the carrier's line is dead", category=ApplicationErrorCategory.BENIGN)
+
     @asynccontextmanager
     async def _step(self, order: Order) -> AsyncIterator[None]:
         about = activity.info()
-        name = f"{order.order_id} {about.activity_type} (activity {about.activity_id}, attempt {about.attempt})"
-        self._tell(f"     begin {name}")
+        self._tell(of_step("begin", order.order_id, about))
         await asyncio.sleep(self._delay)
-        yield
-        self._tell(f"     end   {name}")
+        try:
+            yield
+        except Exception as problem:
+            self._tell(of_step("fail", order.order_id, about, str(problem)))
+            raise
+        self._tell(of_step("end", order.order_id, about))
 
 
-def _keep_quiet(_line: str) -> None:
+def _keep_quiet(_report: object) -> None:
     pass
 
 
@@ -171,5 +181,5 @@ def _verdict(order: Order, round: Round, odds: tuple[float, ...], problem: str) 
 
 
 def _chance(order: Order, activity_type: str, round: Round) -> Random:
-    """The same for every attempt of a step, and in every run of an order with the same seed."""
-    return Random(f"{order.seed}/{order.order_id}/{activity_type}/{round.outer}.{round.number}")
+    """The same for every attempt of a step, and for every order with the same seed."""
+    return Random(f"{order.seed}/{activity_type}/{round.outer}.{round.number}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum
 
 
@@ -18,7 +20,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Odds:
-    """Chances of failure in the first, second, … round of a loop; later rounds don't fail."""
+    """Chances of failure in the first, second, … round of a loop; later rounds don't fail.
+
+    ``carrier_down`` is the chance that the carrier's line is dead when it is called for the first time.
+    """
 
     low_credit: tuple[float, ...] = (0.8,)
     inventory: tuple[float, ...] = (0.4,)
@@ -26,6 +31,23 @@ class Odds:
     picking: tuple[float, ...] = (0.2,)
     quality: tuple[float, ...] = (0.3,)
     delivery: tuple[float, ...] = (0.6, 0.3)
+    carrier_down: float = 0.3
+
+
+@dataclass(frozen=True)
+class Handling:
+    """How an order is handled.
+
+    Attributes:
+        is_parallel: check customer, inventory and payment at once instead of one after the other.
+        approval_deadline: if the customer's verification fails in the first round, ask somebody and wait this long for
+            the answer; None asks nobody.
+        round_delay: wait this long before a loop starts over.
+    """
+
+    is_parallel: bool = False
+    approval_deadline: timedelta | None = None
+    round_delay: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,7 @@ class Order:
     items: tuple[Item, ...]
     seed: int = 1
     limits: Limits = field(default_factory=Limits)
+    handling: Handling = field(default_factory=Handling)
 
     @property
     def total(self) -> int:
@@ -103,6 +126,25 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
+class Loop(Enum):
+    """What an order may go through more than once; packaging is inside fulfilment."""
+
+    VALIDATION = "validation"
+    FULFILMENT = "fulfilment"
+    PACKAGING = "packaging"
+    DELIVERY = "delivery"
+
+
+class Approval(Enum):
+    """What somebody said about the customer."""
+
+    NOT_ASKED = "not asked"
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    UNANSWERED = "unanswered"
+
+
 class Status(Enum):
     """How an order ended."""
 
@@ -123,6 +165,31 @@ class Progress:
     delivery_rounds: int = 0
     last_problem: str = ""
 
+    def __str__(self) -> str:
+        return (
+            f"{self.phase.value}, rounds so far: validation {self.validation_rounds}, "
+            f"fulfilment {self.fulfilment_rounds}, packaging {self.packaging_rounds}, "
+            f"delivery {self.delivery_rounds}"
+        )
+
+
+@dataclass(frozen=True)
+class LoopStatistics:
+    """Rounds of one loop, and how often each of its activities ran (attempts of one run are not counted)."""
+
+    rounds: int = 0
+    runs: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that an order's program remembers at one moment."""
+
+    order_id: str
+    progress: Progress
+    approval: Approval
+    statistics: Mapping[Loop, LoopStatistics]
+
 
 @dataclass(frozen=True)
 class Receipt:
@@ -133,3 +200,5 @@ class Receipt:
     progress: Progress
     shipment: Shipment | None = None
     proof: str = ""
+    approval: Approval = Approval.NOT_ASKED
+    statistics: Mapping[Loop, LoopStatistics] = field(default_factory=dict)
