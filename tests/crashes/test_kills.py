@@ -79,7 +79,7 @@ async def check(story: Story, undisturbed: Story) -> None:
 def check_midway(story: Story) -> None:
     """What must hold of the file a killed process leaves: everything acknowledged is there."""
     if story.path.exists() and story.path.stat().st_size:
-        runs = invariants.check(story.path, may_wait=lambda run: run.row["workflow_type"] in WAITING_TYPES)
+        runs = invariants.check(story.path, may_wait=lambda run: run.workflow_type in WAITING_TYPES)
         check_acknowledged(runs, acknowledged(story.lines))
     check_attempts(story.lines)
 
