@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import click
@@ -12,10 +12,12 @@ import msgspec
 from actorflow.cli.exits import Exit, say
 from actorflow.cli.settings import Settings, takes_settings, with_settings
 from actorflow.cli.text import size
-from actorflow.store.sqlite import Backup, Stats, Verification
-from actorflow.store.sqlite import backup as copy_journal
-from actorflow.store.sqlite import stats as measure_journal
-from actorflow.store.sqlite import verify as verify_journal
+from actorflow.store.sqlite.backup import Backup
+from actorflow.store.sqlite.backup import backup as copy_journal
+from actorflow.store.sqlite.stats import Stats
+from actorflow.store.sqlite.stats import stats as measure_journal
+from actorflow.store.sqlite.verify import Verification
+from actorflow.store.sqlite.verify import verify as verify_journal
 
 
 @click.group()
@@ -128,7 +130,7 @@ def _tell_copy(settings: Settings, made: Backup) -> None:
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], object] | None]:
+def _progress(what: str) -> Generator[Callable[[int, int], object] | None]:
     """A bar on stderr while something takes long, if anybody is looking."""
     if not sys.stderr.isatty():
         yield None

@@ -41,7 +41,7 @@ class CommandError(click.ClickException):
 
     def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
         super().__init__(message)
-        self.exit_code = code
+        self.code = code
 
 
 def ended(problem: BaseException) -> Exit:
@@ -50,9 +50,12 @@ def ended(problem: BaseException) -> Exit:
         case click.UsageError():
             problem.show()
             return Exit.USAGE
+        case CommandError():
+            say(f"Error: {problem.message}")
+            return problem.code
         case click.ClickException():
             say(f"Error: {problem.message}")
-            return Exit(problem.exit_code)
+            return Exit.FAILED
         case click.Abort() | KeyboardInterrupt():
             say("Interrupted.")
             return Exit.INTERRUPTED

@@ -14,7 +14,7 @@ from actorflow.cli.demo import demo
 from actorflow.cli.exits import Exit, ended
 from actorflow.cli.settings import Settings, takes_settings, with_settings
 from actorflow.cli.workflows import workflow
-from actorflow.store.sqlite import SQLITE_VERSION
+from actorflow.store.sqlite.settings import SQLITE_VERSION
 
 _SHELLS = ("bash", "zsh", "fish")
 

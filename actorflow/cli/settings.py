@@ -44,7 +44,7 @@ class Settings:
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     # The innermost one that was given counts, wherever it stands.
-    if value is not None and parameter.name is not None:
+    if value is not None:
         context.meta.setdefault(_KEY, {})[parameter.name] = value
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,10 +27,6 @@ from actorflow.client import (
 from actorflow.store.sqlite import owner_of
 
 _LISTED = 100
-_STATUS_NAMES = {
-    WorkflowExecutionStatus.CONTINUED_AS_NEW: "ContinuedAsNew",
-    WorkflowExecutionStatus.TIMED_OUT: "TimedOut",
-}
 
 
 @click.group()
@@ -40,7 +36,7 @@ def workflow() -> None:
 
 
 @asynccontextmanager
-async def reading(settings: Settings) -> AsyncIterator[Client]:
+async def reading(settings: Settings) -> AsyncGenerator[Client]:
     """A client that can't write; it may read beside the process that owns the journal."""
     async with await Client.connect(settings.address, namespace=settings.namespace, read_only=True) as client:
         yield client
@@ -96,7 +92,7 @@ def _execution(execution: WorkflowExecution, settings: Settings) -> Mapping[str,
 
 def status_name(status: WorkflowExecutionStatus | None) -> str:
     """A status as filters write it."""
-    return "" if status is None else _STATUS_NAMES.get(status, status.name.capitalize())
+    return "" if status is None else "".join(word.capitalize() for word in status.name.split("_"))
 
 
 @workflow.command()

@@ -16,9 +16,13 @@ from actorflow.core.policy.checks import check_id, check_name
 from actorflow.engine.describe import describe_run
 from actorflow.engine.ends import end_of, parking_of
 from actorflow.engine.execution import turns_of
+from actorflow.engine.listing import count_runs, list_page
 from actorflow.service import (
     Closed,
     Description,
+    ExecutionCount,
+    ExecutionPage,
+    ListRequest,
     Parked,
     QueryRejected,
     RPCError,
@@ -36,6 +40,14 @@ class Readings(Protocol):
 
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`."""
+        ...
+
+    async def list(self, request: ListRequest) -> ExecutionPage:
+        """See `Service.list`."""
+        ...
+
+    async def count(self, namespace: str, query: str) -> ExecutionCount:
+        """See `Service.count`."""
         ...
 
     async def history(self, target: Target) -> Sequence[Turn]:
@@ -62,6 +74,14 @@ class StoredReadings:
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`. Of an activity it tells what is recorded; whether it runs, only its process knows."""
         return await describe_run(self._store, await self._record(target), now=self._clock.now())
+
+    async def list(self, request: ListRequest) -> ExecutionPage:
+        """See `Service.list`."""
+        return await list_page(self._store, request)
+
+    async def count(self, namespace: str, query: str) -> ExecutionCount:
+        """See `Service.count`."""
+        return await count_runs(self._store, namespace, query)
 
     async def history(self, target: Target) -> Sequence[Turn]:
         """See `Service.history`."""
@@ -141,6 +161,14 @@ class Inspection:
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`."""
         return await self._readings.describe(target)
+
+    async def list(self, request: ListRequest) -> ExecutionPage:
+        """See `Service.list`."""
+        return await self._readings.list(request)
+
+    async def count(self, namespace: str, query: str) -> ExecutionCount:
+        """See `Service.count`."""
+        return await self._readings.count(namespace, query)
 
     async def history(self, target: Target) -> Sequence[Turn]:
         """See `Service.history`."""

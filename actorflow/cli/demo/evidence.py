@@ -12,7 +12,7 @@ from actorflow import diagram
 from actorflow.cli.demo.scene import Scene
 from actorflow.client import Client, WorkflowHistory
 from actorflow.core import events as ev
-from actorflow.store.sqlite import verify
+from actorflow.store.sqlite.verify import verify
 
 
 class Evidence(msgspec.Struct, frozen=True):

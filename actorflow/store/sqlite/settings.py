@@ -16,6 +16,9 @@ Synchronous = Literal["full", "normal"]
 SQLITE_VERSION_MIN: Final = (3, 38, 0)
 """STRICT tables, UPDATE FROM, and JSON built in."""
 
+SQLITE_VERSION: Final = sqlite3.sqlite_version
+"""Of the library this interpreter has."""
+
 WAL_BYTES_MAX: Final = 64 * 1024 * 1024
 """A longer WAL is cut back; a shorter one is written over, which is twice as fast as growing a new one."""
 
