@@ -7,24 +7,51 @@ missing. So decoded values get their defaults into the instance, where their typ
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
 
+Complete = Callable[[Any], Any]
+"""Completes a value in place and returns it."""
 
-def has_plain_defaults(type_hint: Any) -> bool:
-    """True if a dataclass with such fields may be part of a value of this type."""
+
+def completion_of(type_hint: Any) -> Complete | None:
+    """What completes values of a type; None if none of them can lack anything."""
     try:
-        return _has_plain_defaults(type_hint)
+        return _completion_of(type_hint)
     except TypeError:  # the hint can't be hashed
-        return True
+        return with_defaults
 
 
 @lru_cache(maxsize=4096)
-def _has_plain_defaults(type_hint: Any) -> bool:
-    waiting: list[Any] = [msgspec.inspect.type_info(type_hint)]
+def _completion_of(type_hint: Any) -> Complete | None:
+    about = msgspec.inspect.type_info(type_hint)
+    return _completion(about) if _may_lack(about) else None
+
+
+def _completion(about: msgspec.inspect.Type) -> Complete:
+    """Straight to the fields where the type says which they are, else a walk through the whole value."""
+    if not isinstance(about, msgspec.inspect.DataclassType) or any(_may_lack(field.type) for field in about.fields):
+        return with_defaults
+    if not about.cls.__dictoffset__:  # with slots there is nowhere but the slots to keep a default
+        return with_defaults
+    defaults = [(f.name, f.default) for f in _fields_of(about.cls) if f.default is not dataclasses.MISSING]
+
+    def complete(item: Any) -> Any:
+        held = item.__dict__
+        for name, default in defaults:
+            if name not in held:
+                held[name] = default
+        return item
+
+    return complete
+
+
+def _may_lack(about: Any) -> bool:
+    """True if a dataclass with such fields may be part of a value of this type."""
+    waiting: list[Any] = [about]
     seen: set[int] = set()
     while waiting:
         about = waiting.pop()

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from actorflow import exceptions as errors
-from actorflow.converter.defaults import has_plain_defaults, with_defaults
+from actorflow.converter.defaults import completion_of
 from actorflow.converter.failure import Failure, exception_from, failure_from, text_of
 from actorflow.converter.payload import Payload
 
@@ -80,7 +80,8 @@ class DataConverter:
             return _decode_bytes(payload)
         try:
             value = _decoder(type_hint).decode(payload.json)
-            return value if type_hint is Any or not has_plain_defaults(type_hint) else with_defaults(value)
+            complete = None if type_hint is Any else completion_of(type_hint)
+            return value if complete is None else complete(value)
         except errors.PayloadError:
             raise
         except Exception as problem:  # such as a __post_init__ that raises
