@@ -58,7 +58,7 @@ def parse_list_query(query: str) -> ListQuery:
         ListFilterError: it can't be understood, or it is over a bound.
     """
     parser = _Parser(query)
-    where = parser.condition_before("ORDER")
+    where = parser.condition()
     order = parser.order()
     parser.end("AND, OR, ORDER BY or the end" if order is None else "the end")
     return ListQuery(where, order or Order())
@@ -71,7 +71,7 @@ def parse_count_query(query: str) -> CountQuery:
         ListFilterError: it can't be understood, or it is over a bound.
     """
     parser = _Parser(query)
-    where = parser.condition_before("GROUP")
+    where = parser.condition()
     is_by_status = parser.group()
     parser.end("the end" if is_by_status else "AND, OR, GROUP BY or the end")
     return CountQuery(where, is_by_status)
@@ -96,9 +96,9 @@ class _Parser:
 
     # The whole
 
-    def condition_before(self, clause: str) -> Condition | None:
-        """The condition, if there is one before the clause or the end."""
-        if self._token.keyword == clause or self._token.kind is TokenKind.END:
+    def condition(self) -> Condition | None:
+        """The condition, if there is one before ORDER BY, GROUP BY or the end."""
+        if self._token.keyword in ("ORDER", "GROUP") or self._token.kind is TokenKind.END:
             return None
         return self._or()
 
