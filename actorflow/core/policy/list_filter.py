@@ -89,8 +89,8 @@ class _Parser:
                 f"the filter has {len(query):,} characters",
                 f"at most {limits.FILTER_CHARS_MAX:,}",
             )
-        self._tokens = tokens_of(query)
-        self._next = 0
+        self._words = tokens_of(query)
+        self._token = next(self._words)
         self._depth = 0
         self._terms = 0
 
@@ -254,7 +254,8 @@ class _Parser:
         return token.text
 
     def _status(self, column: Column) -> str:
-        text, token = self._text(column), self._tokens[self._next - 1]
+        token = self._token
+        text = self._text(column)
         status = _STATUS_BY_ANY_NAME.get(text.lower())
         if status is None:
             raise self._error(token, f"one of {_STATUSES}", "unknown status", _nearest(text, STATUS_BY_NAME))
@@ -281,20 +282,17 @@ class _Parser:
 
     # Words
 
-    @property
-    def _token(self) -> Token:
-        return self._tokens[self._next]
-
     def _skip(self) -> Token:
         token = self._token
         if token.kind is not TokenKind.END:
-            self._next += 1
+            self._token = next(self._words)
         return token
 
     def _take(self, keyword: str) -> bool:
-        is_there = self._token.keyword == keyword
-        self._next += is_there
-        return is_there
+        if self._token.keyword != keyword:
+            return False
+        self._skip()
+        return True
 
     def _expect(self, keyword: str, expected: str | None = None) -> None:
         if not self._take(keyword):
