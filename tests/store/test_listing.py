@@ -392,7 +392,7 @@ AFTER = Position(NOON, 7)
             ["SEARCH run USING INDEX run_workflow (namespace=? AND workflow_id=?)"],
             True,
         ),
-        (listed("RunId = 'a'"), ["SEARCH run USING INDEX run_run_id (run_id=?)"], False),
+        (listed("RunId = 'a'"), ["SEARCH run USING INDEX run_run_id (run_id=?)"], True),
         (
             listed("WorkflowId STARTS_WITH 'a'", is_narrow=True),
             ["SEARCH run USING INDEX run_workflow (namespace=? AND workflow_id>? AND workflow_id<?)"],
