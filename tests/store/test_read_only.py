@@ -266,6 +266,7 @@ async def test_what_is_no_file_is_refused(path: Path) -> None:
     path.rmdir()
     os.mkfifo(path)
     assert "not a plain file" in str(await refused(path))
+    assert "too long" in str(await refused(path.with_name("x" * 300)))
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"dear diary" * 1_000])
