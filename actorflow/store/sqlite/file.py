@@ -88,6 +88,8 @@ def check_readable(path: Path) -> None:
         ) from None
     except PermissionError as error:
         raise NotOurFileError(f"{path} can't be reached by this user; change the permissions of its folder") from error
+    except OSError as error:
+        raise NotOurFileError(f"{path} can't be reached: {error.strerror}; name another file") from error
     _check_plain(path, found)
     if not os.access(path, os.R_OK):
         raise NotOurFileError(f"{path} can't be read by this user; change its permissions, or ask as its owner")
