@@ -50,11 +50,8 @@ class Execution:
             TurnError: the journal does not replay with the worker's code.
         """
         if self._program is None:
-            began = perf_counter()
-            self._program = self._rebuilt(host, started)
+            self._program = self._rebuilt(host, started) if self._turns else self._replayed(host, started)
             self._host = host
-            if self._turns:
-                self._counting.rebuilt(self._identity.workflow_type, began, self._turns[-1].number)
             self._turns = ()
         return self._program
 
@@ -75,15 +72,18 @@ class Execution:
             dismantle(program, self._identity)
 
     def _rebuilt(self, host: WorkerHost, started: ev.Started) -> Program:
+        began = perf_counter()
         try:
-            return self._replayed(host, started, records_lines=False)
+            program = self._replayed(host, started)
+            self._counting.rebuilt(self._identity.workflow_type, began, self.state.last_event)
+            return program
         except TurnError as error:
             if not isinstance(error.cause, NondeterminismError):
                 raise
         # Once more, slowly: now with the line that asked for the wrong thing.
         return self._replayed(host, started, records_lines=True)
 
-    def _replayed(self, host: WorkerHost, started: ev.Started, *, records_lines: bool) -> Program:
+    def _replayed(self, host: WorkerHost, started: ev.Started, *, records_lines: bool = False) -> Program:
         definition = host.workflows[self._identity.workflow_type]
         program = Program(
             definition,
