@@ -48,7 +48,7 @@ class Health:
         running, self._running = self._running, None
         if running is not None:
             seconds = time.perf_counter() - self._turn_at
-            self._counting.of_type(running.workflow_type).turn_seconds.observe(seconds)
+            self._counting.types[running.workflow_type].turn_seconds(seconds)
 
     def start(self) -> None:
         """Begin to watch, from the loop's own thread."""
@@ -73,6 +73,7 @@ class Health:
             elif not is_reported:
                 is_reported = True
                 self._report(silent)
+            self._counting.metrics.fold()
             try:
                 self._loop.call_soon_threadsafe(partial(self._beat, time.monotonic()))
             except RuntimeError:
@@ -80,7 +81,7 @@ class Health:
 
     def _beat(self, asked_at: float) -> None:
         self._pulse_at = time.monotonic()
-        self._counting.loop_lag.observe(self._pulse_at - asked_at)
+        self._counting.loop_lag(self._pulse_at - asked_at)
 
     def _report(self, silent: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)  # pyright: ignore[reportPrivateUsage]

@@ -84,6 +84,7 @@ class Ledger:
         """Append a turn; a turn that was failing before is over with it."""
         head = self._known_head()
         row = encode_turn(turn, previous=head.checksum)
+        self.journal_bytes += text_bytes(row.events)
         ended = [event.activity_id for event in turn.events if isinstance(event, ev.ActivityResolved)]
         after = _head_after(state, row.checksum)
         change = Change(
@@ -141,6 +142,7 @@ class Ledger:
         head = after = self._known_head()
         rows = () if turn is None else (encode_turn(turn, previous=head.checksum),)
         if rows:
+            self.journal_bytes += text_bytes(rows[0].events)
             after = _head_after(state, rows[0].checksum)
         after = msgspec.structs.replace(
             after, failing=encode_failing(failing), parked=failing.reason if failing.is_parked else None
@@ -168,14 +170,12 @@ class Ledger:
         self._head = after
         self.is_closed = after is not None and after.status != "running"
         self._under_way += 1
-        for row in change.turns:
-            self.journal_bytes += text_bytes(row.events)
 
         def told(outcome: Outcome) -> None:
             self._under_way -= 1
             if self._begin is not None and type(outcome) is Committed:
                 self._begin = None
-                self._site.counting.of_type(self._identity.workflow_type).started.value += 1
+                self._site.counting.types[self._identity.workflow_type].started.value += 1
             then(outcome)
 
         def stalled(problem: StorageError) -> None:

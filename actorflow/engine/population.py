@@ -74,7 +74,7 @@ class Population:
 
     def deliver(self, identity: Identity, message: Message, on_durable: Callable[[], None]) -> None:
         """See `Site.deliver`."""
-        self.actor_of(identity).post(Delivery(message, on_durable=on_durable))
+        self.actor_of(identity).post(Delivery(message, None, 0, on_durable))
 
     def wake(self, key: int) -> None:
         """See `Site.wake`."""

@@ -68,7 +68,7 @@ class Site:
         self.counting = counting = Counting(metrics)
         self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem), counting.journal)
         self.dispatcher: Dispatcher[Addressable] = Dispatcher(loop, self.journal.flush, slice_seconds=slice_seconds)
-        self.wakes = Wakes(clock, lambda key: self.wake(key), counting.timer_lag.observe)
+        self.wakes = Wakes(clock, lambda key: self.wake(key), counting.timer_lag)
         self.deadlines = Deadlines(clock)
         self.health = Health(loop, counting)
         self.activities: dict[int, dict[str, OpenActivity]] = {}
