@@ -17,21 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+import actorflow
 from actorflow.client import Client, RPCError, RPCStatusCode, WorkflowHandle
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.exceptions import WorkflowAlreadyStartedError
-from actorflow.worker import Worker
-from examples.web_orders.orders import ACTIVITIES, TASK_QUEUE, Order, State, Status, WebOrder
-
-
-@asynccontextmanager
-async def journal(db: str) -> AsyncIterator[Client]:
-    """The journal and its worker, open while the block lasts."""
-    async with (
-        await Client.connect(f"sqlite:///{db}") as client,
-        Worker(client, task_queue=TASK_QUEUE, workflows=[WebOrder], activities=ACTIVITIES),
-    ):
-        yield client
+from examples.web_orders.orders import ACTIVITIES, Order, State, Status, WebOrder
 
 
 def create_app(db: str) -> Starlette:
@@ -39,7 +29,7 @@ def create_app(db: str) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[dict[str, Any]]:
-        async with journal(db) as client:
+        async with actorflow.open(db, workflows=[WebOrder], activities=ACTIVITIES) as client:
             yield {"client": client}
 
     return Starlette(
@@ -82,7 +72,6 @@ async def start(request: Request) -> Response:
         WebOrder.run,
         order,
         id=order.order_id,
-        task_queue=TASK_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
     )

@@ -9,7 +9,6 @@ from enum import Enum
 
 from actorflow import activity, workflow
 
-TASK_QUEUE = "web-orders"
 _ATTEMPT = timedelta(seconds=30)
 _APPROVAL_DEADLINE = timedelta(days=1)
 
