@@ -110,6 +110,8 @@ def check_header(path: Path, *, version: int) -> None:
         return
     try:
         with closing(connect_read_only(str(path), busy_timeout=timedelta(0), is_immutable=True)) as connection:
+            # A process killed while it copied the log leaves a header that promises more pages than there are yet.
+            connection.execute("PRAGMA writable_schema = ON")
             owner, found = read_back(connection, "application_id"), read_back(connection, "user_version")
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:

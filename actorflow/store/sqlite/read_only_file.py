@@ -77,7 +77,7 @@ class ReadOnlyFile:
                 if self._is_as_seen():
                     return found
                 self.close()  # what was read may be a mixture of before and after
-        raise self._restless()
+        raise StorageBusyError(f"{self.path} is opened and closed by others all the time; try again")
 
     def version(self) -> tuple[int, object]:
         """A value that is another one once anything was committed. Costs no look at the tables."""
@@ -102,7 +102,7 @@ class ReadOnlyFile:
         finally:
             connection.execute(queries.ROLLBACK)
         if not self._is_as_seen():
-            raise self._restless()
+            raise StorageBusyError(f"{self.path} was opened by an owner, or replaced, while it was read; try again")
 
     def setting(self, name: str) -> object:
         """The value of a setting as SQLite reports it."""
@@ -177,9 +177,6 @@ class ReadOnlyFile:
             return _Sight(found.st_dev, found.st_ino, state)
         except OSError:
             return None  # opening it again says what is wrong
-
-    def _restless(self) -> StorageBusyError:
-        return StorageBusyError(f"{self.path} is opened and closed by others all the time; try again")
 
     @contextmanager
     def _in_our_words(self, doing: str) -> Generator[None]:
