@@ -84,7 +84,8 @@ class Ledger:
         """Append a turn; a turn that was failing before is over with it."""
         head = self._known_head()
         row = encode_turn(turn, previous=head.checksum)
-        self.journal_bytes += text_bytes(row.events)
+        text = row.events
+        self.journal_bytes += len(text) if text.isascii() else text_bytes(text)
         ended = [event.activity_id for event in turn.events if isinstance(event, ev.ActivityResolved)]
         after = _head_after(state, row.checksum)
         change = Change(
