@@ -22,10 +22,10 @@ from actorflow.core import limits
 from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery, Order
 from actorflow.core.policy.filter_values import nanos
 from actorflow.core.policy.list_filter import parse_count_query, parse_list_query
-from actorflow.exceptions import ListTimeoutError, StorageError
+from actorflow.exceptions import ListTimeoutError, OlderSchemaError, StorageError
 from actorflow.store.memory import MemoryStore
 from actorflow.store.protocol import COMMITTED, Begin, Change, Count, Head, Position, RunRecord, Store
-from actorflow.store.sqlite import SqliteStore, schema
+from actorflow.store.sqlite import ReadOnlyStore, SqliteStore, schema
 from actorflow.store.sqlite.filter_sql import successor
 from actorflow.store.sqlite.listing_reader import ListingReader
 from actorflow.store.sqlite.session import Profile
@@ -562,3 +562,20 @@ async def test_a_journal_of_schema_1_is_migrated_and_listed(from_schema_1: Path)
     with closing(sqlite3.connect(from_schema_1)) as after:
         assert after.execute("PRAGMA user_version").fetchone() == (schema.VERSION,)
         assert after.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_a_journal_of_schema_1_is_looked_at_without_being_migrated_and_says_that_it_cannot_be_listed(
+    from_schema_1: Path,
+) -> None:
+    before = from_schema_1.read_bytes()
+    store = ReadOnlyStore(from_schema_1)
+    await store.open()
+    try:
+        assert await store.find("default", "no such id") is None
+        with pytest.raises(OlderSchemaError, match="open it once for writing"):
+            await store.list("default", parse_list_query(""), None, 10)
+        with pytest.raises(OlderSchemaError):
+            await store.count("default", parse_count_query(""))
+    finally:
+        await store.close()
+    assert from_schema_1.read_bytes() == before
