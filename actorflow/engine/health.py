@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from functools import partial
+from time import perf_counter
 
 from actorflow.core import limits
 from actorflow.engine.counting import Counting
@@ -41,13 +42,13 @@ class Health:
     def turn_started(self, identity: Identity) -> None:
         """A turn of this run begins."""
         self._running = identity
-        self._turn_at = time.perf_counter()
+        self._turn_at = perf_counter()
 
     def turn_ended(self) -> None:
         """The turn is over."""
+        seconds = perf_counter() - self._turn_at
         running, self._running = self._running, None
         if running is not None:
-            seconds = time.perf_counter() - self._turn_at
             self._counting.types[running.workflow_type].turn_seconds(seconds)
 
     def start(self) -> None:

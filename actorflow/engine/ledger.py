@@ -187,8 +187,15 @@ class Ledger:
             for delivery in waiting:
                 delivery.refuse(unknown)
 
-        is_awaited = any(delivery.reply is not None for delivery in waiting)
-        self._site.journal.submit(change, told, stalled if is_awaited else None)
+        self._site.journal.submit(change, told, stalled if _is_awaited(waiting) else None)
+
+
+def _is_awaited(deliveries: Sequence[Delivery]) -> bool:
+    """True if somebody waits for one of them; a loop, because `any` makes a generator for what is mostly one."""
+    for delivery in deliveries:  # noqa: SIM110
+        if delivery.reply is not None:
+            return True
+    return False
 
 
 def _head_after(state: ExecutionState, checksum: int) -> Head:
