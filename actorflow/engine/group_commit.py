@@ -13,6 +13,8 @@ from functools import partial
 from itertools import chain
 from time import perf_counter
 
+import msgspec
+
 from actorflow.clock import Clock
 from actorflow.core import limits
 from actorflow.engine.counting import JournalCounts
@@ -31,13 +33,10 @@ OnOutcome = Callable[[Outcome], None]
 OnStall = Callable[[StorageError], None]
 
 
-class _Entry:
-    __slots__ = ("change", "on_outcome", "on_stall")
-
-    def __init__(self, change: Change, on_outcome: OnOutcome, on_stall: OnStall | None) -> None:
-        self.change = change
-        self.on_outcome = on_outcome
-        self.on_stall = on_stall
+class _Entry(msgspec.Struct, eq=False):
+    change: Change
+    on_outcome: OnOutcome
+    on_stall: OnStall | None
 
 
 _Settled = tuple[Callable[[], None], OnStall | None]
