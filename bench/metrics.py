@@ -106,7 +106,7 @@ class _Silent(dict[Any, Any]):
 def _silence(client: Client) -> None:
     counting: Any = client.engine.site.counting
     counting.types, counting.activities = _Silent(), _Silent()
-    counting.turn = counting.journal.written = _forget
+    counting.turn = counting.batch = _forget
 
 
 def _filled(series: int) -> Process:

@@ -162,6 +162,7 @@ class Counting:
         self.timer_lag = metrics.histogram(table.TIMER_LAG).observe
         self.loop_lag = metrics.histogram(table.LOOP_LAG).observe
         self.recovered = metrics.count(table.RECOVERED)
+        self._turns: list[tuple[Identity, Turn | None, Sequence[Delivery], int]] = []
         self._turn_messages = metrics.histogram(table.TURN_MESSAGES).observe
         self.types: Known[str, TypeCounts] = Known(lambda name: TypeCounts(metrics, name))
         self.activities: Known[tuple[str, str], ActivityCounts] = Known(lambda names: ActivityCounts(metrics, *names))
@@ -175,22 +176,30 @@ class Counting:
         """A turn is durable (or the knowledge that no message mattered), with what it took from the mailbox."""
         if self.parked:
             self.parked.pop(identity.key, None)
-        count = len(taken)
-        if turn is None:
-            self._duplicates((), taken)
-            return
-        self._turn_messages(count)
+        self._turns.append((identity, turn, taken, journal_bytes))
+
+    def batch(self, seconds: float, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
+        """A batch is durable and all its turns were told: count them one after the other, while the code is warm."""
+        self.journal.written(seconds, changes, outcomes)
+        for identity, turn, taken, journal_bytes in self._turns:
+            if turn is None:
+                self._duplicates((), taken)
+                continue
+            self._turn_messages(len(taken))
+            if len(taken) == 1:  # of one message alone a turn is made only if it matters
+                self._consumed[type(taken[0].message)].value += 1
+            else:
+                self._messages(turn.events, taken)
+            if type(turn.events[-1]) in ev.CLOSING:
+                self._closed(identity, turn, journal_bytes)
+        self._turns.clear()
+
+    def _closed(self, identity: Identity, turn: Turn, journal_bytes: int) -> None:
         events = turn.events
-        kind = type(events[-1])
-        if kind in ev.CLOSING:
-            seconds = (turn.at - identity.started_at).total_seconds()
-            self.types[identity.workflow_type].closed(kind, seconds, turn.number, journal_bytes)
-            if len(events) > 2:
-                self._left_over(events)
-        if count == 1:  # of one message alone a turn is made only if it matters
-            self._consumed[type(taken[0].message)].value += 1
-        else:
-            self._messages(events, taken)
+        seconds = (turn.at - identity.started_at).total_seconds()
+        self.types[identity.workflow_type].closed(type(events[-1]), seconds, turn.number, journal_bytes)
+        if len(events) > 2:
+            self._left_over(events)
 
     def _left_over(self, events: Sequence[ev.Event]) -> None:
         self._unhandled.value += sum(type(event) is ev.SignalUnhandled for event in events)

@@ -12,6 +12,9 @@ import msgspec
 from actorflow.converter import Payload
 from actorflow.core.messages import Message
 
+Later = tuple[Callable[..., None], tuple[Any, ...]]
+"""A call that has its time later."""
+
 
 class Delivery(msgspec.Struct, eq=False):
     """A message on its way, and who waits to hear that it is durable: a caller, or whoever counts it.
@@ -22,13 +25,14 @@ class Delivery(msgspec.Struct, eq=False):
     message: Message
     reply: asyncio.Future[Any] | None = None
     seq: int = 0
-    on_durable: Callable[[], None] | None = None
+    on_durable: Later | None = None
 
     def settle(self, result: Any = None) -> None:
         """It is durable."""
         if self.on_durable is not None:
-            self.on_durable()
+            call, arguments = self.on_durable
             self.on_durable = None
+            call(*arguments)
         if self.reply is not None and not self.reply.done():
             self.reply.set_result(result)
 
