@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from time import perf_counter
 from typing import Final, TypeVar
 
@@ -110,6 +111,9 @@ class ActivityCounts:
             self._attempts(attempts)
 
 
+_last_event: Final[Callable[[Change], int]] = attrgetter("head.last_event")
+
+
 class JournalCounts:
     """The slots of the group commit."""
 
@@ -123,15 +127,13 @@ class JournalCounts:
 
     def written(self, seconds: float, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
         """A batch is durable."""
-        events = size = 0
-        for change, outcome in zip(changes, outcomes, strict=True):
-            if change.turns and change.head is not None and outcome is COMMITTED:
-                events += change.head.last_event - (change.expected or 0)
-                for row in change.turns:
-                    text = row.events  # as `text_bytes`, without the call
-                    size += len(text) if text.isascii() else len(text.encode())
+        if outcomes.count(COMMITTED) != len(outcomes):
+            changes = [change for change, outcome in zip(changes, outcomes, strict=True) if outcome is COMMITTED]
+        turned = [change for change in changes if change.turns]
+        events = sum([_last_event(change) - (change.expected or 0) for change in turned])
+        size = text_bytes("".join([row.events for change in turned for row in change.turns]))
         self._seconds(seconds)
-        self._batch_changes(len(changes))
+        self._batch_changes(len(outcomes))
         self._batch_events(events)
         self._events.value += events
         self._bytes.value += size
