@@ -84,35 +84,29 @@ def _work(settings: Settings, *, is_counting: bool) -> Sample:
     return measured(settings, body)
 
 
+def _forget(*_values: object) -> None:
+    """Takes whatever is counted, and keeps nothing."""
+
+
 class _Silence:
-    """Takes whatever is counted, and forgets it."""
+    """Has every slot the engine asks a type or an activity for, at the price of an attribute."""
 
     value = 0
+    turn_seconds = closed = waited = ended = staticmethod(_forget)
 
-    def __getattr__(self, _name: str) -> Any:
-        return _forget
+    def __init__(self) -> None:
+        self.started = self
 
 
 class _Silent(dict[Any, Any]):
-    def __missing__(self, _name: object) -> _Silence:
-        return _SILENCE
-
-
-def _forget(*_values: object) -> None:
-    """Nothing is kept."""
-
-
-class _SilentType(_Silence):
-    started = _Silence()
-
-
-_SILENCE: Final = _SilentType()
+    def __missing__(self, name: object) -> _Silence:
+        return self.setdefault(name, _Silence())
 
 
 def _silence(client: Client) -> None:
     counting: Any = client.engine.site.counting
     counting.types, counting.activities = _Silent(), _Silent()
-    counting.turn = counting.journal.written = _forget
+    counting.turn = counting.batch = _forget
 
 
 def _filled(series: int) -> Process:

@@ -335,8 +335,8 @@ class ActivityActor:
     def _end(self, outcome: ev.ActivityOutcome) -> None:
         self._leave()
         attempts = outcome.attempt or self._number - 1
-        counted = partial(self._counts.ended, _OUTCOMES[type(outcome)], self._take_seconds(), attempts)
-        self._site.deliver(self._identity, outcome, counted)
+        counted = (_OUTCOMES[type(outcome)], self._take_seconds(), attempts)
+        self._site.deliver(self._identity, outcome, (self._counts.ended, counted))
 
     def _take_seconds(self) -> float | None:
         """How long the attempt took, if one was running."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from time import perf_counter
 from typing import Final, TypeVar
 
@@ -110,6 +111,9 @@ class ActivityCounts:
             self._attempts(attempts)
 
 
+_last_event: Final[Callable[[Change], int]] = attrgetter("head.last_event")
+
+
 class JournalCounts:
     """The slots of the group commit."""
 
@@ -123,15 +127,13 @@ class JournalCounts:
 
     def written(self, seconds: float, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
         """A batch is durable."""
-        events = size = 0
-        for change, outcome in zip(changes, outcomes, strict=True):
-            if change.turns and change.head is not None and outcome is COMMITTED:
-                events += change.head.last_event - (change.expected or 0)
-                for row in change.turns:
-                    text = row.events  # as `text_bytes`, without the call
-                    size += len(text) if text.isascii() else len(text.encode())
+        if outcomes.count(COMMITTED) != len(outcomes):
+            changes = [change for change, outcome in zip(changes, outcomes, strict=True) if outcome is COMMITTED]
+        turned = [change for change in changes if change.turns]
+        events = sum([_last_event(change) - (change.expected or 0) for change in turned])
+        size = text_bytes("".join([row.events for change in turned for row in change.turns]))
         self._seconds(seconds)
-        self._batch_changes(len(changes))
+        self._batch_changes(len(outcomes))
         self._batch_events(events)
         self._events.value += events
         self._bytes.value += size
@@ -162,6 +164,7 @@ class Counting:
         self.timer_lag = metrics.histogram(table.TIMER_LAG).observe
         self.loop_lag = metrics.histogram(table.LOOP_LAG).observe
         self.recovered = metrics.count(table.RECOVERED)
+        self._turns: list[tuple[Identity, Turn | None, Sequence[Delivery], int]] = []
         self._turn_messages = metrics.histogram(table.TURN_MESSAGES).observe
         self.types: Known[str, TypeCounts] = Known(lambda name: TypeCounts(metrics, name))
         self.activities: Known[tuple[str, str], ActivityCounts] = Known(lambda names: ActivityCounts(metrics, *names))
@@ -175,22 +178,30 @@ class Counting:
         """A turn is durable (or the knowledge that no message mattered), with what it took from the mailbox."""
         if self.parked:
             self.parked.pop(identity.key, None)
-        count = len(taken)
-        if turn is None:
-            self._duplicates((), taken)
-            return
-        self._turn_messages(count)
+        self._turns.append((identity, turn, taken, journal_bytes))
+
+    def batch(self, seconds: float, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
+        """A batch is durable and all its turns were told: count them one after the other, while the code is warm."""
+        self.journal.written(seconds, changes, outcomes)
+        for identity, turn, taken, journal_bytes in self._turns:
+            if turn is None:
+                self._duplicates((), taken)
+                continue
+            self._turn_messages(len(taken))
+            if len(taken) == 1:  # of one message alone a turn is made only if it matters
+                self._consumed[type(taken[0].message)].value += 1
+            else:
+                self._messages(turn.events, taken)
+            if type(turn.events[-1]) in ev.CLOSING:
+                self._closed(identity, turn, journal_bytes)
+        self._turns.clear()
+
+    def _closed(self, identity: Identity, turn: Turn, journal_bytes: int) -> None:
         events = turn.events
-        kind = type(events[-1])
-        if kind in ev.CLOSING:
-            seconds = (turn.at - identity.started_at).total_seconds()
-            self.types[identity.workflow_type].closed(kind, seconds, turn.number, journal_bytes)
-            if len(events) > 2:
-                self._left_over(events)
-        if count == 1:  # of one message alone a turn is made only if it matters
-            self._consumed[type(taken[0].message)].value += 1
-        else:
-            self._messages(events, taken)
+        seconds = (turn.at - identity.started_at).total_seconds()
+        self.types[identity.workflow_type].closed(type(events[-1]), seconds, turn.number, journal_bytes)
+        if len(events) > 2:
+            self._left_over(events)
 
     def _left_over(self, events: Sequence[ev.Event]) -> None:
         self._unhandled.value += sum(type(event) is ev.SignalUnhandled for event in events)

@@ -7,6 +7,7 @@ of one that is not durable yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -179,15 +180,7 @@ class Ledger:
                 self._site.counting.types[self._identity.workflow_type].started.value += 1
             then(outcome)
 
-        def stalled(problem: StorageError) -> None:
-            unknown = type(problem)(
-                f"{problem} (this call is kept and will be written as soon as possible, so its outcome is unknown "
-                "until then: repeat it only with the same request_id)"
-            )
-            for delivery in waiting:
-                delivery.refuse(unknown)
-
-        self._site.journal.submit(change, told, stalled if _is_awaited(waiting) else None)
+        self._site.journal.submit(change, told, partial(_refuse, waiting) if _is_awaited(waiting) else None)
 
 
 def _is_awaited(deliveries: Sequence[Delivery]) -> bool:
@@ -196,6 +189,15 @@ def _is_awaited(deliveries: Sequence[Delivery]) -> bool:
         if delivery.reply is not None:
             return True
     return False
+
+
+def _refuse(deliveries: Sequence[Delivery], problem: StorageError) -> None:
+    unknown = type(problem)(
+        f"{problem} (this call is kept and will be written as soon as possible, so its outcome is unknown "
+        "until then: repeat it only with the same request_id)"
+    )
+    for delivery in deliveries:
+        delivery.refuse(unknown)
 
 
 def _head_after(state: ExecutionState, checksum: int) -> Head:
