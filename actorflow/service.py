@@ -75,6 +75,14 @@ def already_closed(workflow_id: str, status: str) -> RPCError:
     )
 
 
+def unknown_update(workflow_id: str, update_id: str) -> RPCError:
+    """The execution has accepted no such update."""
+    return RPCError(
+        f"workflow {workflow_id!r} has accepted no update {update_id!r}; check the id, or ask for the update",
+        RPCStatusCode.NOT_FOUND,
+    )
+
+
 class StartRequest(msgspec.Struct, frozen=True):
     """Start a workflow execution."""
 
@@ -86,6 +94,25 @@ class StartRequest(msgspec.Struct, frozen=True):
     reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE
     conflict: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED
     request_id: str = ""
+
+
+class UpdateRequest(msgspec.Struct, frozen=True):
+    """Ask for an update. A repeated ``update_id`` is the same update, asked for again; without one it gets one."""
+
+    name: str
+    input: tuple[Payload, ...] = ()
+    update_id: str = ""
+    wants_outcome: bool = True
+
+
+class UpdateAnswer(msgspec.Struct, frozen=True):
+    """An update was accepted, and if it is over how it ended; a rejected one is over with a failure."""
+
+    is_over: bool = False
+    result: Payload | None = None
+    failure: Failure | None = None
+    update_id: str = ""
+    run_id: str = ""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -222,6 +249,14 @@ class Service(Protocol):
         timeout: float | None,
     ) -> Payload | Failure | Parked | QueryRejected:
         """Ask the program; the answer reflects every signal acknowledged before."""
+        ...
+
+    async def update(self, target: Target, request: UpdateRequest) -> UpdateAnswer | Parked:
+        """Ask for an update and wait until it is accepted, or over if ``wants_outcome``."""
+        ...
+
+    async def update_outcome(self, target: Target, update_id: str) -> UpdateAnswer | Parked:
+        """Wait for the outcome of an update that was asked for before; NOT_FOUND if none of that id was accepted."""
         ...
 
     async def cancel(self, target: Target, reason: str) -> None:

@@ -6,14 +6,17 @@ from actorflow.client.errors import (
     WorkflowFailureError,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from actorflow.client.handle import WorkflowHandle
+from actorflow.client.handle import UpdateOptions, WorkflowHandle
 from actorflow.client.listing import (
     WorkflowExecution,
     WorkflowExecutionAsyncIterator,
     WorkflowExecutionCount,
     WorkflowExecutionCountAggregationGroup,
 )
+from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
     HistoryEvent,
     PendingActivity,
@@ -31,6 +34,7 @@ __all__ = [
     "RPCError",
     "RPCStatusCode",
     "StartOptions",
+    "UpdateOptions",
     "WorkflowContinuedAsNewError",
     "WorkflowExecution",
     "WorkflowExecutionAsyncIterator",
@@ -44,4 +48,8 @@ __all__ = [
     "WorkflowParkedError",
     "WorkflowQueryFailedError",
     "WorkflowQueryRejectedError",
+    "WorkflowUpdateFailedError",
+    "WorkflowUpdateHandle",
+    "WorkflowUpdateRPCTimeoutOrCancelledError",
+    "WorkflowUpdateStage",
 ]

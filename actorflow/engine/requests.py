@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+import msgspec
 
 from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -15,6 +18,7 @@ from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.core.policy.checks import check_id, check_name, check_text
 from actorflow.core.program.matcher import interpreter_version
+from actorflow.core.state import ExecutionState
 from actorflow.engine.describe import describe_run
 from actorflow.engine.ends import end_of, parking_of
 from actorflow.engine.execution import turns_of
@@ -23,6 +27,7 @@ from actorflow.engine.listing import count_runs, list_page
 from actorflow.engine.mailbox import Delivery, Query
 from actorflow.engine.population import Population
 from actorflow.engine.site import Site
+from actorflow.engine.updates import abandoned, answer_of
 from actorflow.engine.workflow_actor import WorkflowActor
 from actorflow.exceptions import MailboxFullError, WorkflowAlreadyStartedError
 from actorflow.service import (
@@ -37,8 +42,11 @@ from actorflow.service import (
     RPCStatusCode,
     StartRequest,
     Target,
+    UpdateAnswer,
+    UpdateRequest,
     already_closed,
     not_found,
+    unknown_update,
 )
 from actorflow.store.protocol import Begin, Conflict, Identity, RunRecord
 
@@ -78,6 +86,7 @@ class Requests:
             if not call.done():
                 call.set_exception(stopped(failure))
         self._site.waiters.clear()
+        self._site.updates.stop(stopped(failure))
 
     async def start(self, request: StartRequest) -> tuple[str, bool]:
         """See `Service.start`."""
@@ -152,6 +161,62 @@ class Requests:
         check_name("signal", name)
         check_text("request id", request_id)
         await self._post(target, ev.SignalReceived(name, input, request_id))
+
+    async def update(self, target: Target, request: UpdateRequest) -> UpdateAnswer | Parked:
+        """See `Service.update`."""
+        update_id = request.update_id or self._clock.new_run_id()
+        check_name("update", request.name)
+        check_name("update id", update_id)
+        self._check_writable()
+        actor, record = await self._find(target)
+        if actor is None:
+            assert record is not None
+            return await self._closed_update(record, update_id)
+        identity = actor.identity
+        with self._waiting_for_update(identity.key, update_id, wants_outcome=request.wants_outcome) as answer:
+            try:
+                await self._posted(actor, ev.UpdateRequested(update_id, request.name, request.input))
+                return _about(await answer, update_id, identity)
+            except RPCError as refusal:
+                if refusal.status != RPCStatusCode.NOT_FOUND:
+                    raise
+        # It has closed meanwhile, perhaps with this very update.
+        ended = await self._record(Target(target.namespace, target.workflow_id, identity.run_id))
+        return await self._closed_update(ended, update_id)
+
+    async def update_outcome(self, target: Target, update_id: str) -> UpdateAnswer | Parked:
+        """See `Service.update_outcome`."""
+        self._check_running()
+        actor, record = await self._find(target)
+        if actor is None:
+            assert record is not None
+            return await self._closed_update(record, update_id)
+        identity = actor.identity
+        with self._waiting_for_update(identity.key, update_id, wants_outcome=True) as answer:
+            actor = await self._population.loaded(identity.key)
+            if actor.parked is not None:
+                return actor.parked
+            if not actor.tell_update(update_id):
+                raise unknown_update(target.workflow_id, update_id)
+            return _about(await answer, update_id, identity)
+
+    @contextmanager
+    def _waiting_for_update(
+        self, key: int, update_id: str, *, wants_outcome: bool
+    ) -> Generator[asyncio.Future[UpdateAnswer | Parked]]:
+        answer = self._site.updates.wait(key, update_id, wants_outcome=wants_outcome)
+        try:
+            yield answer
+        finally:
+            self._site.updates.forget(key, update_id, answer)
+
+    async def _closed_update(self, record: RunRecord, update_id: str) -> UpdateAnswer | Parked:
+        """What became of an update of a run that is over."""
+        identity = record.identity
+        updates = ExecutionState.folded(await self._turns(identity)).updates
+        if updates is None or update_id not in updates:
+            raise already_closed(identity.workflow_id, record.head.status)
+        return _about(answer_of(updates[update_id] or abandoned(update_id)), update_id, identity)
 
     async def cancel(self, target: Target, reason: str) -> None:
         """See `Service.cancel`."""
@@ -328,7 +393,7 @@ class Requests:
             raise already_closed(target.workflow_id, record.head.status)
         await self._posted(actor, message)
 
-    async def _posted(self, actor: WorkflowActor, message: ev.SignalReceived | ev.CancelRequested) -> None:
+    async def _posted(self, actor: WorkflowActor, message: Message) -> None:
         reply = self._reply()
         actor.post(Delivery(message, reply))
         await self._taken(reply, message)
@@ -372,6 +437,13 @@ class Requests:
         self._check_running()
         if self._site.journal.stalled is not None:
             raise self._site.journal.stalled
+
+
+def _about(answer: UpdateAnswer | Parked, update_id: str, identity: Identity) -> UpdateAnswer | Parked:
+    """The answer, and which update of which run it is about."""
+    if isinstance(answer, Parked):
+        return answer
+    return msgspec.structs.replace(answer, update_id=update_id, run_id=identity.run_id)
 
 
 def _already_started(run: RunRecord) -> WorkflowAlreadyStartedError:
