@@ -12,7 +12,7 @@ import msgspec
 from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import Failure, Payload
 from actorflow.core import limits
-from actorflow.core.events import AnyEvent
+from actorflow.core.events import AnyEvent, SignalReceived
 from actorflow.core.journal import Turn
 from actorflow.exceptions import ActorflowError
 
@@ -84,7 +84,7 @@ def unknown_update(workflow_id: str, update_id: str) -> RPCError:
 
 
 class StartRequest(msgspec.Struct, frozen=True):
-    """Start a workflow execution."""
+    """Start a workflow execution; a signal given with it is sent also to one that is open already."""
 
     namespace: str
     workflow_id: str
@@ -94,6 +94,7 @@ class StartRequest(msgspec.Struct, frozen=True):
     reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE
     conflict: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED
     request_id: str = ""
+    signal: SignalReceived | None = None
 
 
 class UpdateRequest(msgspec.Struct, frozen=True):
@@ -253,6 +254,16 @@ class Service(Protocol):
 
     async def update(self, target: Target, request: UpdateRequest) -> UpdateAnswer | Parked:
         """Ask for an update and wait until it is accepted, or over if ``wants_outcome``."""
+        ...
+
+    async def update_with_start(
+        self, start: StartRequest, request: UpdateRequest
+    ) -> tuple[str, UpdateAnswer | Parked | RPCError]:
+        """Begin an execution and ask it for an update in one step, or ask the open one; its run id, and the answer.
+
+        Raises:
+            WorkflowAlreadyStartedError: the policies refuse it.
+        """
         ...
 
     async def update_outcome(self, target: Target, update_id: str) -> UpdateAnswer | Parked:

@@ -24,6 +24,7 @@ from actorflow.client.views import (
     WorkflowExecutionStatus,
     WorkflowHistory,
 )
+from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.exceptions import WorkflowParkedError
 from actorflow.service import RPCError, RPCStatusCode
 
@@ -35,6 +36,7 @@ __all__ = [
     "RPCStatusCode",
     "StartOptions",
     "UpdateOptions",
+    "WithStartWorkflowOperation",
     "WorkflowContinuedAsNewError",
     "WorkflowExecution",
     "WorkflowExecutionAsyncIterator",

@@ -14,7 +14,7 @@ from actorflow.converter import DataConverter, Failure
 from actorflow.core import events as ev
 from actorflow.core.definitions import QUERY_MARK, SIGNAL_MARK, UPDATE_MARK, signature_of
 from actorflow.exceptions import CancelledError, TerminatedError, WorkflowParkedError
-from actorflow.service import Closed, Parked, QueryRejected, Service, Target, UpdateAnswer, UpdateRequest
+from actorflow.service import Closed, Parked, QueryRejected, RPCError, Service, Target, UpdateAnswer, UpdateRequest
 from actorflow.types import (
     LocalReturnType,
     MethodSyncOrAsyncNoParam,
@@ -323,12 +323,16 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         result_type: type | None = None,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
-        if stage == WorkflowUpdateStage.ADMITTED:
-            raise ValueError("ADMITTED is not a stage to wait for; wait for ACCEPTED or COMPLETED")
-        name = name_of_handler(update, UPDATE_MARK, "update")
-        payloads = self._converter.encode(arguments_of(arg, args))
-        request = UpdateRequest(name, payloads, id or "", wants_outcome=stage == WorkflowUpdateStage.COMPLETED)
+        request = update_request(self._converter, update, arg, args, id, stage)
         answer = await within(self._service.update(self._target(self._run_id), request), rpc_timeout)
+        return self.update_answered(answer, update, result_type)
+
+    def update_answered(
+        self, answer: UpdateAnswer | Parked | RPCError, update: str | Callable[..., Any], result_type: type | None
+    ) -> WorkflowUpdateHandle[Any]:
+        """The handle of an update that was answered, for clients; raises what `start_update` does."""
+        if isinstance(answer, RPCError):
+            raise answer
         if isinstance(answer, Parked):
             raise self._parked(answer)
         return self._update_handle(answer.update_id, answer.run_id, _result_type(update, result_type), known=answer)
@@ -432,6 +436,27 @@ def arguments_of(arg: Any, args: Sequence[Any]) -> Sequence[Any]:
     if args:
         raise ValueError("give either one argument or args=[...], not both")
     return (arg,)
+
+
+def update_request(
+    converter: DataConverter,
+    update: str | Callable[..., Any],
+    arg: Any,
+    args: Sequence[Any],
+    id: str | None,
+    stage: WorkflowUpdateStage,
+) -> UpdateRequest:
+    """What is asked of a service for an update.
+
+    Raises:
+        ValueError: nobody can wait for the stage.
+        PayloadError: an argument can't be encoded.
+    """
+    if stage == WorkflowUpdateStage.ADMITTED:
+        raise ValueError("ADMITTED is not a stage to wait for; wait for ACCEPTED or COMPLETED")
+    name = name_of_handler(update, UPDATE_MARK, "update")
+    payloads = converter.encode(arguments_of(arg, args))
+    return UpdateRequest(name, payloads, id or "", wants_outcome=stage == WorkflowUpdateStage.COMPLETED)
 
 
 def _result_type(handler: str | Callable[..., Any], result_type: Any) -> Any:

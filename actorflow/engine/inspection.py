@@ -157,6 +157,12 @@ class Inspection:
         """Refused."""
         raise self._refusal(f"update {request.name!r} can't be sent to workflow {target.workflow_id!r}")
 
+    async def update_with_start(
+        self, start: StartRequest, request: UpdateRequest
+    ) -> tuple[str, UpdateAnswer | Parked | RPCError]:
+        """Refused."""
+        raise self._refusal(f"workflow {start.workflow_id!r} can't be started")
+
     async def update_outcome(self, target: Target, update_id: str) -> UpdateAnswer | Parked:
         """Refused."""
         raise self._refusal(f"update {update_id!r} of workflow {target.workflow_id!r} can't be waited for")

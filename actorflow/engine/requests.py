@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -60,6 +60,23 @@ _REUSE = {
 _TERMINATE = WorkflowIDConflictPolicy.TERMINATE_EXISTING
 
 
+_START_TRIES_MAX = 10
+"""How often a start with a signal meets an open run that has closed before the signal came; then something is odd."""
+
+
+class _NewRun(NamedTuple):
+    """A run that is about to begin: with `Started`, the signal of its request, and what is extra."""
+
+    actor: WorkflowActor
+    begin: Begin
+    messages: Sequence[Message]
+    extra: Sequence[Message] = ()
+
+    @property
+    def key(self) -> int:
+        return self.actor.identity.key
+
+
 class Requests:
     """Implements `actorflow.service.Service` for one engine.
 
@@ -90,34 +107,61 @@ class Requests:
 
     async def start(self, request: StartRequest) -> tuple[str, bool]:
         """See `Service.start`."""
+        _check_start(request)
+        for _ in range(_START_TRIES_MAX):
+            run_id, is_new, is_repeated = await self._start(self._new_run(request), request)
+            if is_new or is_repeated or request.signal is None:
+                return run_id, is_new
+            try:
+                target = Target(request.namespace, request.workflow_id, run_id)
+                await self._post(target, request.signal)
+                return run_id, False
+            except RPCError as refusal:  # it has closed meanwhile: the next one may begin
+                if refusal.status != RPCStatusCode.NOT_FOUND:
+                    raise
+        raise _restless(request)
+
+    async def update_with_start(
+        self, start: StartRequest, request: UpdateRequest
+    ) -> tuple[str, UpdateAnswer | Parked | RPCError]:
+        """See `Service.update_with_start`."""
+        update_id = request.update_id or self._clock.new_run_id()
+        check_name("update", request.name)
+        check_name("update id", update_id)
+        _check_start(start)
+        new = self._new_run(start, ev.UpdateRequested(update_id, request.name, request.input))
+        with self._waiting_for_update(new.key, update_id, wants_outcome=request.wants_outcome) as answer:
+            run_id, is_new, _ = await self._start(new, start)
+            if is_new:
+                return run_id, _about(await answer, update_id, new.actor.identity)
+        target = Target(start.namespace, start.workflow_id, run_id)
+        try:
+            return run_id, await self.update(target, msgspec.structs.replace(request, update_id=update_id))
+        except RPCError as refusal:
+            return run_id, refusal
+
+    async def _start(self, new: _NewRun, request: StartRequest) -> tuple[str, bool, bool]:
+        """Begin a run if the policies allow; its run id or that of the open one, whether it is new, or a repetition."""
         self._check_writable()
-        check_id(request.workflow_id)
-        check_name("workflow type", request.workflow_type)
-        check_name("task queue", request.task_queue)
-        check_text("request id", request.request_id)
-        if (request.conflict, request.reuse) == (_TERMINATE, WorkflowIDReusePolicy.REJECT_DUPLICATE):
-            raise ValueError("TERMINATE_EXISTING and REJECT_DUPLICATE contradict each other; choose one")
-        outcome, identity = await self._begin(request)
+        outcome = await self._begin(new)
         if outcome is None:
-            return identity.run_id, True
+            return new.actor.identity.run_id, True, False
         run = outcome.run
         assert run is not None
-        if outcome.repeated:
-            return run.identity.run_id, False
-        if run.head.status == "running" and request.conflict == WorkflowIDConflictPolicy.USE_EXISTING:
-            return run.identity.run_id, False
-        if run.head.status == "running" and request.conflict == _TERMINATE:
-            return await self._replace(request, run)
+        is_open = run.head.status == "running"
+        if outcome.repeated or (is_open and request.conflict == WorkflowIDConflictPolicy.USE_EXISTING):
+            return run.identity.run_id, False, outcome.repeated
+        if is_open and request.conflict == _TERMINATE:
+            return await self._replace(self._new_run(request, *new.extra), run), True, False
         raise _already_started(run)
 
-    async def _begin(self, request: StartRequest) -> Any:
-        actor, begin, started, reply = self._new_run(request)
-        actor.begin(begin, started, reply)
-        return await self._answered(reply), actor.identity
+    async def _begin(self, new: _NewRun) -> Conflict | None:
+        self._population.expect(new.actor)
+        reply = self._reply()
+        new.actor.begin(new.begin, new.messages, reply)
+        return await self._answered(reply)
 
-    def _new_run(
-        self, request: StartRequest
-    ) -> tuple[WorkflowActor, Begin, ev.Started, asyncio.Future[Conflict | None]]:
+    def _new_run(self, request: StartRequest, *messages: Message) -> _NewRun:
         identity = Identity(
             key=self._store.new_run_key(),
             namespace=request.namespace,
@@ -128,33 +172,32 @@ class Requests:
             started_at=self._clock.now(),
             request_id=request.request_id,
         )
-        actor = WorkflowActor(self._site, identity)
-        self._population.expect(actor)
         started = ev.Started(request.workflow_type, request.task_queue, request.input, interpreter_version())
-        return actor, Begin(identity, _REUSE[request.reuse]), started, self._reply()
+        signals = () if request.signal is None else (request.signal,)
+        begin = Begin(identity, _REUSE[request.reuse])
+        return _NewRun(WorkflowActor(self._site, identity), begin, (started, *signals, *messages), messages)
 
-    async def _replace(self, request: StartRequest, run: RunRecord) -> tuple[str, bool]:
-        """End the open run and begin the new one in one transaction."""
+    async def _replace(self, new: _NewRun, run: RunRecord) -> str:
+        """End the open run and begin the new one in one transaction; returns its run id."""
         existing = await self._population.loaded(run.identity.key)
         if existing.is_unreadable:  # its end can be written, but not together with anything else
             ended = self._reply()
             existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING"), ended))
             await self._answered(ended)
-            outcome, identity = await self._begin(request)
-            if outcome is not None:
-                raise _already_started(outcome.run)
-            return identity.run_id, True
-        actor, begin, started, reply = self._new_run(request)
-        # From here to the reply nothing waits: both submit their change now, so both are in the same transaction.
-        existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING")))
-        existing.step()
-        actor.begin(begin, started, reply)
-        actor.step()
-        outcome = await self._answered(reply)
+            outcome = await self._begin(new)
+        else:
+            # From here to the reply nothing waits: both submit their change now, so both are in the same transaction.
+            existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING")))
+            existing.step()
+            self._population.expect(new.actor)
+            reply = self._reply()
+            new.actor.begin(new.begin, new.messages, reply)
+            new.actor.step()
+            outcome = await self._answered(reply)
         if outcome is not None:
             assert outcome.run is not None
             raise _already_started(outcome.run)
-        return actor.identity.run_id, True
+        return new.actor.identity.run_id
 
     async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
         """See `Service.signal`."""
@@ -437,6 +480,25 @@ class Requests:
         self._check_running()
         if self._site.journal.stalled is not None:
             raise self._site.journal.stalled
+
+
+def _check_start(request: StartRequest) -> None:
+    check_id(request.workflow_id)
+    check_name("workflow type", request.workflow_type)
+    check_name("task queue", request.task_queue)
+    check_text("request id", request.request_id)
+    if request.signal is not None:
+        check_name("signal", request.signal.name)
+    if (request.conflict, request.reuse) == (_TERMINATE, WorkflowIDReusePolicy.REJECT_DUPLICATE):
+        raise ValueError("TERMINATE_EXISTING and REJECT_DUPLICATE contradict each other; choose one")
+
+
+def _restless(request: StartRequest) -> RPCError:
+    return RPCError(
+        f"workflow {request.workflow_id!r} was open whenever it was to begin, and closed whenever signal "
+        f"{request.signal.name if request.signal else ''!r} was to be sent; try again",
+        RPCStatusCode.ABORTED,
+    )
 
 
 def _about(answer: UpdateAnswer | Parked, update_id: str, identity: Identity) -> UpdateAnswer | Parked:

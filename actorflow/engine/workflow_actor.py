@@ -130,19 +130,24 @@ class WorkflowActor:
 
     # Ways in
 
-    def begin(self, begin: Begin, started: ev.Started, reply: asyncio.Future[Any]) -> None:
-        """Begin a run: with its first turn if a worker here knows the type, else with an inbox row.
+    def begin(self, begin: Begin, messages: Sequence[Message], reply: asyncio.Future[Any]) -> None:
+        """Begin a run: with its first turn if a worker here knows the type, else with inbox rows.
 
-        The reply is None, or the `Conflict` with what is in the way.
+        Args:
+            begin: what must hold for it to begin.
+            messages: `Started`, and what comes together with it.
+            reply: gets None, or the `Conflict` with what is in the way.
         """
         self._ledger.begin(begin)
-        delivery = Delivery(started, reply)
+        first, *others = messages
+        delivery = Delivery(first, reply)
         if self.host is None:
-            self._ledger.accept(delivery, partial(self._on_accepted, delivery))
+            self._ledger.accept(delivery, partial(self._on_accepted, delivery), also=others)
             self._site.journal.flush_soon()
         else:
             self._execution = Execution(self.identity, self._site.counting)
-            self._mailbox.put(delivery)
+            for one in (delivery, *map(Delivery, others)):
+                self._mailbox.put(one)
             self._site.dispatcher.wake(self)
 
     def post(self, delivery: Delivery) -> None:
