@@ -12,7 +12,7 @@ import msgspec
 from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import Failure, Payload
 from actorflow.core import limits
-from actorflow.core.events import AnyEvent
+from actorflow.core.events import AnyEvent, SignalReceived
 from actorflow.core.journal import Turn
 from actorflow.exceptions import ActorflowError
 
@@ -75,8 +75,16 @@ def already_closed(workflow_id: str, status: str) -> RPCError:
     )
 
 
+def unknown_update(workflow_id: str, update_id: str) -> RPCError:
+    """The execution has accepted no such update."""
+    return RPCError(
+        f"workflow {workflow_id!r} has accepted no update {update_id!r}; check the id, or ask for the update",
+        RPCStatusCode.NOT_FOUND,
+    )
+
+
 class StartRequest(msgspec.Struct, frozen=True):
-    """Start a workflow execution."""
+    """Start a workflow execution; a signal given with it is sent also to one that is open already."""
 
     namespace: str
     workflow_id: str
@@ -86,6 +94,26 @@ class StartRequest(msgspec.Struct, frozen=True):
     reuse: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE
     conflict: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED
     request_id: str = ""
+    signal: SignalReceived | None = None
+
+
+class UpdateRequest(msgspec.Struct, frozen=True):
+    """Ask for an update. A repeated ``update_id`` is the same update, asked for again; without one it gets one."""
+
+    name: str
+    input: tuple[Payload, ...] = ()
+    update_id: str = ""
+    wants_outcome: bool = True
+
+
+class UpdateAnswer(msgspec.Struct, frozen=True):
+    """An update was accepted, and if it is over how it ended; a rejected one is over with a failure."""
+
+    is_over: bool = False
+    result: Payload | None = None
+    failure: Failure | None = None
+    update_id: str = ""
+    run_id: str = ""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -222,6 +250,24 @@ class Service(Protocol):
         timeout: float | None,
     ) -> Payload | Failure | Parked | QueryRejected:
         """Ask the program; the answer reflects every signal acknowledged before."""
+        ...
+
+    async def update(self, target: Target, request: UpdateRequest) -> UpdateAnswer | Parked:
+        """Ask for an update and wait until it is accepted, or over if ``wants_outcome``."""
+        ...
+
+    async def update_with_start(
+        self, start: StartRequest, request: UpdateRequest
+    ) -> tuple[str, UpdateAnswer | Parked | RPCError]:
+        """Begin an execution and ask it for an update in one step, or ask the open one; its run id, and the answer.
+
+        Raises:
+            WorkflowAlreadyStartedError: the policies refuse it.
+        """
+        ...
+
+    async def update_outcome(self, target: Target, update_id: str) -> UpdateAnswer | Parked:
+        """Wait for the outcome of an update that was asked for before; NOT_FOUND if none of that id was accepted."""
         ...
 
     async def cancel(self, target: Target, reason: str) -> None:

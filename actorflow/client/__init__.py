@@ -6,14 +6,17 @@ from actorflow.client.errors import (
     WorkflowFailureError,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from actorflow.client.handle import WorkflowHandle
+from actorflow.client.handle import UpdateOptions, WorkflowHandle
 from actorflow.client.listing import (
     WorkflowExecution,
     WorkflowExecutionAsyncIterator,
     WorkflowExecutionCount,
     WorkflowExecutionCountAggregationGroup,
 )
+from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
     HistoryEvent,
     PendingActivity,
@@ -21,6 +24,7 @@ from actorflow.client.views import (
     WorkflowExecutionStatus,
     WorkflowHistory,
 )
+from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.exceptions import WorkflowParkedError
 from actorflow.service import RPCError, RPCStatusCode
 
@@ -31,6 +35,8 @@ __all__ = [
     "RPCError",
     "RPCStatusCode",
     "StartOptions",
+    "UpdateOptions",
+    "WithStartWorkflowOperation",
     "WorkflowContinuedAsNewError",
     "WorkflowExecution",
     "WorkflowExecutionAsyncIterator",
@@ -44,4 +50,8 @@ __all__ = [
     "WorkflowParkedError",
     "WorkflowQueryFailedError",
     "WorkflowQueryRejectedError",
+    "WorkflowUpdateFailedError",
+    "WorkflowUpdateHandle",
+    "WorkflowUpdateRPCTimeoutOrCancelledError",
+    "WorkflowUpdateStage",
 ]

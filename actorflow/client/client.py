@@ -9,13 +9,15 @@ from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.address import connect, connect_read_only
 from actorflow.client.connection import Connection, Hosting
-from actorflow.client.handle import WorkflowHandle, arguments_of
+from actorflow.client.handle import WorkflowHandle, arguments_of, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount
+from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
+from actorflow.client.with_start import WithStartWorkflowOperation, described
 from actorflow.clock import Clock
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.converter import default as default_converter
-from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition
+from actorflow.core.events import SignalReceived
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.engine import Engine
 from actorflow.service import ListRequest, StartRequest
@@ -30,7 +32,8 @@ class StartOptions(TypedDict, total=False):
 
     ``task_queue`` says whose workers run it; it may be left out where the client has one of its own.
     ``id_reuse_policy`` speaks about closed runs of the id, ``id_conflict_policy`` about an open one. Repeat a call
-    whose outcome you don't know with the same ``request_id``, and it starts once.
+    whose outcome you don't know with the same ``request_id``, and it starts once. With ``start_signal`` a new execution
+    gets that signal before anything of it runs, and an open one gets it, too, instead of being in the way.
     """
 
     id: Required[str]
@@ -39,6 +42,8 @@ class StartOptions(TypedDict, total=False):
     id_reuse_policy: WorkflowIDReusePolicy
     id_conflict_policy: WorkflowIDConflictPolicy
     request_id: str
+    start_signal: str | None
+    start_signal_args: Sequence[Any]
     rpc_timeout: timedelta | None
 
 
@@ -162,6 +167,8 @@ class Client:
         id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         id_conflict_policy: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED,
         request_id: str = "",
+        start_signal: str | None = None,
+        start_signal_args: Sequence[Any] = (),
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowHandle[Any, Any]:
         """Start an execution. When this returns it is durable; without a worker it waits for one.
@@ -175,6 +182,8 @@ class Client:
             id_reuse_policy: see `StartOptions`.
             id_conflict_policy: see `StartOptions`.
             request_id: see `StartOptions`.
+            start_signal: name of a signal to send with it, see `StartOptions`.
+            start_signal_args: the signal's arguments.
             rpc_timeout: accepted for ported programs.
 
         Raises:
@@ -182,22 +191,78 @@ class Client:
             PayloadError: an argument can't be encoded.
             ValueError, TypeError: a bad id, not a workflow, or no task queue.
         """
-        name, declared = _described(workflow)
-        queue = self._task_queue if task_queue is None else task_queue
-        if queue is None:
-            raise TypeError(f"workflow {id!r} needs a task_queue: pass the one its worker serves")
+        name, declared = described(workflow)
+        signal = None
+        if start_signal is not None:
+            signal = SignalReceived(start_signal, self._converter.encode(start_signal_args), request_id)
+        conflict = WorkflowIDConflictPolicy(id_conflict_policy)
+        if signal is not None and conflict == WorkflowIDConflictPolicy.UNSPECIFIED:
+            conflict = WorkflowIDConflictPolicy.USE_EXISTING
         request = StartRequest(
             namespace=self._namespace,
             workflow_id=id,
             workflow_type=name,
-            task_queue=queue,
+            task_queue=self._queue(id, task_queue),
             input=self._converter.encode(arguments_of(arg, args)),
             reuse=WorkflowIDReusePolicy(id_reuse_policy),
-            conflict=WorkflowIDConflictPolicy(id_conflict_policy),
+            conflict=conflict,
             request_id=request_id,
+            signal=signal,
         )
         run_id, _ = await self._connection.service.start(request)
         return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
+
+    def _queue(self, id: str, task_queue: str | None) -> str:
+        queue = self._task_queue if task_queue is None else task_queue
+        if queue is None:
+            raise TypeError(f"workflow {id!r} needs a task_queue: pass the one its worker serves")
+        return queue
+
+    async def start_update_with_start_workflow(
+        self,
+        update: str | Callable[..., Any],
+        arg: Any = UNSET,
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[Any, Any],
+        wait_for_stage: WorkflowUpdateStage,
+        args: Sequence[Any] = (),
+        id: str | None = None,
+        result_type: type | None = None,
+        rpc_timeout: timedelta | None = None,
+    ) -> WorkflowUpdateHandle[Any]:
+        """Start an execution and send it an update in one step; an open one gets the update instead.
+
+        Args:
+            update: the handler method, or the update's name.
+            arg: its argument; for several use ``args=[...]``.
+            start_workflow_operation: what to start; an operation is good for one call.
+            wait_for_stage: ACCEPTED or COMPLETED.
+            args: see ``arg``.
+            id: the update id.
+            result_type: what to decode the result as, if the handler method is not given.
+            rpc_timeout: how long to wait for the answer.
+
+        Raises:
+            WorkflowAlreadyStartedError: the policies refuse the workflow id.
+            RuntimeError: the operation was used before.
+            WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowParkedError, RPCError: as `WorkflowHandle.start_update`.
+        """
+        request = update_request(self._converter, update, arg, args, id, wait_for_stage)
+        start, result = start_workflow_operation.begin(self)
+        with start_workflow_operation.failing():
+            call = self._connection.service.update_with_start(start, request)
+            run_id, answer = await within(call, rpc_timeout)
+        handle = self._handle(start.workflow_id, None, result, result_run_id=run_id, first_run_id=run_id)
+        start_workflow_operation.started(handle)
+        return handle.update_answered(answer, update, result_type)
+
+    async def execute_update_with_start_workflow(
+        self, update: str | Callable[..., Any], arg: Any = UNSET, **options: Any
+    ) -> Any:
+        """`start_update_with_start_workflow`, then wait for the update's result; takes and raises what those two do."""
+        stage = WorkflowUpdateStage.COMPLETED
+        handle = await self.start_update_with_start_workflow(update, arg, wait_for_stage=stage, **options)
+        return await handle.result()
 
     @overload
     async def execute_workflow(
@@ -299,7 +364,7 @@ class Client:
         self, workflow: Any, workflow_id: str, *, run_id: str | None = None
     ) -> WorkflowHandle[Any, Any]:
         """`get_workflow_handle`, typed by the workflow's run method."""
-        return self._handle(workflow_id, run_id, _described(workflow)[1], result_run_id=run_id)
+        return self._handle(workflow_id, run_id, described(workflow)[1], result_run_id=run_id)
 
     def _handle(
         self,
@@ -320,22 +385,3 @@ class Client:
             first_execution_run_id=first_run_id,
             result_type=result_type,
         )
-
-
-def _described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
-    """Name and result type of a run method (or a name alone)."""
-    if isinstance(workflow, str):
-        return workflow, None
-    definition = _definition_of_run(workflow)
-    return definition.name, definition.signature.result_type
-
-
-def _definition_of_run(run: Callable[..., Any]) -> WorkflowDefinition:
-    """The definition whose class holds this run method."""
-    if isinstance(run, type):
-        return WorkflowDefinition.of(run)
-    definition: WorkflowDefinition | None = getattr(run, WORKFLOW_MARK, None)
-    if definition is None:
-        named = getattr(run, "__qualname__", repr(run))
-        raise TypeError(f"{named} is not a workflow's run method; mark it with @workflow.run in a @workflow.defn class")
-    return definition

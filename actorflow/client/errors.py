@@ -43,3 +43,27 @@ class WorkflowQueryRejectedError(ActorflowError):
         name = status.name if status is not None else "unknown"
         super().__init__(f"Query rejected, workflow status: {name}")
         self.status = status
+
+
+class WorkflowUpdateFailedError(ActorflowError):
+    """An update was rejected, or its handler failed; ``cause`` is the failure."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__("Workflow update failed")
+        self.__cause__ = cause
+
+    @property
+    def cause(self) -> BaseException:
+        """The failure the update ended with."""
+        assert self.__cause__ is not None
+        return self.__cause__
+
+
+class WorkflowUpdateRPCTimeoutOrCancelledError(ActorflowError):
+    """Nobody waits for the answer to an update any more; what becomes of it is not known here."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Timeout or cancellation while waiting for an update; whether it was accepted is unknown: ask again with "
+            "the same id"
+        )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.errors import WorkflowFailureError, WorkflowQueryFailedError, WorkflowQueryRejectedError
+from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, parked_error, within
 from actorflow.client.views import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHistory, history_of
 from actorflow.common import QueryRejectCondition
 from actorflow.converter import DataConverter, Failure
 from actorflow.core import events as ev
-from actorflow.core.definitions import QUERY_MARK, SIGNAL_MARK, signature_of
-from actorflow.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowParkedError
-from actorflow.service import Closed, Parked, QueryRejected, Service, Target
+from actorflow.core.definitions import QUERY_MARK, SIGNAL_MARK, UPDATE_MARK, signature_of
+from actorflow.exceptions import CancelledError, TerminatedError, WorkflowParkedError
+from actorflow.service import Closed, Parked, QueryRejected, RPCError, Service, Target, UpdateAnswer, UpdateRequest
 from actorflow.types import (
     LocalReturnType,
     MethodSyncOrAsyncNoParam,
@@ -26,6 +27,20 @@ from actorflow.workflow.activities import UNSET
 from actorflow.workflow.definition import name_of_handler
 
 R = TypeVar("R")
+
+
+class UpdateOptions(TypedDict, total=False):
+    """How an update is sent.
+
+    Attributes:
+        id: the update id; repeat a call whose outcome you don't know with the same one, and it takes effect once.
+        result_type: what to decode the result as, if the handler method is not given.
+        rpc_timeout: how long to wait for the answer.
+    """
+
+    id: str | None
+    result_type: type | None
+    rpc_timeout: timedelta | None
 
 
 class WorkflowHandle(Generic[SelfType, ReturnType]):
@@ -208,7 +223,159 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             raise self._parked(answer)
         if isinstance(answer, Failure):
             raise WorkflowQueryFailedError(answer.message) from self._converter.exception(answer)
-        return self._converter.decode_one(answer, _query_type(query, result_type))
+        return self._converter.decode_one(answer, _result_type(query, result_type))
+
+    @overload
+    async def execute_update(
+        self, update: MethodSyncOrAsyncNoParam[SelfType, LocalReturnType], **options: Unpack[UpdateOptions]
+    ) -> LocalReturnType: ...
+    @overload
+    async def execute_update(
+        self,
+        update: MethodSyncOrAsyncSingleParam[SelfType, ParamType, LocalReturnType],
+        arg: ParamType,
+        **options: Unpack[UpdateOptions],
+    ) -> LocalReturnType: ...
+    @overload
+    async def execute_update(
+        self,
+        update: str | Callable[..., Any],
+        arg: Any = ...,
+        *,
+        args: Sequence[Any] = ...,
+        **options: Unpack[UpdateOptions],
+    ) -> Any: ...
+    async def execute_update(self, update: Any, arg: Any = UNSET, *, args: Sequence[Any] = (), **options: Any) -> Any:
+        """Send an update and wait for its result.
+
+        Args:
+            update: the handler method, or the update's name.
+            arg: its argument; for several use ``args=[...]``.
+            args: see ``arg``.
+            options: see `UpdateOptions`.
+
+        Raises:
+            WorkflowUpdateFailedError: it was rejected, or its handler failed; the cause says why.
+            WorkflowUpdateRPCTimeoutOrCancelledError: the answer did not come in time.
+            WorkflowParkedError: the execution does not go on now.
+            RPCError: NOT_FOUND: there is no such execution, or it has closed without having accepted this update.
+            PayloadError: an argument can't be encoded.
+        """
+        handle = await self._start_update(update, arg, args, WorkflowUpdateStage.COMPLETED, **options)
+        return await handle.result()
+
+    @overload
+    async def start_update(
+        self,
+        update: MethodSyncOrAsyncNoParam[SelfType, LocalReturnType],
+        *,
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    async def start_update(
+        self,
+        update: MethodSyncOrAsyncSingleParam[SelfType, ParamType, LocalReturnType],
+        arg: ParamType,
+        *,
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    async def start_update(
+        self,
+        update: str | Callable[..., Any],
+        arg: Any = ...,
+        *,
+        wait_for_stage: WorkflowUpdateStage,
+        args: Sequence[Any] = ...,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[Any]: ...
+    async def start_update(
+        self,
+        update: Any,
+        arg: Any = UNSET,
+        *,
+        wait_for_stage: WorkflowUpdateStage,
+        args: Sequence[Any] = (),
+        **options: Any,
+    ) -> WorkflowUpdateHandle[Any]:
+        """Send an update and wait until it is accepted (and so survives any crash), or until it is over.
+
+        Takes and raises what `execute_update` does; one that is rejected or fails says so in the handle's ``result``.
+
+        Args:
+            wait_for_stage: ACCEPTED or COMPLETED.
+
+        Raises:
+            ValueError: the stage is ADMITTED, which nobody can wait for.
+        """
+        return await self._start_update(update, arg, args, wait_for_stage, **options)
+
+    async def _start_update(
+        self,
+        update: Any,
+        arg: Any,
+        args: Sequence[Any],
+        stage: WorkflowUpdateStage,
+        *,
+        id: str | None = None,
+        result_type: type | None = None,
+        rpc_timeout: timedelta | None = None,
+    ) -> WorkflowUpdateHandle[Any]:
+        request = update_request(self._converter, update, arg, args, id, stage)
+        answer = await within(self._service.update(self._target(self._run_id), request), rpc_timeout)
+        return self.update_answered(answer, update, result_type)
+
+    def update_answered(
+        self, answer: UpdateAnswer | Parked | RPCError, update: str | Callable[..., Any], result_type: type | None
+    ) -> WorkflowUpdateHandle[Any]:
+        """The handle of an update that was answered, for clients; raises what `start_update` does."""
+        if isinstance(answer, RPCError):
+            raise answer
+        if isinstance(answer, Parked):
+            raise self._parked(answer)
+        return self._update_handle(answer.update_id, answer.run_id, _result_type(update, result_type), known=answer)
+
+    def get_update_handle(
+        self, id: str, *, workflow_run_id: str | None = None, result_type: type | None = None
+    ) -> WorkflowUpdateHandle[Any]:
+        """A handle to an update that was sent before; its ``result`` tells whether there is one.
+
+        Args:
+            id: the update id.
+            workflow_run_id: the run that accepted it; default is the handle's.
+            result_type: what to decode its result as.
+        """
+        return self._update_handle(id, workflow_run_id or self._run_id, result_type)
+
+    @overload
+    def get_update_handle_for(
+        self,
+        update: MethodSyncOrAsyncNoParam[SelfType, LocalReturnType],
+        id: str,
+        *,
+        workflow_run_id: str | None = None,
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    def get_update_handle_for(
+        self,
+        update: MethodSyncOrAsyncSingleParam[SelfType, Any, LocalReturnType],
+        id: str,
+        *,
+        workflow_run_id: str | None = None,
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    def get_update_handle_for(
+        self, update: Any, id: str, *, workflow_run_id: str | None = None
+    ) -> WorkflowUpdateHandle[Any]:
+        """`get_update_handle`, typed by the update's handler method."""
+        return self._update_handle(id, workflow_run_id or self._run_id, _result_type(update, None))
+
+    def _update_handle(
+        self, id: str, run_id: str | None, result_type: Any, *, known: UpdateAnswer | None = None
+    ) -> WorkflowUpdateHandle[Any]:
+        target = self._target(run_id)
+        return WorkflowUpdateHandle(self._service, self._converter, id, target, result_type=result_type, known=known)
 
     async def cancel(self, *, reason: str = "", rpc_timeout: timedelta | None = None) -> None:
         """Ask the program to stop; durable when this returns. Silent if the execution has closed.
@@ -255,12 +422,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         return Target(self._namespace, self._id, run_id)
 
     def _parked(self, parked: Parked) -> WorkflowParkedError:
-        error = WorkflowParkedError(self._id, parked.run_id, parked.reason)
-        cause = self._converter.exception(parked.failure)
-        if isinstance(cause, ApplicationError) and parked.failure.stack_trace:
-            cause.add_note(f"Where the workflow code raised it:\n{parked.failure.stack_trace}")
-        error.__cause__ = cause
-        return error
+        return parked_error(parked, self._id, self._converter)
 
 
 def arguments_of(arg: Any, args: Sequence[Any]) -> Sequence[Any]:
@@ -276,9 +438,30 @@ def arguments_of(arg: Any, args: Sequence[Any]) -> Sequence[Any]:
     return (arg,)
 
 
-def _query_type(query: str | Callable[..., Any], result_type: Any) -> Any:
+def update_request(
+    converter: DataConverter,
+    update: str | Callable[..., Any],
+    arg: Any,
+    args: Sequence[Any],
+    id: str | None,
+    stage: WorkflowUpdateStage,
+) -> UpdateRequest:
+    """What is asked of a service for an update.
+
+    Raises:
+        ValueError: nobody can wait for the stage.
+        PayloadError: an argument can't be encoded.
+    """
+    if stage == WorkflowUpdateStage.ADMITTED:
+        raise ValueError("ADMITTED is not a stage to wait for; wait for ACCEPTED or COMPLETED")
+    name = name_of_handler(update, UPDATE_MARK, "update")
+    payloads = converter.encode(arguments_of(arg, args))
+    return UpdateRequest(name, payloads, id or "", wants_outcome=stage == WorkflowUpdateStage.COMPLETED)
+
+
+def _result_type(handler: str | Callable[..., Any], result_type: Any) -> Any:
     if result_type is not None:
         return result_type
-    if isinstance(query, str):
+    if isinstance(handler, str):
         return Any
-    return signature_of(query, skip_self=True).result_type
+    return signature_of(handler, skip_self=True).result_type

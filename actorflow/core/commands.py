@@ -19,6 +19,8 @@ def command_key(command: Command) -> tuple[str, str]:
             return "start timer", f"(id {timer_id})"
         case ev.TimerCancelled(timer_id=timer_id):
             return "cancel timer", f"(id {timer_id})"
+        case ev.UpdateCompleted(update_id=update_id):
+            return "complete update", f"(id {update_id})"
         case ev.Completed():
             return "complete", "the workflow"
         case ev.Failed():

@@ -6,6 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import cached_property
 from typing import Any, Final
 
@@ -13,6 +14,9 @@ WORKFLOW_MARK: Final = "__actorflow_workflow__"
 RUN_MARK: Final = "__actorflow_run__"
 INIT_MARK: Final = "__actorflow_init__"
 SIGNAL_MARK: Final = "__actorflow_signal__"
+UPDATE_MARK: Final = "__actorflow_update__"
+POLICY_MARK: Final = "__actorflow_unfinished_policy__"
+VALIDATOR_MARK: Final = "__actorflow_validator__"
 QUERY_MARK: Final = "__actorflow_query__"
 ACTIVITY_MARK: Final = "__actorflow_activity__"
 
@@ -67,12 +71,26 @@ def _type_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
         return {}
 
 
+class HandlerUnfinishedPolicy(IntEnum):
+    """What to do about a handler that is still running when its workflow ends. It is abandoned either way."""
+
+    WARN_AND_ABANDON = 1
+    ABANDON = 2
+
+
 @dataclass(frozen=True)
 class HandlerDefinition:
-    """A signal or query handler: its name and the method behind it."""
+    """A signal, query or update handler: its name and the method behind it.
+
+    Attributes:
+        validator: of an update; raises if the update must not begin.
+        unfinished_policy: of a signal or an update.
+    """
 
     name: str
     function: Callable[..., Any]
+    validator: Callable[..., Any] | None = None
+    unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON
 
     @cached_property
     def signature(self) -> Signature:
@@ -95,6 +113,7 @@ class WorkflowDefinition:
     has_init: bool
     signals: Mapping[str, HandlerDefinition]
     queries: Mapping[str, HandlerDefinition]
+    updates: Mapping[str, HandlerDefinition] = field(default_factory=dict[str, HandlerDefinition])
     failure_exception_types: Sequence[type[BaseException]] = ()
 
     @cached_property

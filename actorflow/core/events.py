@@ -49,6 +49,22 @@ class SignalReceived(Event, frozen=True, gc=False):
     request_id: str = ""
 
 
+class UpdateRequested(Event, frozen=True, gc=False):
+    """Somebody asked for an update. Never journaled: accepted it becomes a fact, rejected it leaves none."""
+
+    update_id: str
+    name: str
+    input: tuple[Payload, ...] = ()
+
+
+class UpdateAccepted(Event, frozen=True, gc=False):
+    """An update passed its validator and began. (In the public history it stands behind the task events.)"""
+
+    update_id: str
+    name: str
+    input: tuple[Payload, ...] = ()
+
+
 class CancelRequested(Event, frozen=True, gc=False):
     """Somebody asked the execution to stop."""
 
@@ -167,6 +183,14 @@ class TimerCancelled(Event, frozen=True, gc=False):
     timer_id: str
 
 
+class UpdateCompleted(Event, frozen=True, gc=False):
+    """The handler of an update returned, or raised a failure."""
+
+    update_id: str
+    result: Payload | None = None
+    failure: Failure | None = None
+
+
 class Completed(Event, frozen=True, gc=False):
     """The program returned."""
 
@@ -188,6 +212,7 @@ class Cancelled(Event, frozen=True, gc=False):
 Arrival = (
     Started
     | SignalReceived
+    | UpdateAccepted
     | CancelRequested
     | TimerFired
     | ActivityCompleted
@@ -198,12 +223,30 @@ Arrival = (
     | SignalUnhandled
     | TurnFailed
 )
-Decision = ActivityScheduled | ActivityCancelRequested | TimerStarted | TimerCancelled | Completed | Failed | Cancelled
+Decision = (
+    ActivityScheduled
+    | ActivityCancelRequested
+    | TimerStarted
+    | TimerCancelled
+    | UpdateCompleted
+    | Completed
+    | Failed
+    | Cancelled
+)
 AnyEvent = Arrival | Decision
 ActivityOutcome = ActivityCompleted | ActivityFailed | ActivityTimedOut | ActivityCancelled
 
 DECISIONS: Final[frozenset[type[Event]]] = frozenset(
-    (ActivityScheduled, ActivityCancelRequested, TimerStarted, TimerCancelled, Completed, Failed, Cancelled)
+    (
+        ActivityScheduled,
+        ActivityCancelRequested,
+        TimerStarted,
+        TimerCancelled,
+        UpdateCompleted,
+        Completed,
+        Failed,
+        Cancelled,
+    )
 )
 CLOSING: Final[frozenset[type[Event]]] = frozenset((Completed, Failed, Cancelled, Terminated))
 TASK_EVENTS: Final = 3
@@ -225,5 +268,6 @@ def width(event: Event) -> int:
 
 
 _NARROW: Final = (
-    frozenset((Started, SignalReceived, CancelRequested, TimerFired, Terminated, SignalUnhandled)) | DECISIONS
+    frozenset((Started, SignalReceived, UpdateAccepted, CancelRequested, TimerFired, Terminated, SignalUnhandled))
+    | DECISIONS
 )

@@ -9,6 +9,7 @@ from actorflow.core import events as ev
 Message = (
     ev.Started
     | ev.SignalReceived
+    | ev.UpdateRequested
     | ev.CancelRequested
     | ev.TimerFired
     | ev.ActivityCompleted
@@ -17,7 +18,7 @@ Message = (
     | ev.ActivityCancelled
     | ev.Terminated
 )
-"""A message is the arrival it will become: the same value, before it is a fact."""
+"""A message is the arrival it will become: the same value, before it is a fact. (An update becomes one if accepted.)"""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)

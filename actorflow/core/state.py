@@ -51,6 +51,7 @@ class ExecutionState:
         "last_event",
         "started",
         "timers",
+        "updates",
     )
 
     def __init__(self) -> None:
@@ -62,6 +63,8 @@ class ExecutionState:
         self.closed_at: datetime | None = None
         self.activities: dict[str, PendingActivity] = {}
         self.timers: dict[str, PendingTimer] = {}
+        self.updates: dict[str, ev.UpdateCompleted | None] | None = None
+        """Accepted updates by id, with their outcome once they have one; None while there are none at all."""
         self._request_ids: dict[str, None] | None = None
 
     @staticmethod
@@ -109,6 +112,8 @@ class ExecutionState:
         """False for what has no effect any more: a resolved timer or activity, a signal that was taken already."""
         if isinstance(message, ev.SignalReceived):
             return self._request_ids is None or message.request_id not in self._request_ids
+        if isinstance(message, ev.UpdateRequested):
+            return self.updates is None or message.update_id not in self.updates
         if isinstance(message, ev.TimerFired):
             return message.timer_id in self.timers
         if isinstance(message, ev.ActivityResolved):
@@ -145,6 +150,17 @@ def _signal_received(state: ExecutionState, event: Any, _at: datetime, _number: 
             del known[next(iter(known))]
 
 
+def _update_accepted(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    if state.updates is None:
+        state.updates = {}
+    state.updates[event.update_id] = None
+
+
+def _update_completed(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    if state.updates is not None:
+        state.updates[event.update_id] = event
+
+
 def _timer_started(state: ExecutionState, event: Any, at: datetime, number: int) -> None:
     state.timers[event.timer_id] = PendingTimer(at + event.duration, number, event.summary)
 
@@ -178,6 +194,8 @@ _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, in
     ev.Started: _started,
     ev.SignalReceived: _signal_received,
     ev.CancelRequested: _cancel_requested,
+    ev.UpdateAccepted: _update_accepted,
+    ev.UpdateCompleted: _update_completed,
     ev.TimerStarted: _timer_started,
     ev.TimerFired: _timer_over,
     ev.TimerCancelled: _timer_over,

@@ -41,7 +41,8 @@ def decide(
             recorded as unhandled signals before its end.
 
     Returns:
-        The turn, or None if no message matters any more.
+        The turn, or None if no message matters any more. What became of updates that were rejected, the program knows
+        (`Program.take_rejections`): a turn does not.
 
     Raises:
         TurnError: the program failed; state and slots are as before.
@@ -50,6 +51,10 @@ def decide(
     if not arrivals:
         return None
     at = now if state.last_at is None else max(now, state.last_at)
+    if any(type(arrival) is ev.UpdateRequested for arrival in arrivals):
+        arrivals = program.screened(at, arrivals)
+        if not arrivals:
+            return None
     commands = program.advance(at, arrivals, first_number=state.last_event + 1)
     if commands and type(commands[-1]) in ev.CLOSING:
         arrivals.extend(_left_over(state, messages, unhandled()))
@@ -66,7 +71,7 @@ def fail(
     unhandled: Callable[[], Sequence[Message]] = tuple,
 ) -> Turn:
     """End an execution because its program can't go on and was told to treat that as an outcome."""
-    arrivals = _admitted(state, messages)
+    arrivals = [arrival for arrival in _admitted(state, messages) if type(arrival) is not ev.UpdateRequested]
     at = now if state.last_at is None else max(now, state.last_at)
     return _applied(state, at, (*arrivals, *_left_over(state, messages, unhandled()), ev.Failed(failure)))
 
@@ -115,6 +120,8 @@ def _unique_key(message: Message) -> tuple[str, str] | None:
             return "timer", timer_id
         case ev.SignalReceived(request_id=request_id) if request_id:
             return "request", request_id
+        case ev.UpdateRequested(update_id=update_id):
+            return "update", update_id
         case _:
             return None
 

@@ -28,6 +28,7 @@ Observe = Callable[[float], None]
 
 _KIND_BY_MESSAGE: Final[dict[type[ev.Event], str]] = {
     ev.SignalReceived: "signal",
+    ev.UpdateRequested: "update",
     ev.TimerFired: "timer",
     ev.ActivityCompleted: "activity_result",
     ev.ActivityFailed: "activity_result",

@@ -12,7 +12,7 @@ from actorflow.engine.activity_actor import ActivityActor
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
 from actorflow.pool.slots import Slots
-from actorflow.service import Closed
+from actorflow.service import Closed, already_closed
 from actorflow.store.protocol import ActivityRow, Identity
 
 
@@ -35,8 +35,12 @@ def perform(
             activity = site.activities.get(identity.key, {}).get(event.activity_id)
             if activity is not None:
                 activity.request_cancel()
+        elif isinstance(event, ev.UpdateAccepted):
+            site.updates.accepted(identity.key, event.update_id)
+        elif isinstance(event, ev.UpdateCompleted):
+            site.updates.completed(identity.key, event)
         elif type(event) in ev.CLOSING:
-            _close(site, identity, event)
+            _close(site, identity, state, event)
 
 
 def _start_activity(
@@ -51,10 +55,11 @@ def _start_activity(
     ActivityActor(site, identity, pending).start(slot)
 
 
-def _close(site: Site, identity: Identity, event: ev.AnyEvent) -> None:
+def _close(site: Site, identity: Identity, state: ExecutionState, event: ev.AnyEvent) -> None:
     for activity in list(site.activities.get(identity.key, {}).values()):
         activity.abandon()
     site.activity_rows.pop(identity.key, None)  # a row written meanwhile met the end of the run
+    site.updates.closed(identity.key, state.updates or {}, already_closed(identity.workflow_id, state.status))
     site.answer_waiters(identity.key, Closed(identity.run_id, event))
 
 

@@ -29,6 +29,8 @@ from actorflow.service import (
     RPCStatusCode,
     StartRequest,
     Target,
+    UpdateAnswer,
+    UpdateRequest,
     not_found,
 )
 from actorflow.store.protocol import RunRecord
@@ -150,6 +152,20 @@ class Inspection:
     ) -> Payload | Failure | Parked | QueryRejected:
         """Refused: only a running program can answer."""
         raise self._refusal(f"query {name!r} can't be put to workflow {target.workflow_id!r}: its program is not here")
+
+    async def update(self, target: Target, request: UpdateRequest) -> UpdateAnswer | Parked:
+        """Refused."""
+        raise self._refusal(f"update {request.name!r} can't be sent to workflow {target.workflow_id!r}")
+
+    async def update_with_start(
+        self, start: StartRequest, request: UpdateRequest
+    ) -> tuple[str, UpdateAnswer | Parked | RPCError]:
+        """Refused."""
+        raise self._refusal(f"workflow {start.workflow_id!r} can't be started")
+
+    async def update_outcome(self, target: Target, update_id: str) -> UpdateAnswer | Parked:
+        """Refused."""
+        raise self._refusal(f"update {update_id!r} of workflow {target.workflow_id!r} can't be waited for")
 
     async def cancel(self, target: Target, reason: str) -> None:
         """Refused."""

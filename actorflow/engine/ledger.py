@@ -13,7 +13,7 @@ import msgspec
 
 from actorflow.core import events as ev
 from actorflow.core.journal import Turn, encode_turn, identity_checksum
-from actorflow.core.messages import encode_message
+from actorflow.core.messages import Message, encode_message
 from actorflow.core.state import ExecutionState
 from actorflow.engine.counting import text_bytes
 from actorflow.engine.failing import FailingTurn, encode_failing
@@ -107,8 +107,8 @@ class Ledger:
         change = Change(key=self._identity.key, expected=head.last_event, head=after, consumed=tuple(consumed))
         self._submit(change, after, waiting, then)
 
-    def accept(self, delivery: Delivery, then: Then) -> InboxRow:
-        """Write a message to the inbox; returns its row."""
+    def accept(self, delivery: Delivery, then: Then, *, also: Sequence[Message] = ()) -> InboxRow:
+        """Write a message to the inbox, and others behind it; returns its row."""
         row = self._row(delivery)
         message = delivery.message
         ended = (message.activity_id,) if isinstance(message, ev.ActivityResolved) else ()
@@ -117,7 +117,7 @@ class Ledger:
             expected=None if self._begin is None else 0,
             head=None if self._begin is None else self._head,
             begin=self._begin,
-            arrived=(row,),
+            arrived=(row, *[self._row(Delivery(message)) for message in also]),
             finished=self._site.take_activity_rows(self._identity.key, ended),
         )
         self._submit(change, self._head, [delivery], then)

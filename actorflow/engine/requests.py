@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, TypeVar
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -15,6 +18,7 @@ from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.core.policy.checks import check_id, check_name, check_text
 from actorflow.core.program.matcher import interpreter_version
+from actorflow.core.state import ExecutionState
 from actorflow.engine.describe import describe_run
 from actorflow.engine.ends import end_of, parking_of
 from actorflow.engine.execution import turns_of
@@ -23,6 +27,7 @@ from actorflow.engine.listing import count_runs, list_page
 from actorflow.engine.mailbox import Delivery, Query
 from actorflow.engine.population import Population
 from actorflow.engine.site import Site
+from actorflow.engine.updates import abandoned, answer_of
 from actorflow.engine.workflow_actor import WorkflowActor
 from actorflow.exceptions import MailboxFullError, WorkflowAlreadyStartedError
 from actorflow.service import (
@@ -37,8 +42,11 @@ from actorflow.service import (
     RPCStatusCode,
     StartRequest,
     Target,
+    UpdateAnswer,
+    UpdateRequest,
     already_closed,
     not_found,
+    unknown_update,
 )
 from actorflow.store.protocol import Begin, Conflict, Identity, RunRecord
 
@@ -50,6 +58,23 @@ _REUSE = {
     WorkflowIDReusePolicy.REJECT_DUPLICATE: "reject",
 }
 _TERMINATE = WorkflowIDConflictPolicy.TERMINATE_EXISTING
+
+
+_START_TRIES_MAX = 10
+"""How often a start with a signal meets an open run that has closed before the signal came; then something is odd."""
+
+
+class _NewRun(NamedTuple):
+    """A run that is about to begin: with `Started`, the signal of its request, and what is extra."""
+
+    actor: WorkflowActor
+    begin: Begin
+    messages: Sequence[Message]
+    extra: Sequence[Message] = ()
+
+    @property
+    def key(self) -> int:
+        return self.actor.identity.key
 
 
 class Requests:
@@ -78,37 +103,65 @@ class Requests:
             if not call.done():
                 call.set_exception(stopped(failure))
         self._site.waiters.clear()
+        self._site.updates.stop(stopped(failure))
 
     async def start(self, request: StartRequest) -> tuple[str, bool]:
         """See `Service.start`."""
+        _check_start(request)
+        for _ in range(_START_TRIES_MAX):
+            run_id, is_new, is_repeated = await self._start(self._new_run(request), request)
+            if is_new or is_repeated or request.signal is None:
+                return run_id, is_new
+            try:
+                target = Target(request.namespace, request.workflow_id, run_id)
+                await self._post(target, request.signal)
+                return run_id, False
+            except RPCError as refusal:  # it has closed meanwhile: the next one may begin
+                if refusal.status != RPCStatusCode.NOT_FOUND:
+                    raise
+        raise _restless(request)
+
+    async def update_with_start(
+        self, start: StartRequest, request: UpdateRequest
+    ) -> tuple[str, UpdateAnswer | Parked | RPCError]:
+        """See `Service.update_with_start`."""
+        update_id = request.update_id or self._clock.new_run_id()
+        check_name("update", request.name)
+        check_name("update id", update_id)
+        _check_start(start)
+        new = self._new_run(start, ev.UpdateRequested(update_id, request.name, request.input))
+        with self._waiting_for_update(new.key, update_id, wants_outcome=request.wants_outcome) as answer:
+            run_id, is_new, _ = await self._start(new, start)
+            if is_new:
+                return run_id, _about(await answer, update_id, new.actor.identity)
+        target = Target(start.namespace, start.workflow_id, run_id)
+        try:
+            return run_id, await self.update(target, msgspec.structs.replace(request, update_id=update_id))
+        except RPCError as refusal:
+            return run_id, refusal
+
+    async def _start(self, new: _NewRun, request: StartRequest) -> tuple[str, bool, bool]:
+        """Begin a run if the policies allow; its run id or that of the open one, whether it is new, or a repetition."""
         self._check_writable()
-        check_id(request.workflow_id)
-        check_name("workflow type", request.workflow_type)
-        check_name("task queue", request.task_queue)
-        check_text("request id", request.request_id)
-        if (request.conflict, request.reuse) == (_TERMINATE, WorkflowIDReusePolicy.REJECT_DUPLICATE):
-            raise ValueError("TERMINATE_EXISTING and REJECT_DUPLICATE contradict each other; choose one")
-        outcome, identity = await self._begin(request)
+        outcome = await self._begin(new)
         if outcome is None:
-            return identity.run_id, True
+            return new.actor.identity.run_id, True, False
         run = outcome.run
         assert run is not None
-        if outcome.repeated:
-            return run.identity.run_id, False
-        if run.head.status == "running" and request.conflict == WorkflowIDConflictPolicy.USE_EXISTING:
-            return run.identity.run_id, False
-        if run.head.status == "running" and request.conflict == _TERMINATE:
-            return await self._replace(request, run)
+        is_open = run.head.status == "running"
+        if outcome.repeated or (is_open and request.conflict == WorkflowIDConflictPolicy.USE_EXISTING):
+            return run.identity.run_id, False, outcome.repeated
+        if is_open and request.conflict == _TERMINATE:
+            return await self._replace(self._new_run(request, *new.extra), run), True, False
         raise _already_started(run)
 
-    async def _begin(self, request: StartRequest) -> Any:
-        actor, begin, started, reply = self._new_run(request)
-        actor.begin(begin, started, reply)
-        return await self._answered(reply), actor.identity
+    async def _begin(self, new: _NewRun) -> Conflict | None:
+        self._population.expect(new.actor)
+        reply = self._reply()
+        new.actor.begin(new.begin, new.messages, reply)
+        return await self._answered(reply)
 
-    def _new_run(
-        self, request: StartRequest
-    ) -> tuple[WorkflowActor, Begin, ev.Started, asyncio.Future[Conflict | None]]:
+    def _new_run(self, request: StartRequest, *messages: Message) -> _NewRun:
         identity = Identity(
             key=self._store.new_run_key(),
             namespace=request.namespace,
@@ -119,39 +172,94 @@ class Requests:
             started_at=self._clock.now(),
             request_id=request.request_id,
         )
-        actor = WorkflowActor(self._site, identity)
-        self._population.expect(actor)
         started = ev.Started(request.workflow_type, request.task_queue, request.input, interpreter_version())
-        return actor, Begin(identity, _REUSE[request.reuse]), started, self._reply()
+        signals = () if request.signal is None else (request.signal,)
+        begin = Begin(identity, _REUSE[request.reuse])
+        return _NewRun(WorkflowActor(self._site, identity), begin, (started, *signals, *messages), messages)
 
-    async def _replace(self, request: StartRequest, run: RunRecord) -> tuple[str, bool]:
-        """End the open run and begin the new one in one transaction."""
+    async def _replace(self, new: _NewRun, run: RunRecord) -> str:
+        """End the open run and begin the new one in one transaction; returns its run id."""
         existing = await self._population.loaded(run.identity.key)
         if existing.is_unreadable:  # its end can be written, but not together with anything else
             ended = self._reply()
             existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING"), ended))
             await self._answered(ended)
-            outcome, identity = await self._begin(request)
-            if outcome is not None:
-                raise _already_started(outcome.run)
-            return identity.run_id, True
-        actor, begin, started, reply = self._new_run(request)
-        # From here to the reply nothing waits: both submit their change now, so both are in the same transaction.
-        existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING")))
-        existing.step()
-        actor.begin(begin, started, reply)
-        actor.step()
-        outcome = await self._answered(reply)
+            outcome = await self._begin(new)
+        else:
+            # From here to the reply nothing waits: both submit their change now, so both are in the same transaction.
+            existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING")))
+            existing.step()
+            self._population.expect(new.actor)
+            reply = self._reply()
+            new.actor.begin(new.begin, new.messages, reply)
+            new.actor.step()
+            outcome = await self._answered(reply)
         if outcome is not None:
             assert outcome.run is not None
             raise _already_started(outcome.run)
-        return actor.identity.run_id, True
+        return new.actor.identity.run_id
 
     async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
         """See `Service.signal`."""
         check_name("signal", name)
         check_text("request id", request_id)
         await self._post(target, ev.SignalReceived(name, input, request_id))
+
+    async def update(self, target: Target, request: UpdateRequest) -> UpdateAnswer | Parked:
+        """See `Service.update`."""
+        update_id = request.update_id or self._clock.new_run_id()
+        check_name("update", request.name)
+        check_name("update id", update_id)
+        self._check_writable()
+        actor, record = await self._find(target)
+        if actor is None:
+            assert record is not None
+            return await self._closed_update(record, update_id)
+        identity = actor.identity
+        with self._waiting_for_update(identity.key, update_id, wants_outcome=request.wants_outcome) as answer:
+            try:
+                await self._posted(actor, ev.UpdateRequested(update_id, request.name, request.input))
+                return _about(await answer, update_id, identity)
+            except RPCError as refusal:
+                if refusal.status != RPCStatusCode.NOT_FOUND:
+                    raise
+        # It has closed meanwhile, perhaps with this very update.
+        ended = await self._record(Target(target.namespace, target.workflow_id, identity.run_id))
+        return await self._closed_update(ended, update_id)
+
+    async def update_outcome(self, target: Target, update_id: str) -> UpdateAnswer | Parked:
+        """See `Service.update_outcome`."""
+        self._check_running()
+        actor, record = await self._find(target)
+        if actor is None:
+            assert record is not None
+            return await self._closed_update(record, update_id)
+        identity = actor.identity
+        with self._waiting_for_update(identity.key, update_id, wants_outcome=True) as answer:
+            actor = await self._population.loaded(identity.key)
+            if actor.parked is not None:
+                return actor.parked
+            if not actor.tell_update(update_id):
+                raise unknown_update(target.workflow_id, update_id)
+            return _about(await answer, update_id, identity)
+
+    @contextmanager
+    def _waiting_for_update(
+        self, key: int, update_id: str, *, wants_outcome: bool
+    ) -> Generator[asyncio.Future[UpdateAnswer | Parked]]:
+        answer = self._site.updates.wait(key, update_id, wants_outcome=wants_outcome)
+        try:
+            yield answer
+        finally:
+            self._site.updates.forget(key, update_id, answer)
+
+    async def _closed_update(self, record: RunRecord, update_id: str) -> UpdateAnswer | Parked:
+        """What became of an update of a run that is over."""
+        identity = record.identity
+        updates = ExecutionState.folded(await self._turns(identity)).updates
+        if updates is None or update_id not in updates:
+            raise already_closed(identity.workflow_id, record.head.status)
+        return _about(answer_of(updates[update_id] or abandoned(update_id)), update_id, identity)
 
     async def cancel(self, target: Target, reason: str) -> None:
         """See `Service.cancel`."""
@@ -328,7 +436,7 @@ class Requests:
             raise already_closed(target.workflow_id, record.head.status)
         await self._posted(actor, message)
 
-    async def _posted(self, actor: WorkflowActor, message: ev.SignalReceived | ev.CancelRequested) -> None:
+    async def _posted(self, actor: WorkflowActor, message: Message) -> None:
         reply = self._reply()
         actor.post(Delivery(message, reply))
         await self._taken(reply, message)
@@ -372,6 +480,32 @@ class Requests:
         self._check_running()
         if self._site.journal.stalled is not None:
             raise self._site.journal.stalled
+
+
+def _check_start(request: StartRequest) -> None:
+    check_id(request.workflow_id)
+    check_name("workflow type", request.workflow_type)
+    check_name("task queue", request.task_queue)
+    check_text("request id", request.request_id)
+    if request.signal is not None:
+        check_name("signal", request.signal.name)
+    if (request.conflict, request.reuse) == (_TERMINATE, WorkflowIDReusePolicy.REJECT_DUPLICATE):
+        raise ValueError("TERMINATE_EXISTING and REJECT_DUPLICATE contradict each other; choose one")
+
+
+def _restless(request: StartRequest) -> RPCError:
+    return RPCError(
+        f"workflow {request.workflow_id!r} was open whenever it was to begin, and closed whenever signal "
+        f"{request.signal.name if request.signal else ''!r} was to be sent; try again",
+        RPCStatusCode.ABORTED,
+    )
+
+
+def _about(answer: UpdateAnswer | Parked, update_id: str, identity: Identity) -> UpdateAnswer | Parked:
+    """The answer, and which update of which run it is about."""
+    if isinstance(answer, Parked):
+        return answer
+    return msgspec.structs.replace(answer, update_id=update_id, run_id=identity.run_id)
 
 
 def _already_started(run: RunRecord) -> WorkflowAlreadyStartedError:

@@ -14,6 +14,7 @@ from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
 from actorflow.engine.mailbox import Later
 from actorflow.engine.registry import Registry
+from actorflow.engine.updates import Updates
 from actorflow.engine.wakes import Wakes
 from actorflow.observability.metrics import Metrics
 from actorflow.pool.deadlines import Deadlines
@@ -75,6 +76,7 @@ class Site:
         self.activities: dict[int, dict[str, OpenActivity]] = {}
         self.activity_rows: dict[int, set[str]] = {}
         self.waiters: dict[int, list[asyncio.Future[Closed | Parked]]] = {}
+        self.updates = Updates(loop)
         self.deliver: Callable[[Identity, Message, Later], None]
         self.wake: Callable[[int], None]
         self.load: Callable[[int], None]

@@ -130,19 +130,24 @@ class WorkflowActor:
 
     # Ways in
 
-    def begin(self, begin: Begin, started: ev.Started, reply: asyncio.Future[Any]) -> None:
-        """Begin a run: with its first turn if a worker here knows the type, else with an inbox row.
+    def begin(self, begin: Begin, messages: Sequence[Message], reply: asyncio.Future[Any]) -> None:
+        """Begin a run: with its first turn if a worker here knows the type, else with inbox rows.
 
-        The reply is None, or the `Conflict` with what is in the way.
+        Args:
+            begin: what must hold for it to begin.
+            messages: `Started`, and what comes together with it.
+            reply: gets None, or the `Conflict` with what is in the way.
         """
         self._ledger.begin(begin)
-        delivery = Delivery(started, reply)
+        first, *others = messages
+        delivery = Delivery(first, reply)
         if self.host is None:
-            self._ledger.accept(delivery, partial(self._on_accepted, delivery))
+            self._ledger.accept(delivery, partial(self._on_accepted, delivery), also=others)
             self._site.journal.flush_soon()
         else:
             self._execution = Execution(self.identity, self._site.counting)
-            self._mailbox.put(delivery)
+            for one in (delivery, *map(Delivery, others)):
+                self._mailbox.put(one)
             self._site.dispatcher.wake(self)
 
     def post(self, delivery: Delivery) -> None:
@@ -377,11 +382,13 @@ class WorkflowActor:
         try:
             program = execution.program_on(host, execution.state.started or _started_of(messages))
             turn = decide(execution.state, program, messages, now=now, reserve=self._reserve, unhandled=self._not_taken)
+            rejections = program.take_rejections()
         except TurnError as error:
             cause = error.cause
             if not isinstance(cause, extra_failure_types(host, self.identity)):
                 self._turn_failed(execution, host, taken, cause, now)
                 return
+            rejections = ()
             failure = host.converter.failure(cause)
             turn = fail(execution.state, messages, failure, now=now, unhandled=self._not_taken)
         except BaseException:
@@ -392,12 +399,27 @@ class WorkflowActor:
             raise
         finally:
             self._site.health.turn_ended()
+        for rejection in rejections:  # judged by a state that may not be durable yet
+            self._site.journal.when_settled(partial(self._site.updates.rejected, self.identity.key, rejection))
         try:
             self._write(execution, turn, taken)
         except Exception as problem:  # what the program asked for can't be written down
             slots, self._slots = self._slots, None
             release(self._site, slots or {})
             self._turn_failed(execution, host, taken, problem, now, is_journaled=False)
+            return
+        for message in messages:
+            if isinstance(message, ev.UpdateRequested):  # one that was accepted earlier is not in this turn
+                self.tell_update(message.update_id)
+
+    def tell_update(self, update_id: str) -> bool:
+        """Tell those who wait for an update what is known of it; False if it was never accepted."""
+        updates = None if self._execution is None else self._execution.state.updates
+        if updates is None or update_id not in updates:
+            return False
+        known = partial(self._site.updates.known, self.identity.key, update_id, updates[update_id])
+        self._site.journal.when_settled(known)
+        return True
 
     def _reserve(self, scheduled: ev.ActivityScheduled) -> bool:
         slots = self._site.registry.queue(self.identity.namespace, scheduled.task_queue).reserve()
@@ -579,6 +601,7 @@ class WorkflowActor:
         parked = trouble.as_parked(self.identity.run_id)
         if trouble.failing.is_parked:
             self._site.answer_waiters(self.identity.key, parked)
+            self._site.updates.parked(self.identity.key, parked)
         for query in self._mailbox.take_queries():
             query.answer(parked)
         trouble.schedule(self._site.clock, self.wake_up)

@@ -1,7 +1,14 @@
 """What workflow code uses. Names, signatures and meaning follow the Temporal Python SDK."""
 
-from actorflow.core.program.errors import NondeterminismError, ReadOnlyContextError
+from actorflow.core.definitions import HandlerUnfinishedPolicy
+from actorflow.core.program.errors import (
+    NondeterminismError,
+    ReadOnlyContextError,
+    UnfinishedSignalHandlersWarning,
+    UnfinishedUpdateHandlersWarning,
+)
 from actorflow.core.program.pending import ActivityCancellationType, ActivityHandle
+from actorflow.core.program.updates import UpdateInfo
 from actorflow.workflow.activities import (
     ActivityOptions,
     execute_activity,
@@ -14,7 +21,9 @@ from actorflow.workflow.activities import (
 from actorflow.workflow.context import (
     Info,
     NotInWorkflowError,
+    all_handlers_finished,
     cancellation_reason,
+    current_update_info,
     in_workflow,
     info,
     instance,
@@ -22,6 +31,7 @@ from actorflow.workflow.context import (
     random,
     set_query_handler,
     set_signal_handler,
+    set_update_handler,
     sleep,
     time,
     time_ns,
@@ -30,7 +40,7 @@ from actorflow.workflow.context import (
     uuid7,
     wait_condition,
 )
-from actorflow.workflow.definition import defn, init, query, run, signal
+from actorflow.workflow.definition import UpdateMethod, defn, init, query, run, signal, update
 from actorflow.workflow.logs import LoggerAdapter, logger
 from actorflow.workflow.waiting import as_completed, wait
 
@@ -38,13 +48,20 @@ __all__ = [
     "ActivityCancellationType",
     "ActivityHandle",
     "ActivityOptions",
+    "HandlerUnfinishedPolicy",
     "Info",
     "LoggerAdapter",
     "NondeterminismError",
     "NotInWorkflowError",
     "ReadOnlyContextError",
+    "UnfinishedSignalHandlersWarning",
+    "UnfinishedUpdateHandlersWarning",
+    "UpdateInfo",
+    "UpdateMethod",
+    "all_handlers_finished",
     "as_completed",
     "cancellation_reason",
+    "current_update_info",
     "defn",
     "execute_activity",
     "execute_activity_class",
@@ -60,6 +77,7 @@ __all__ = [
     "run",
     "set_query_handler",
     "set_signal_handler",
+    "set_update_handler",
     "signal",
     "sleep",
     "start_activity",
@@ -68,6 +86,7 @@ __all__ = [
     "time",
     "time_ns",
     "unsafe",
+    "update",
     "uuid4",
     "uuid7",
     "wait",

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from actorflow.converter import text_of
 from actorflow.core.program import Program, ProgramLoop, determinism
+from actorflow.core.program.updates import UpdateInfo, current_update
 from actorflow.exceptions import ActorflowError
 
 
@@ -169,6 +170,27 @@ def set_signal_handler(name: str, handler: Callable[..., Any] | None) -> None:
 def set_query_handler(name: str, handler: Callable[..., Any] | None) -> None:
     """Set (or with None remove) the handler of a query."""
     running_program().set_query_handler(name, handler)
+
+
+def set_update_handler(
+    name: str, handler: Callable[..., Any] | None, *, validator: Callable[..., Any] | None = None
+) -> None:
+    """Set (or with None remove) the handler of an update, and what may reject it."""
+    running_program().set_update_handler(name, handler, validator)
+
+
+def all_handlers_finished() -> bool:
+    """True if no handler of a signal or an update is running; wait for it before the workflow ends::
+
+    await workflow.wait_condition(workflow.all_handlers_finished)
+    """
+    return running_program().are_handlers_finished
+
+
+def current_update_info() -> UpdateInfo | None:
+    """The update whose validator or handler is running here, also in tasks it makes; None in ``run`` and elsewhere."""
+    running_program()
+    return current_update.get()
 
 
 def seconds_of(duration: float | timedelta) -> float:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar, overload
+from functools import partial
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from actorflow.core.definitions import (
     INIT_MARK,
+    POLICY_MARK,
     QUERY_MARK,
     RUN_MARK,
     SIGNAL_MARK,
+    UPDATE_MARK,
+    VALIDATOR_MARK,
     WORKFLOW_MARK,
     HandlerDefinition,
+    HandlerUnfinishedPolicy,
     WorkflowDefinition,
 )
 from actorflow.types import CallableType, ClassType
 
 M = TypeVar("M", bound=Callable[..., Any])
+P = ParamSpec("P")
+Result = TypeVar("Result", covariant=True)
 
 
 @overload
@@ -61,6 +68,7 @@ def defn(
             has_init=_has_init(target),
             signals=_handlers(target, SIGNAL_MARK, "signal"),
             queries=_handlers(target, QUERY_MARK, "query"),
+            updates=_handlers(target, UPDATE_MARK, "update"),
             failure_exception_types=tuple(failure_exception_types),
         )
         setattr(target, WORKFLOW_MARK, definition)
@@ -97,20 +105,86 @@ def init(fn: CallableType) -> CallableType:
 @overload
 def signal(fn: M) -> M: ...
 @overload
-def signal(*, name: str | None = None, description: str | None = None) -> Callable[[M], M]: ...
-def signal(fn: M | None = None, *, name: str | None = None, description: str | None = None) -> M | Callable[[M], M]:
+def signal(
+    *,
+    name: str | None = None,
+    unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON,
+    description: str | None = None,
+) -> Callable[[M], M]: ...
+def signal(
+    fn: M | None = None,
+    *,
+    name: str | None = None,
+    unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON,
+    description: str | None = None,
+) -> M | Callable[[M], M]:
     """Mark a method, sync or async, as the handler of a signal.
 
     Args:
         name: of the signal; default is the method's name.
+        unfinished_policy: whether to warn if the workflow ends while it runs.
         description: one line for people.
     """
 
     def decorate(target: M) -> M:
         setattr(target, SIGNAL_MARK, name or target.__name__)
+        setattr(target, POLICY_MARK, unfinished_policy)
         return target
 
     return decorate if fn is None else decorate(fn)
+
+
+class UpdateMethod(Protocol[P, Result]):
+    """A method marked as the handler of an update; its ``validator`` marks another one that may reject it."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Result: ...
+
+    def validator(self, fn: Callable[P, None]) -> Callable[P, None]:
+        """Mark a sync method with the same parameters: what it raises rejects the update, and leaves no trace."""
+        ...
+
+
+@overload
+def update(fn: Callable[P, Result]) -> UpdateMethod[P, Result]: ...
+@overload
+def update(
+    *,
+    name: str | None = None,
+    unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON,
+    description: str | None = None,
+) -> Callable[[Callable[P, Result]], UpdateMethod[P, Result]]: ...
+def update(
+    fn: Callable[..., Any] | None = None,
+    *,
+    name: str | None = None,
+    unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON,
+    description: str | None = None,
+) -> Any:
+    """Mark a method, sync or async, as the handler of an update: a signal with an answer.
+
+    What it returns is the caller's answer; a failure it raises is the caller's error, and leaves the workflow alone.
+    A validator, ``@my_update.validator``, may reject an update before it has any effect.
+
+    Args:
+        name: of the update; default is the method's name.
+        unfinished_policy: whether to warn if the workflow ends while it runs.
+        description: one line for people.
+    """
+
+    def decorate(target: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(target, UPDATE_MARK, name or target.__name__)
+        setattr(target, POLICY_MARK, unfinished_policy)
+        target.validator = partial(_set_validator, target)  # pyright: ignore[reportFunctionMemberAccess]
+        return target
+
+    return decorate if fn is None else decorate(fn)
+
+
+def _set_validator(handler: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
+    if inspect.iscoroutinefunction(fn):
+        raise TypeError(f"validator {fn.__qualname__} is async; it must decide at once, so make it a plain method")
+    setattr(handler, VALIDATOR_MARK, fn)
+    return fn
 
 
 @overload
@@ -167,7 +241,12 @@ def _handlers(cls: type, mark: str, kind: str) -> dict[str, HandlerDefinition]:
             continue
         if name in handlers:
             raise TypeError(f"workflow {cls.__qualname__} has two handlers of the {kind} {name!r}; rename one")
-        handlers[name] = HandlerDefinition(name, member)
+        handlers[name] = HandlerDefinition(
+            name,
+            member,
+            validator=getattr(member, VALIDATOR_MARK, None),
+            unfinished_policy=getattr(member, POLICY_MARK, HandlerUnfinishedPolicy.WARN_AND_ABANDON),
+        )
     return handlers
 
 

@@ -119,7 +119,7 @@ class Unfinished:
     def __init__(self) -> None:
         self.log: list[str] = []
 
-    @workflow.signal
+    @workflow.signal(unfinished_policy=workflow.HandlerUnfinishedPolicy.ABANDON)
     async def linger(self) -> None:
         self.log.append("began")
         try:

@@ -68,6 +68,18 @@ class UnknownQueryError(ActorflowError):
     """The workflow has no handler for a query."""
 
 
+class UnknownUpdateError(ActorflowError):
+    """The workflow has no handler for an update."""
+
+
+class UnfinishedUpdateHandlersWarning(RuntimeWarning):
+    """A workflow ended while handlers of updates were running; their callers get an error."""
+
+
+class UnfinishedSignalHandlersWarning(RuntimeWarning):
+    """A workflow ended while handlers of signals were running; what they had still to do is not done."""
+
+
 class Evicted(BaseException):
     """Thrown into a program that leaves memory, so that its ``finally`` blocks run now and in its own context.
 

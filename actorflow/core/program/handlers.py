@@ -1,4 +1,4 @@
-"""Signals and queries of one program: who handles what, and what waits for a handler."""
+"""Signals, queries and updates of one program: who handles what, and what waits for a handler."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 from actorflow.converter import DataConverter, Payload
 from actorflow.core.definitions import HandlerDefinition, WorkflowDefinition
 from actorflow.core.events import SignalReceived
-from actorflow.core.program.errors import ReadOnlyContextError, UnknownQueryError
+from actorflow.core.program.errors import ReadOnlyContextError, UnknownQueryError, UnknownUpdateError
 from actorflow.exceptions import PayloadError
 
 
 class Handlers:
     """The handlers of one workflow object; those of the class are bound to it when first used."""
 
-    __slots__ = ("_buffered", "_definition", "_own_queries", "_own_signals")
+    __slots__ = ("_buffered", "_definition", "_own_queries", "_own_signals", "_own_updates")
 
     def __init__(self, definition: WorkflowDefinition) -> None:
         self._definition = definition
         self._own_signals: dict[str, HandlerDefinition] | None = None
         self._own_queries: dict[str, HandlerDefinition] | None = None
+        self._own_updates: dict[str, HandlerDefinition] | None = None
         self._buffered: dict[str, list[SignalReceived]] | None = None
 
     def signal(self, name: str, instance: object) -> tuple[HandlerDefinition, Callable[..., Any]] | None:
@@ -42,6 +43,24 @@ class Handlers:
             )
         return found
 
+    def update(self, name: str, instance: object) -> tuple[HandlerDefinition, Callable[..., Any]]:
+        """The handler of an update and how to call it.
+
+        Raises:
+            UnknownUpdateError: there is none (it says which there are).
+        """
+        found = _resolve(name, instance, self._own_updates, self._definition.updates)
+        if found is None:
+            known = sorted({*self._definition.updates, *(self._own_updates or ())})
+            raise UnknownUpdateError(
+                f"Update handler for {name!r} expected but not found; known updates: [{' '.join(known)}]"
+            )
+        return found
+
+    def is_of_class(self, handler: HandlerDefinition) -> bool:
+        """True if the handler belongs to the class, whose type hints count; one set at run time takes plain values."""
+        return self._definition.updates.get(handler.name) is handler
+
     def buffer(self, signal: SignalReceived) -> None:
         """Keep a signal until its handler is set."""
         if self._buffered is None:
@@ -56,6 +75,10 @@ class Handlers:
     def set_query(self, name: str, handler: Callable[..., Any] | None) -> None:
         """Set (or with None remove) a handler at run time."""
         self._own_queries = _with(self._own_queries, name, handler)
+
+    def set_update(self, name: str, handler: Callable[..., Any] | None, validator: Callable[..., Any] | None) -> None:
+        """Set (or with None remove) an update handler at run time."""
+        self._own_updates = _with(self._own_updates, name, handler, validator)
 
 
 def decoded_arguments(
@@ -74,12 +97,15 @@ def decoded_arguments(
 
 
 def _with(
-    handlers: dict[str, HandlerDefinition] | None, name: str, handler: Callable[..., Any] | None
+    handlers: dict[str, HandlerDefinition] | None,
+    name: str,
+    handler: Callable[..., Any] | None,
+    validator: Callable[..., Any] | None = None,
 ) -> dict[str, HandlerDefinition]:
     changed = dict(handlers or {})
     changed.pop(name, None)
     if handler is not None:
-        changed[name] = HandlerDefinition(name, handler)
+        changed[name] = HandlerDefinition(name, handler, validator)
     return changed
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from random import Random
@@ -32,14 +33,16 @@ from actorflow.core.program.handlers import Handlers, call_at_once, decoded_argu
 from actorflow.core.program.lines import calling_line, waiting_line, waiting_lines
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolved_by, timer_duration
-from actorflow.exceptions import FailureError, PayloadError, is_cancelled_exception
+from actorflow.core.program.updates import Rejection, RunningHandlers, UpdateInfo, current_update
+from actorflow.exceptions import CancelledError, FailureError, PayloadError, is_cancelled_exception
 
 STACK_TRACE_QUERY: Final = "__stack_trace"
 """As in the public SDK."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_CLOSE: Final = ("close", "")
 _FAILURES: Final = (FailureError, TimeoutError)
-_SIGNALS: Final = frozenset((ev.SignalReceived,))
+_HANDLED: Final = frozenset((ev.SignalReceived, ev.UpdateAccepted))
 
 
 class Reporter(Protocol):
@@ -103,7 +106,9 @@ class Program:
         "_lines",
         "_main",
         "_random",
+        "_rejections",
         "_reporter",
+        "_running",
         "_timers",
         "cancel_reason",
         "converter",
@@ -155,6 +160,8 @@ class Program:
         self._error: BaseException | None = None
         self._is_evicted = False
         self._random: Random | None = None
+        self._running: RunningHandlers | None = None
+        self._rejections: list[Rejection] | None = None
         self._timers = PendingTimers()
         self._activities: dict[str, ActivityHandle[Any]] = {}
         self._activities_started = 0
@@ -192,6 +199,56 @@ class Program:
             raise TurnError(problem) from problem
         return self._take_commands(first_decision)
 
+    def screened(self, at: datetime, arrivals: Sequence[ev.Event]) -> list[Any]:
+        """Let validators look at requested updates, before anything of their turn runs.
+
+        Returns:
+            The arrivals with each accepted update as the fact it is now; rejected ones are left out, and without them
+            nothing has happened. See `take_rejections`.
+
+        Raises:
+            TurnError: the workflow object can't be built, or a validator tried to change something.
+        """
+        self._at = at
+        self.loop.set_time((at - _EPOCH).total_seconds())
+        try:
+            self._ensure_built()
+            return [fact for arrival in arrivals if (fact := self._screen(arrival)) is not None]
+        except (TurnError, KeyboardInterrupt):
+            raise
+        except BaseException as problem:
+            raise TurnError(problem) from problem
+
+    def _screen(self, arrival: ev.Event) -> ev.Event | None:
+        if not isinstance(arrival, ev.UpdateRequested):
+            return arrival
+        try:
+            self._validate(arrival)
+        except ReadOnlyContextError:
+            raise
+        except (Exception, asyncio.CancelledError) as objection:
+            rejection = Rejection(arrival.update_id, self.converter.failure(objection))
+            self._rejections = [*(self._rejections or ()), rejection]
+            return None
+        return ev.UpdateAccepted(arrival.update_id, arrival.name, arrival.input)
+
+    def _validate(self, request: ev.UpdateRequested) -> None:
+        handler, _ = self._handlers.update(request.name, self._instance)
+        is_bound = self._handlers.is_of_class(handler)
+        arguments = decoded_arguments(handler, is_bound=is_bound, payloads=request.input, converter=self.converter)
+        if handler.validator is None:
+            return
+        validator = handler.validator.__get__(self._instance) if is_bound else handler.validator
+        context = self._context.copy()
+        context.run(current_update.set, UpdateInfo(request.update_id, request.name))
+        with self._read_only():
+            self.loop.run(lambda: context.run(call_at_once, validator, arguments))
+
+    def take_rejections(self) -> Sequence[Rejection]:
+        """Updates that were turned away since this was asked last."""
+        taken, self._rejections = self._rejections or (), None
+        return taken
+
     def replay(self, at: datetime, events: Sequence[ev.Event], *, first_number: int) -> None:
         """Run a turn that happened before, and check that the program asks for what it asked for then.
 
@@ -220,12 +277,18 @@ class Program:
             self._lines.clear()
         if self._instance is None:
             self._context.run(self._build)
-        signals = [arrival for arrival in arrivals if type(arrival) in _SIGNALS]
-        others = [arrival for arrival in arrivals if type(arrival) not in _SIGNALS]
-        for group in (signals, others):
+        handled = [arrival for arrival in arrivals if type(arrival) in _HANDLED]
+        others = [arrival for arrival in arrivals if type(arrival) not in _HANDLED]
+        for group in (handled, others):
             if group:
                 self._context.run(self._apply, group)
                 self._settle()
+        if self._close is not None and self._running is not None and not self.is_replaying:
+            self._running.warn()
+
+    def _ensure_built(self) -> None:
+        if self._instance is None:
+            self.loop.run(lambda: self._context.run(self._build))
 
     def _build(self) -> None:
         # Inside the loop, so that __init__ may create queues and events.
@@ -250,6 +313,8 @@ class Program:
                         handle.resolve(arrival, self.converter)
                 case ev.SignalReceived():
                     self._receive(arrival)
+                case ev.UpdateAccepted():
+                    self._begin_update(arrival)
                 case ev.TimerFired(timer_id=timer_id):
                     self._timers.fire(timer_id)
                 case ev.Started():
@@ -292,6 +357,8 @@ class Program:
         return has_resolved
 
     def _take_commands(self, first_decision: int) -> Sequence[Command]:
+        if self._close is not None:  # results of updates may have come after it, and it is the last of all
+            self._commands[_CLOSE] = self._commands.pop(_CLOSE, self._close)
         commands = tuple(self._commands.values())
         if self._lines is not None:
             self._asked_at = [self._lines[key] for key in self._commands]
@@ -327,15 +394,70 @@ class Program:
             if not self.is_replaying:
                 self._reporter.dropped_signal(signal.name, problem)
             return
-        self._start_task(self._run_handler(function, arguments), name=f"signal: {signal.name}")
+        number = self._handlers_running.begin(handler)
+        self._start_task(self._run_handler(function, arguments, number), name=f"signal: {signal.name}")
 
-    async def _run_handler(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    async def _run_handler(self, function: Callable[..., Any], arguments: Sequence[Any], number: int) -> None:
         try:
             outcome = function(*arguments)
             if asyncio.iscoroutine(outcome):
                 await outcome
         except BaseException as problem:
             self._end_with(problem)
+        finally:
+            self._handlers_running.end(number)
+
+    def _begin_update(self, accepted: ev.UpdateAccepted) -> None:
+        handler, function = self._handlers.update(accepted.name, self._instance)
+        is_bound = self._handlers.is_of_class(handler)
+        arguments = decoded_arguments(handler, is_bound=is_bound, payloads=accepted.input, converter=self.converter)
+        number = self._handlers_running.begin(handler, accepted.update_id)
+        self._start_task(self._run_update(accepted, function, arguments, number), name=f"update: {accepted.name}")
+
+    async def _run_update(
+        self, accepted: ev.UpdateAccepted, function: Callable[..., Any], arguments: Sequence[Any], number: int
+    ) -> None:
+        current_update.set(UpdateInfo(accepted.update_id, accepted.name))  # for this task and those it makes
+        try:
+            outcome = function(*arguments)
+            if asyncio.iscoroutine(outcome):
+                outcome = await outcome
+            payload = None if outcome is None else self.converter.encode_one(outcome)
+            self._complete_update(ev.UpdateCompleted(accepted.update_id, payload))
+        except BaseException as problem:
+            self._fail_update(accepted.update_id, problem)
+        finally:
+            self._handlers_running.end(number)
+
+    def _complete_update(self, completed: ev.UpdateCompleted) -> None:
+        if not self._is_evicted:
+            self._commands["update", completed.update_id] = completed  # also after the end: the caller waits for it
+            if self._lines is not None:
+                self._lines["update", completed.update_id] = calling_line()
+
+    def _fail_update(self, update_id: str, problem: BaseException) -> None:
+        """What would fail the workflow fails the update alone; anything else fails the turn."""
+        if isinstance(problem, KeyboardInterrupt):
+            raise problem
+        if self._is_evicted:
+            return
+        if isinstance(problem, asyncio.CancelledError):
+            problem = CancelledError("Update cancelled")
+        if isinstance(problem, self._failure_types):
+            self._complete_update(ev.UpdateCompleted(update_id, failure=self.converter.failure(problem)))
+        elif self._error is None:
+            self._error = problem
+
+    @property
+    def _handlers_running(self) -> RunningHandlers:
+        if self._running is None:
+            self._running = RunningHandlers()
+        return self._running
+
+    @property
+    def are_handlers_finished(self) -> bool:
+        """True if no handler of a signal or an update is running."""
+        return self._running is None or self._running.are_finished
 
     def _end_with(self, problem: BaseException) -> None:
         """Close the execution, or fail the turn, by what left the program."""
@@ -352,7 +474,7 @@ class Program:
 
     def _finish(self, close: Command) -> None:
         if self._close is None:  # the first one wins
-            self._add(("close", ""), close)
+            self._add(_CLOSE, close)
             self._close = close
 
     # What programs ask for
@@ -429,6 +551,13 @@ class Program:
         self.check_writable("set a query handler")
         self._handlers.set_query(name, handler)
 
+    def set_update_handler(
+        self, name: str, handler: Callable[..., Any] | None, validator: Callable[..., Any] | None
+    ) -> None:
+        """Set or remove an update handler."""
+        self.check_writable("set an update handler")
+        self._handlers.set_update(name, handler, validator)
+
     @property
     def instance(self) -> Any:
         """The workflow object."""
@@ -487,19 +616,23 @@ class Program:
         Raises:
             Exception: whatever the handler raises; `UnknownQueryError`, `PayloadError` and `ReadOnlyContextError` too.
         """
-        if self._instance is None:  # terminated before its first turn
-            self.loop.run(lambda: self._context.run(self._build))
+        self._ensure_built()
         if name == STACK_TRACE_QUERY:
             return self.converter.encode_one(self.stack_trace())
         handler, function = self._handlers.query(name, self._instance)
         is_bound = name in self.definition.queries
         arguments = decoded_arguments(handler, is_bound=is_bound, payloads=payloads, converter=self.converter)
+        with self._read_only():
+            result = self.loop.run(lambda: self._context.copy().run(call_at_once, function, arguments))
+        return self.converter.encode_one(result)
+
+    @contextmanager
+    def _read_only(self) -> Generator[None]:
         self.is_read_only = self.loop.is_read_only = True
         try:
-            result = self.loop.run(lambda: self._context.copy().run(call_at_once, function, arguments))
+            yield
         finally:
             self.is_read_only = self.loop.is_read_only = False
-        return self.converter.encode_one(result)
 
     def tear_down(self) -> int:
         """Take the program apart: run its ``finally`` blocks now, with its commands ignored.

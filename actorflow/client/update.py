@@ -1,0 +1,109 @@
+"""A handle to one update of an execution, and the stages of its life."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any, Generic, TypeVar
+
+from actorflow.client.errors import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from actorflow.converter import DataConverter
+from actorflow.exceptions import ApplicationError, WorkflowParkedError
+from actorflow.service import Parked, Service, Target, UpdateAnswer
+from actorflow.types import LocalReturnType
+
+T = TypeVar("T")
+
+
+class WorkflowUpdateStage(IntEnum):
+    """How far an update has come; numbered as in the public API."""
+
+    ADMITTED = 1
+    ACCEPTED = 2
+    COMPLETED = 3
+
+
+class WorkflowUpdateHandle(Generic[LocalReturnType]):
+    """Waits for one update. Made by `WorkflowHandle.start_update` and `get_update_handle`, not by hand."""
+
+    def __init__(
+        self,
+        service: Service,
+        converter: DataConverter,
+        id: str,
+        target: Target,
+        *,
+        result_type: Any = None,
+        known: UpdateAnswer | None = None,
+    ) -> None:
+        self._service = service
+        self._converter = converter
+        self._id = id
+        self._target = target
+        self._result_type = Any if result_type is None else result_type
+        self._known = known
+
+    @property
+    def id(self) -> str:
+        """The update id."""
+        return self._id
+
+    @property
+    def workflow_id(self) -> str:
+        """The workflow id of its execution."""
+        return self._target.workflow_id
+
+    @property
+    def workflow_run_id(self) -> str | None:
+        """The run that accepted it, if known."""
+        return self._target.run_id
+
+    async def result(self, *, rpc_timeout: timedelta | None = None) -> LocalReturnType:
+        """Wait for the update to end and return its result, as the type its handler declares.
+
+        Args:
+            rpc_timeout: how long to wait.
+
+        Raises:
+            WorkflowUpdateFailedError: it was rejected, or its handler failed; the cause says why.
+            WorkflowUpdateRPCTimeoutOrCancelledError: it did not end in time.
+            WorkflowParkedError: its execution does not go on now.
+            RPCError: NOT_FOUND: there is no such update.
+        """
+        if self._known is None or not self._known.is_over:
+            call = self._service.update_outcome(self._target, self._id)
+            answer = await within(call, rpc_timeout)
+            if isinstance(answer, Parked):
+                raise parked_error(answer, self._target.workflow_id, self._converter)
+            self._known = answer
+        if self._known.failure is not None:
+            raise WorkflowUpdateFailedError(self._converter.exception(self._known.failure))
+        result: Any = None
+        if self._known.result is not None:
+            result = self._converter.decode_one(self._known.result, self._result_type)
+        return result
+
+
+async def within(call: Awaitable[T], timeout: timedelta | None) -> T:
+    """The answer of a call about an update.
+
+    Raises:
+        WorkflowUpdateRPCTimeoutOrCancelledError: it did not come in time.
+    """
+    try:
+        async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
+            return await call
+    except TimeoutError as late:
+        raise WorkflowUpdateRPCTimeoutOrCancelledError from late
+
+
+def parked_error(parked: Parked, workflow_id: str, converter: DataConverter) -> WorkflowParkedError:
+    """What a caller is told of an execution that does not go on."""
+    error = WorkflowParkedError(workflow_id, parked.run_id, parked.reason)
+    cause = converter.exception(parked.failure)
+    if isinstance(cause, ApplicationError) and parked.failure.stack_trace:
+        cause.add_note(f"Where the workflow code raised it:\n{parked.failure.stack_trace}")
+    error.__cause__ = cause
+    return error

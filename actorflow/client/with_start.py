@@ -1,0 +1,145 @@
+"""What an update-with-start starts, and what a client calls a workflow by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import Any, Generic, Protocol
+
+from actorflow.client.handle import WorkflowHandle, arguments_of
+from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.converter import DataConverter
+from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition
+from actorflow.service import StartRequest
+from actorflow.types import ReturnType, SelfType
+from actorflow.workflow.activities import UNSET
+
+
+class Starter(Protocol):
+    """The client that starts the workflow."""
+
+    @property
+    def namespace(self) -> str:
+        """See `Client.namespace`."""
+        ...
+
+    @property
+    def data_converter(self) -> DataConverter:
+        """See `Client.data_converter`."""
+        ...
+
+    def _queue(self, id: str, task_queue: str | None) -> str: ...
+
+
+class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
+    """A workflow to be started together with an update; good for one call.
+
+    Args:
+        workflow: the run method, or the workflow type's name.
+        arg: its argument; for several use ``args=[...]``.
+        args: see ``arg``.
+        id: the workflow id.
+        task_queue: whose workers run it; needed unless the client has one of its own.
+        id_conflict_policy: what to do if the id is open: FAIL, or USE_EXISTING and send it the update.
+        id_reuse_policy: what closed runs of the id mean.
+        result_type: what to decode the workflow's result as, if the run method is not given.
+        request_id: repeat a call whose outcome you don't know with the same one, and it starts once.
+
+    Raises:
+        ValueError: the conflict policy is UNSPECIFIED.
+    """
+
+    def __init__(
+        self,
+        workflow: str | Callable[..., Awaitable[ReturnType]],
+        arg: Any = UNSET,
+        *,
+        args: Sequence[Any] = (),
+        id: str,
+        task_queue: str | None = None,
+        id_conflict_policy: WorkflowIDConflictPolicy,
+        id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        result_type: type | None = None,
+        request_id: str = "",
+    ) -> None:
+        if id_conflict_policy == WorkflowIDConflictPolicy.UNSPECIFIED:
+            raise ValueError("an update-with-start needs an id_conflict_policy: FAIL, or USE_EXISTING")
+        self._type, declared = described(workflow)
+        self._arguments = arguments_of(arg, args)
+        self._id = id
+        self._task_queue = task_queue
+        self._conflict = id_conflict_policy
+        self._reuse = id_reuse_policy
+        self._result_type = result_type or declared
+        self._request_id = request_id
+        self._is_used = False
+        self._handle: asyncio.Future[WorkflowHandle[SelfType, ReturnType]] | None = None
+
+    async def workflow_handle(self) -> WorkflowHandle[SelfType, ReturnType]:
+        """Wait until the workflow has been started and return its handle, whatever became of the update.
+
+        Raises:
+            WorkflowAlreadyStartedError, RPCError: it could not be started.
+        """
+        return await asyncio.shield(self._future())
+
+    def begin(self, client: Starter) -> tuple[StartRequest, Any]:
+        """The request of the one call it is good for, and the type of the workflow's result.
+
+        Raises:
+            RuntimeError: it was used before.
+        """
+        if self._is_used:
+            raise RuntimeError("a WithStartWorkflowOperation is good for one call; make another one")
+        self._is_used = True
+        request = StartRequest(
+            namespace=client.namespace,
+            workflow_id=self._id,
+            workflow_type=self._type,
+            task_queue=client._queue(self._id, self._task_queue),  # pyright: ignore[reportPrivateUsage]
+            input=client.data_converter.encode(self._arguments),
+            reuse=self._reuse,
+            conflict=self._conflict,
+            request_id=self._request_id,
+        )
+        return request, self._result_type
+
+    def started(self, handle: WorkflowHandle[SelfType, ReturnType]) -> None:
+        """The workflow is there."""
+        self._future().set_result(handle)
+
+    @contextmanager
+    def failing(self) -> Generator[None]:
+        """Whatever is raised inside is also what `workflow_handle` raises."""
+        try:
+            yield
+        except BaseException as problem:
+            future = self._future()
+            future.set_exception(problem)
+            future.exception()  # nobody may be waiting for it
+            raise
+
+    def _future(self) -> asyncio.Future[WorkflowHandle[SelfType, ReturnType]]:
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().create_future()
+        return self._handle
+
+
+def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
+    """Name and result type of a run method (or a name alone)."""
+    if isinstance(workflow, str):
+        return workflow, None
+    definition = _definition_of_run(workflow)
+    return definition.name, definition.signature.result_type
+
+
+def _definition_of_run(run: Callable[..., Any]) -> WorkflowDefinition:
+    """The definition whose class holds this run method."""
+    if isinstance(run, type):
+        return WorkflowDefinition.of(run)
+    definition: WorkflowDefinition | None = getattr(run, WORKFLOW_MARK, None)
+    if definition is None:
+        named = getattr(run, "__qualname__", repr(run))
+        raise TypeError(f"{named} is not a workflow's run method; mark it with @workflow.run in a @workflow.defn class")
+    return definition
