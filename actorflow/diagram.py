@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from actorflow.client import WorkflowHistory
 from actorflow.core import diagram
+from actorflow.core.diagram.text import heading
 
 
 def flowchart(history: WorkflowHistory) -> str:
@@ -34,8 +35,4 @@ def markdown(history: WorkflowHistory) -> str:
     """Both diagrams of an execution as one Markdown page, which many hosts of code show as pictures."""
     pictures = {"The way it took": flowchart(history), "When its activities ran": gantt(history)}
     sections = [f"## {title}\n\n```mermaid\n{picture}```\n" for title, picture in pictures.items()]
-    return "\n".join([f"# {_in_one_line(history.workflow_id)}\n", *sections])
-
-
-def _in_one_line(text: str) -> str:
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return "\n".join([f"# {heading(history.workflow_id)}\n", *sections])

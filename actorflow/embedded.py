@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client import Client, WorkflowHandle
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.core import limits
-from actorflow.core.definitions import ACTIVITY_MARK, WORKFLOW_MARK, ActivityDefinition, WorkflowDefinition
+from actorflow.core.definitions import ACTIVITY_MARK, ActivityDefinition, WorkflowDefinition
 from actorflow.exceptions import WorkflowAlreadyStartedError
+from actorflow.pool.threads import DaemonThreads
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType, ReturnType, SelfType
 from actorflow.worker import Worker
 from actorflow.workflow.activities import UNSET
@@ -72,6 +74,7 @@ async def open(journal: str | os.PathLike[str], **options: Unpack[OpenOptions]) 
         StorageError: anything else that keeps it from being opened.
         TypeError, ValueError: as `Worker` does.
     """
+    _check_names(options)
     task_queue = options.get("task_queue", DEFAULT_TASK_QUEUE)
     async with AsyncExitStack() as stack:
         client = await Client.connect(
@@ -137,13 +140,13 @@ def run(
         WorkflowFailureError: it failed, was cancelled or terminated.
         WorkflowParkedError: it can't go on until its code changes.
         RuntimeError: called where an event loop is running; use `open` there.
+        WorkflowAlreadyStartedError: the id belongs to an execution of another workflow type.
         StorageError, TypeError, ValueError: as `open` does.
     """
-    definition: WorkflowDefinition | None = getattr(workflow, WORKFLOW_MARK, None)
-    if definition is None or isinstance(workflow, type):
-        raise TypeError(f"{workflow!r} is not a workflow's run method; pass Order.run, of a @workflow.defn class Order")
+    definition = WorkflowDefinition.of_run(workflow)
     if _is_in_a_loop():
         raise RuntimeError("an event loop is running here; use `async with actorflow.open(...) as client:` instead")
+    _check_names(options)
     known = options.get("workflows", ())
     options["workflows"] = known if definition.cls in known else [*known, definition.cls]
     return asyncio.run(_run(workflow, arg, args, journal, id, options))
@@ -166,8 +169,9 @@ async def _begun(
 ) -> WorkflowHandle[Any, Any]:
     given = {"args": args} if arg is UNSET else {"arg": arg, "args": args}
     start: Any = client.start_workflow
+    find: Any = client.get_workflow_handle_for
     try:
-        return await start(
+        handle = await start(
             workflow,
             **given,
             id=id,
@@ -175,8 +179,11 @@ async def _begun(
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
     except WorkflowAlreadyStartedError as completed:
-        find: Any = client.get_workflow_handle_for
-        return find(workflow, id, run_id=completed.run_id)
+        handle = find(workflow, id, run_id=completed.run_id)
+    about = await handle.describe()
+    if about.workflow_type != WorkflowDefinition.of_run(workflow).name:
+        raise WorkflowAlreadyStartedError(id, about.workflow_type, run_id=about.run_id)
+    return handle
 
 
 def _is_in_a_loop() -> bool:
@@ -188,7 +195,7 @@ def _is_in_a_loop() -> bool:
 
 
 def _address(journal: str | os.PathLike[str]) -> str:
-    name = os.fspath(journal)
+    name = os.fsdecode(journal)
     return name if "://" in name else f"sqlite:///{name.replace('%', '%25')}"
 
 
@@ -205,7 +212,16 @@ def _is_async(activity: Callable[..., Any]) -> bool:
 
 
 def _threads(stack: AsyncExitStack, activities_max: int | None) -> Executor:
-    executor = ThreadPoolExecutor(activities_max or limits.ACTIVITIES_CONCURRENT_MAX, "actorflow-activity")
+    executor = DaemonThreads(activities_max or limits.ACTIVITIES_CONCURRENT_MAX, "actorflow-activity")
     # The worker has waited for what may be waited for; what is left must not hold the program.
     stack.callback(executor.shutdown, wait=False, cancel_futures=True)
     return executor
+
+
+def _check_names(options: OpenOptions) -> None:
+    known = OpenOptions.__annotations__
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise TypeError(f"{name!r} is not an option of actorflow.open and actorflow.run; {hint}")

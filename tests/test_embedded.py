@@ -8,13 +8,14 @@ import textwrap
 import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import actorflow
 from actorflow import activity, workflow
 from actorflow.client import WorkflowFailureError
-from actorflow.exceptions import ApplicationError, StorageOwnedError
+from actorflow.exceptions import ApplicationError, StorageOwnedError, WorkflowAlreadyStartedError
 
 
 @activity.defn
@@ -183,3 +184,51 @@ def test_a_script_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     assert (killed.returncode, killed.stdout) == (-9, "fetch\n")
     again = play()
     assert (again.returncode, again.stdout) == (0, "stored rows\n"), again.stderr
+
+
+async def test_a_misspelt_option_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
+    wrong: Any = {"workfows": [Order]}
+    with pytest.raises(TypeError, match="'workflows'"):
+        async with actorflow.open(tmp_path / "a.db", **wrong):
+            pytest.fail("the block began")
+    assert not (tmp_path / "a.db").exists()
+
+
+def test_an_id_of_another_workflow_type_is_refused(tmp_path: Path) -> None:
+    assert actorflow.run(Once.run, args=[1, 2], journal=tmp_path / "a.db", id="x") == 3
+    with pytest.raises(WorkflowAlreadyStartedError, match="'Once'"):
+        actorflow.run(Threaded.run, journal=tmp_path / "a.db", id="x", activities=[in_a_thread])
+
+
+STUCK = """
+    import asyncio, time
+    from datetime import timedelta
+    import actorflow
+    from actorflow import activity, workflow
+
+    @activity.defn
+    def stuck() -> None:
+        print("begun", flush=True)
+        time.sleep(600)
+
+    @workflow.defn
+    class Stuck:
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.execute_activity(stuck, start_to_close_timeout=timedelta(hours=1))
+
+    async def main():
+        async with actorflow.open("memory://", workflows=[Stuck], activities=[stuck]) as client:
+            handle = await client.start_workflow(Stuck.run, id="w")
+            while not (await handle.describe()).pending_activities:
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
+"""
+
+
+def test_an_activity_that_is_stuck_in_a_thread_does_not_hold_the_program(tmp_path: Path) -> None:
+    script = tmp_path / "stuck.py"
+    script.write_text(textwrap.dedent(STUCK))
+    ended = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr

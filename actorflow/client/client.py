@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
@@ -10,7 +10,7 @@ from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 from actorflow.client.address import connect, connect_read_only
 from actorflow.client.connection import Connection, Hosting
 from actorflow.client.handle import WorkflowHandle, arguments_of, update_request
-from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount
+from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
 from actorflow.client.with_start import WithStartWorkflowOperation, described
 from actorflow.clock import Clock
@@ -307,6 +307,7 @@ class Client:
         limit: int | None = None,
         page_size: int = 1000,
         next_page_token: bytes | None = None,
+        rpc_metadata: Mapping[str, str | bytes] | None = None,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowExecutionAsyncIterator:
         """Find executions, newest start first; nothing is asked before the first one is wanted.
@@ -320,13 +321,18 @@ class Client:
             limit: how many at most.
             page_size: how many are read at a time; the service gives at most 500.
             next_page_token: go on where another iterator with the same query stopped.
+            rpc_metadata: accepted for ported programs.
             rpc_timeout: accepted for ported programs.
 
         Returns:
             An asynchronous iterator; awaiting the next execution raises RPCError, INVALID_ARGUMENT for a filter that
             can't be understood (its message shows where) or a token of another query, DEADLINE_EXCEEDED for a filter
             that leaves too many executions to look at.
+
+        Raises:
+            TypeError: an argument is of another type than it says.
         """
+        check_list(query, page_size, next_page_token, limit)
         return WorkflowExecutionAsyncIterator(
             self._connection.service,
             ListRequest(self._namespace, query or "", page_size, next_page_token or b""),
@@ -335,17 +341,24 @@ class Client:
         )
 
     async def count_workflows(
-        self, query: str | None = None, *, rpc_timeout: timedelta | None = None
+        self,
+        query: str | None = None,
+        *,
+        rpc_metadata: Mapping[str, str | bytes] | None = None,
+        rpc_timeout: timedelta | None = None,
     ) -> WorkflowExecutionCount:
         """How many executions meet a filter.
 
         Args:
             query: as for `list_workflows`, with ``GROUP BY ExecutionStatus`` for a count of each status.
+            rpc_metadata: accepted for ported programs.
             rpc_timeout: accepted for ported programs.
 
         Raises:
             RPCError: as for `list_workflows`.
+            TypeError: the query is not a str.
         """
+        check_list(query)
         return WorkflowExecutionCount.of(await self._connection.service.count(self._namespace, query or ""))
 
     @overload

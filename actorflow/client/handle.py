@@ -404,7 +404,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND.
         """
-        return WorkflowExecutionDescription.of(await self._service.describe(self._target(self._run_id)))
+        return WorkflowExecutionDescription.described(await self._service.describe(self._target(self._run_id)))
 
     async def fetch_history(self) -> WorkflowHistory:
         """All events of the run so far, as plain values.
@@ -413,10 +413,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             RPCError: NOT_FOUND.
             CorruptJournalError: a row of the journal is damaged.
         """
-        target = self._target(self._run_id or self._result_run_id)
-        about = await self._service.describe(target)
-        turns = await self._service.history(Target(self._namespace, self._id, about.run_id))
-        return history_of(self._id, about.run_id, turns)
+        run_id = self._run_id or self._result_run_id or (await self._service.describe(self._target(None))).run_id
+        return history_of(self._id, run_id, await self._service.history(self._target(run_id)))
 
     def _target(self, run_id: str | None) -> Target:
         return Target(self._namespace, self._id, run_id)

@@ -4,56 +4,34 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Self
 
 import msgspec
 
 from actorflow.client.handle import WorkflowHandle
-from actorflow.client.views import WorkflowExecutionStatus, WorkflowHistory
+from actorflow.client.views import WorkflowExecution, WorkflowHistory
 from actorflow.converter import DataConverter
 from actorflow.core.policy.filter_tree import NAME_BY_STATUS
-from actorflow.service import Execution, ExecutionCount, ListRequest, Service
+from actorflow.service import ExecutionCount, ListRequest, Service
 
 
-@dataclass(frozen=True)
-class WorkflowExecution:
-    """One execution of a list, as it stood when its page was read. Instants are UTC.
+def check_list(
+    query: str | None, page_size: int = 1, next_page_token: bytes | None = None, limit: int | None = None
+) -> None:
+    """Refuse what is of another type than the signature says: it would fail later, and somewhere else.
 
-    Attributes:
-        execution_time: when its first turn was due; here always the start.
-        history_length: number of its last event.
-        parked: why it can't go on, or None. Its status stays RUNNING.
+    Raises:
+        TypeError: see above.
     """
+    _check_type("query", query, str)
+    _check_type("page_size", page_size, int)
+    _check_type("next_page_token", next_page_token, bytes)
+    _check_type("limit", limit, int)
 
-    id: str
-    run_id: str
-    workflow_type: str
-    task_queue: str
-    namespace: str
-    status: WorkflowExecutionStatus
-    start_time: datetime
-    close_time: datetime | None
-    execution_time: datetime
-    history_length: int
-    parked: str | None
 
-    @classmethod
-    def of(cls, execution: Execution) -> Self:
-        """From what the service says."""
-        return cls(
-            id=execution.workflow_id,
-            run_id=execution.run_id,
-            workflow_type=execution.workflow_type,
-            task_queue=execution.task_queue,
-            namespace=execution.namespace,
-            status=WorkflowExecutionStatus.of(execution.status),
-            start_time=execution.started_at,
-            close_time=execution.closed_at,
-            execution_time=execution.started_at,
-            history_length=execution.history_length,
-            parked=execution.parked,
-        )
+def _check_type(name: str, value: object, kind: type) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise TypeError(f"{name} must be of type {kind.__name__}, not {type(value).__name__}")
 
 
 class WorkflowExecutionAsyncIterator:
@@ -110,16 +88,21 @@ class WorkflowExecutionAsyncIterator:
         if self._limit is not None and self._yielded >= self._limit:
             raise StopAsyncIteration
         if self._page is None:
-            await self.fetch_next_page()
+            await self._fetch_wanted()
         while self._page is not None and self._index >= len(self._page):
             if self.next_page_token is None:
                 raise StopAsyncIteration
-            await self.fetch_next_page()
+            await self._fetch_wanted()
         assert self._page is not None
         execution = self._page[self._index]
         self._index += 1
         self._yielded += 1
         return execution
+
+    async def _fetch_wanted(self) -> None:
+        """The next page, no longer than what is still wanted."""
+        left = self._request.page_size if self._limit is None else self._limit - self._yielded
+        await self.fetch_next_page(page_size=min(self._request.page_size, left))
 
     async def map_histories(self) -> AsyncIterator[WorkflowHistory]:
         """The histories of the executions that are left.

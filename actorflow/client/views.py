@@ -13,7 +13,7 @@ import msgspec
 from actorflow.core import events as ev
 from actorflow.core.journal import Turn
 from actorflow.core.state import turn_width
-from actorflow.service import Description
+from actorflow.service import Description, Execution
 
 
 class WorkflowExecutionStatus(IntEnum):
@@ -47,14 +47,13 @@ class PendingActivity:
 
 
 @dataclass(frozen=True)
-class WorkflowExecutionDescription:
-    """An execution as it stands on disk. Instants are UTC.
+class WorkflowExecution:
+    """One execution, as it stood when it was read. Instants are UTC.
 
     Attributes:
-        parked: why the execution can't go on, or None. Its status stays RUNNING.
-        last_failure: message and traceback of the turn that keeps failing, or None.
-        turn_failures: how often that turn has failed.
-        inbox_messages: messages accepted but not yet consumed.
+        execution_time: when its first turn was due; here always the start.
+        history_length: number of its last event.
+        parked: why it can't go on, or None. Its status stays RUNNING.
     """
 
     id: str
@@ -65,8 +64,38 @@ class WorkflowExecutionDescription:
     status: WorkflowExecutionStatus
     start_time: datetime
     close_time: datetime | None
+    execution_time: datetime
     history_length: int
     parked: str | None
+
+    @classmethod
+    def of(cls, execution: Execution) -> Self:
+        """From what the service says."""
+        return cls(
+            id=execution.workflow_id,
+            run_id=execution.run_id,
+            workflow_type=execution.workflow_type,
+            task_queue=execution.task_queue,
+            namespace=execution.namespace,
+            status=WorkflowExecutionStatus.of(execution.status),
+            start_time=execution.started_at,
+            close_time=execution.closed_at,
+            execution_time=execution.started_at,
+            history_length=execution.history_length,
+            parked=execution.parked,
+        )
+
+
+@dataclass(frozen=True)
+class WorkflowExecutionDescription(WorkflowExecution):
+    """An execution as it stands on disk, with what it waits for.
+
+    Attributes:
+        last_failure: message and traceback of the turn that keeps failing, or None.
+        turn_failures: how often that turn has failed.
+        inbox_messages: messages accepted but not yet consumed.
+    """
+
     last_failure: str | None
     turn_failures: int
     pending_activities: Sequence[PendingActivity]
@@ -74,7 +103,7 @@ class WorkflowExecutionDescription:
     inbox_messages: int
 
     @classmethod
-    def of(cls, about: Description) -> Self:
+    def described(cls, about: Description) -> Self:
         """From what the service says."""
         failure = about.last_failure
         return cls(
@@ -86,6 +115,7 @@ class WorkflowExecutionDescription:
             status=WorkflowExecutionStatus.of(about.status),
             start_time=about.started_at,
             close_time=about.closed_at,
+            execution_time=about.started_at,
             history_length=about.history_length,
             parked=about.parked,
             last_failure=None if failure is None else f"{failure.type}: {failure.message}\n{failure.stack_trace}",

@@ -7,6 +7,7 @@ missing. So decoded values get their defaults into the instance, where their typ
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, cast
@@ -35,9 +36,10 @@ def _completion(about: msgspec.inspect.Type) -> Complete:
     """Straight to the fields where the type says which they are, else a walk through the whole value."""
     if not isinstance(about, msgspec.inspect.DataclassType) or any(_may_lack(field.type) for field in about.fields):
         return with_defaults
-    if not about.cls.__dictoffset__:  # with slots there is nowhere but the slots to keep a default
+    cls = _plain(about.cls)
+    if not cls.__dictoffset__:  # with slots there is nowhere but the slots to keep a default
         return with_defaults
-    defaults = [(f.name, f.default) for f in _fields_of(about.cls) if f.default is not dataclasses.MISSING]
+    defaults = [(f.name, f.default) for f in _fields_of(cls) if f.default is not dataclasses.MISSING]
 
     def complete(item: Any) -> Any:
         held = item.__dict__
@@ -58,7 +60,7 @@ def _may_lack(about: Any) -> bool:
         if id(about) in seen:
             continue
         seen.add(id(about))
-        if isinstance(about, msgspec.inspect.DataclassType) and _is_affected(about.cls):
+        if isinstance(about, msgspec.inspect.DataclassType) and _is_affected(_plain(about.cls)):
             return True
         waiting.extend(_parts(about))
     return False
@@ -66,6 +68,11 @@ def _may_lack(about: Any) -> bool:
 
 def _is_affected(cls: type) -> bool:
     return any(field.default is not dataclasses.MISSING for field in _fields_of(cls))
+
+
+def _plain(cls: Any) -> Any:
+    """The class itself, of one with type arguments."""
+    return typing.get_origin(cls) or cls
 
 
 def _fields_of(thing: Any) -> Iterable[dataclasses.Field[Any]]:

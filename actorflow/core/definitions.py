@@ -133,6 +133,20 @@ class WorkflowDefinition:
             raise TypeError(f"{_named(workflow)} is not a workflow class; put @workflow.defn above it")
         return definition
 
+    @staticmethod
+    def of_run(run: Callable[..., Any]) -> WorkflowDefinition:
+        """The definition whose class has this run method.
+
+        Raises:
+            TypeError: it is not the run method of a workflow class.
+        """
+        definition: WorkflowDefinition | None = getattr(run, WORKFLOW_MARK, None)
+        if definition is None or inspect.isclass(run):
+            raise TypeError(
+                f"{_named(run)} is not a workflow's run method; pass Order.run, of a class Order with @workflow.defn"
+            )
+        return definition
+
 
 @dataclass(frozen=True)
 class ActivityDefinition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -269,3 +270,22 @@ async def test_a_closed_client_lists_nothing(path: Path | None) -> None:
         listing = client.list_workflows()
     with pytest.raises(EngineStoppedError, match="connect again"):
         await anext(listing)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("query", 5), ("page_size", "5"), ("next_page_token", "abc"), ("limit", "1")]
+)
+async def test_an_argument_of_another_type_is_refused_by_name(name: str, value: Any) -> None:
+    async with a_client() as client:
+        arguments: Any = {name: value}
+        with pytest.raises(TypeError, match=name):
+            client.list_workflows(**arguments)
+
+
+async def test_no_more_is_read_than_wanted() -> None:
+    async with a_client() as client:
+        for number in range(5):
+            await start(client, "W", id=f"w-{number}")
+        found = client.list_workflows(limit=2)
+        assert [execution.id async for execution in found] == ["w-4", "w-3"]
+        assert len(found.current_page or ()) == 2

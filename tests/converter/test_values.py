@@ -11,6 +11,7 @@ from enum import Enum, IntEnum
 from typing import Any, Generic, Literal, NamedTuple, TypedDict, TypeVar
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -317,3 +318,19 @@ def test_messages_and_traces_are_bounded_and_storable() -> None:
     assert isinstance(default.failure(errors.ApplicationError(404)), Failure)  # pyright: ignore[reportArgumentType]
     assert default.failure(errors.ApplicationError(404)).message == "404"  # pyright: ignore[reportArgumentType]
     default.failure(errors.ApplicationError("\ud800")).message.encode()
+
+
+Held = TypeVar("Held")
+
+
+@dataclass
+class Boxed(Generic[Held]):
+    held: Held
+    count: int = 3
+
+
+@pytest.mark.parametrize("type_hint", [Boxed[int], list[Boxed[int]], Boxed[Boxed[int]]], ids=str)
+def test_defaults_of_generic_dataclasses_are_kept_too(type_hint: Any) -> None:
+    text = {Boxed[int]: b'{"held":1}', list[Boxed[int]]: b'[{"held":1}]'}.get(type_hint, b'{"held":{"held":1}}')
+    decoded = default.decode_one(Payload(json=msgspec.Raw(text)), type_hint)
+    assert bytes(default.encode_one(decoded).json).count(b'"count":3') == text.count(b"held")

@@ -15,6 +15,7 @@ from actorflow.converter import Failure
 from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.diagram import flowchart, gantt
+from actorflow.core.diagram.text import heading
 from actorflow.core.journal import Turn
 from tests.core.given import NOON, SECOND, Run, completed, signal
 
@@ -162,6 +163,18 @@ def test_timers_are_bars_until_they_fire_or_are_cancelled() -> None:
     assert f"    timer 1 (5 min), cancelled :{noon}, 3000ms\n" in gantt(run.turns)
 
 
+def test_a_summary_cannot_begin_a_statement_of_the_chart() -> None:
+    turns = [
+        Turn(4, NOON, (ev.Started("W", "q"), ev.TimerStarted("1", SOON, summary="section Payments"))),
+        Turn(9, NOON, (ev.TimerFired("1"),)),
+    ]
+    assert "    timer section Payments (5 s) :done, " in gantt(turns)
+
+
+def test_a_heading_holds_no_markup() -> None:
+    assert not set('<>[]()*_`!"') & set(heading("<img src=x> [x](javascript:alert(1)) *b* _i_ `c` !"))
+
+
 def test_open_and_failed_activities_are_marked() -> None:
     run = Run(Loop)
     run.start()
@@ -194,6 +207,8 @@ def test_no_name_breaks_out_of_its_place(name: str) -> None:
         assert not re.search(r"[<>`\[\]{}()|\\]", label.replace("<br/>", ""))
     bars = gantt(turns, title=name).splitlines()
     assert len(bars) == len(gantt(turns, title="x").splitlines()) - (not name)
+    sections = [line for line in bars if line.startswith("    section ")]
+    assert len(sections) == len({"execution", "messages", "timers", name})
     for line in bars:
         if not line.startswith("    title"):
             assert re.fullmatch(r"gantt|    (dateFormat|axisFormat|section) .*|    [^:#;%]+ :[\w, ]+", line), line

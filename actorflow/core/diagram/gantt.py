@@ -137,7 +137,7 @@ def _activity(
 
 
 def _timer(started: ev.TimerStarted, at: datetime, ended_at: datetime, *, is_cancelled: bool) -> _Bar:
-    text = started.summary or f"timer {started.timer_id}"
+    text = f"timer {started.summary or started.timer_id}"  # what a line begins with is ours: it could be a statement
     how = ", cancelled" if is_cancelled else ""
     return _Bar(_TIMERS, f"{text} ({in_words(started.duration)}){how}", "" if is_cancelled else "done", at, ended_at)
 

@@ -6,11 +6,10 @@ from datetime import timedelta
 from typing import Final
 
 _LABEL_CHARS_MAX: Final = 80
-# Entities of Mermaid, which writes them with a hash.
-_ENTITIES: Final = {
-    ord(char): f"#{ord(char)};"
-    for char in '"#&<>`\\;{}[]()|%'  # markup of Mermaid, Markdown or HTML
-}
+# Characters that are markup of Mermaid, Markdown or HTML. Mermaid writes entities with a hash.
+_MARKUP: Final = '"#&<>`\\;{}[]()|%'
+_ENTITIES: Final = {ord(char): f"#{ord(char)};" for char in _MARKUP}
+_HTML_ENTITIES: Final = {ord(char): f"&#{ord(char)};" for char in _MARKUP + "*_~!"}
 # In a Gantt chart a colon ends the name, a hash or a per cent sign begins a comment and a semicolon ends the line.
 _PLAIN: Final = str.maketrans({":": "∶", "#": "＃", ";": "；", "%": "％", "<": "‹", ">": "›"})
 
@@ -23,6 +22,11 @@ def label(text: str) -> str:
 def name(text: str) -> str:
     """A text for a line of a Gantt chart."""
     return _shortened(text).translate(_PLAIN).strip() or "‹no name›"
+
+
+def heading(text: str) -> str:
+    """A text for a heading of Markdown."""
+    return _shortened(text).translate(_HTML_ENTITIES)
 
 
 def in_words(duration: timedelta) -> str:

@@ -43,9 +43,12 @@ def decode_token(token: bytes, namespace: str, query: str) -> Place:
     if not is_ours or digest != _digest(content, namespace, query):
         raise PageTokenError
     try:
-        return msgspec.msgpack.decode(content, type=Place)
+        place = msgspec.msgpack.decode(content, type=Place)
     except (msgspec.DecodeError, OverflowError):
         raise PageTokenError from None
+    if not -(2**63) <= place.key < 2**63 or (place.at is not None and place.at.tzinfo is None):
+        raise PageTokenError
+    return place
 
 
 def _digest(content: bytes, namespace: str, query: str) -> bytes:
