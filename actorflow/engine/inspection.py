@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 import anyio
@@ -94,20 +94,21 @@ class StoredReadings:
         Raises:
             CorruptJournalError: it is open, and will stay so: its journal is damaged.
         """
-        await self._store.changed()  # from here on, nothing that is committed is missed
+        version = await self._store.version()  # from here on, nothing that is committed is missed
         record = await self._record(target)
-        first = Target(target.namespace, target.workflow_id, record.identity.run_id)
+        run = Target(target.namespace, target.workflow_id, record.identity.run_id)
         if record.head.status == "running":
             turns_of(record.identity, await self._store.journal(record.identity.key))
         while (end := parking_of(record) or await end_of(self._store, record)) is None:
-            await self._until_changed()
-            record = await self._record(first)
+            version = await self._version_after(version)
+            record = await self._record(run)
         return end
 
-    async def _until_changed(self) -> None:
+    async def _version_after(self, version: Hashable) -> Hashable:
         # Another process commits, so there is nobody to wake us.
-        while not await self._store.changed():  # noqa: ASYNC110
+        while (found := await self._store.version()) == version:  # noqa: ASYNC110
             await anyio.sleep(limits.LOOK_INTERVAL.total_seconds())
+        return found
 
     async def _record(self, target: Target) -> RunRecord:
         check_id(target.workflow_id)

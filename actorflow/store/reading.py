@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from actorflow.core.journal import TurnRow
@@ -25,8 +25,8 @@ class ReadableStore(Protocol):
         """Let go; safe to call twice, and after a failed `open`."""
         ...
 
-    async def changed(self) -> bool:
-        """True if anything was committed since this was asked last, and the first time; much cheaper than reading."""
+    async def version(self) -> Hashable:
+        """A value that is another one once anything was committed; much cheaper than reading."""
         ...
 
     async def find(self, namespace: str, workflow_id: str, run_id: str | None = None) -> RunRecord | None:

@@ -167,12 +167,11 @@ def _copied(source: ReadOnlyFile, partial: Path, progress: Progress) -> int:
 
 
 def _failure(error: sqlite3.Error, partial: Path) -> StorageError:
-    failure = translate(error, path=str(partial), doing="copying")
-    if isinstance(failure, StorageFullError):
+    if isinstance(translate(error, path=str(partial), doing="copying"), StorageFullError):
         return StorageFullError(
             f"{partial}: the disk is full; the copy was removed. Free some space, or copy elsewhere"
         )
-    return failure
+    return StorageError(f"{partial} can't be written ({error}); the copy was removed. Copy to another disk or folder")
 
 
 def _put_in_place(partial: Path, descriptor: int, target: Path, *, force: bool) -> None:

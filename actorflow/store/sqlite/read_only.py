@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
@@ -69,9 +69,9 @@ class ReadOnlyStore(Reading):
         if file is not None:
             file.close()
 
-    async def changed(self) -> bool:
-        """True if anything was committed since this was asked last, and the first time; much cheaper than reading."""
-        return await self._call(lambda: self._opened.changed())
+    async def version(self) -> Hashable:
+        """See `ReadableStore.version`."""
+        return await self._call(lambda: self._opened.version())
 
     async def owner(self) -> str | None:
         """Who owns the file right now (see `ownership.owner_of`)."""

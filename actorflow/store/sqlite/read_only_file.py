@@ -67,7 +67,7 @@ class ReadOnlyFile:
         self._connection: sqlite3.Connection | None = None
         self._is_immutable = False
         self._seen = _Sight(None)
-        self._version: object = None
+        self._times_opened = 0
         with self._in_our_words("opening the database"):
             self._open()
 
@@ -80,12 +80,11 @@ class ReadOnlyFile:
                     return found
         raise self._restless()
 
-    def changed(self) -> bool:
-        """True if anything was committed since this was asked last, and the first time. Costs no look at the tables."""
+    def version(self) -> tuple[int, object]:
+        """A value that is another one once anything was committed. Costs no look at the tables."""
         with self._in_our_words("reading"):
-            version = (self._current(), read_back(self._current(), "data_version"))
-        is_new, self._version = version != self._version, version
-        return is_new
+            found = read_back(self._current(), "data_version")
+        return (self._times_opened, found)
 
     @contextmanager
     def snapshot(self) -> Generator[sqlite3.Connection]:
@@ -128,6 +127,7 @@ class ReadOnlyFile:
     def _open(self) -> None:
         check_readable(self.path)
         check_header(self.path, version=schema.VERSION)
+        self._times_opened += 1
         self._is_immutable = not self._wal.exists()
         self._seen = self._look()
         try:
