@@ -56,7 +56,11 @@ def ended(problem: BaseException) -> Exit:
             return Exit.INTERRUPTED
         case BrokenPipeError():
             return Exit.BROKEN_PIPE
-        case ActorflowError() | OSError() | ValueError():
+        case OSError():
+            place = f"{problem.filename}: " if problem.filename else ""
+            say(f"Error: {place}{problem.strerror or problem}")
+            return Exit.TIMEOUT if isinstance(problem, TimeoutError) else Exit.FAILED
+        case ActorflowError() | ValueError():
             # Here and not above: whoever can raise these has loaded what it takes to tell them apart.
             from actorflow.cli.refusals import code_of  # noqa: PLC0415 - see above
 
@@ -70,7 +74,9 @@ def ended(problem: BaseException) -> Exit:
 
 def say(message: str) -> None:
     """A line for people, on stderr; what users wrote can't steer the terminal."""
-    click.echo(visible(message, keeps_lines=True), err=True)
+    # There is nobody else to tell.
+    with suppress(OSError):
+        click.echo(visible(message, keeps_lines=True), err=True)
 
 
 def flushed(code: int) -> int:
@@ -85,7 +91,8 @@ def flushed(code: int) -> int:
         return Exit.BROKEN_PIPE
     except OSError as problem:
         _forget_output()
-        say(f"Error: the output can't be written: {problem.strerror}")
+        if not code:
+            say(f"Error: the output can't be written: {problem.strerror}")
         return code or Exit.FAILED
     return code
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum
@@ -24,6 +25,9 @@ def _plain(value: Any) -> Any:
             return value.total_seconds()
         case Enum():
             return value.name
+        case bytes():
+            # As a history shows it.
+            return {"data": b64encode(value).decode(), "metadata": {"encoding": "binary/plain"}}
         case _:
             return str(value)
 

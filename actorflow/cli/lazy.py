@@ -32,6 +32,13 @@ class LazyGroup(click.Group):
         super().__init__(*args, **options)
         self._lazy: Final = commands_by_name
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See `click.Command.parse_args`; who says nothing is shown what there is to say."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help())
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """See `click.Group.list_commands`."""
         return list(self._lazy)

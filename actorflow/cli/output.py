@@ -134,16 +134,16 @@ class Output:
                 return self._table(columns, is_live)
             case _:
                 _write("\t".join(column.heading.upper().replace(" ", "_") for column in columns))
-                return lambda record: _write("\t".join(self._cells(columns, record))), _nothing
+                return lambda record: _write("\t".join(self.cell(column.value(record)) for column in columns)), _nothing
 
     def _table(
         self, columns: Sequence[Column], is_live: bool
     ) -> tuple[Callable[[Record], object], Callable[[], object]]:
         table = Table(columns, _write, has_colour=self.has_colour and sys.stdout.isatty(), is_live=is_live)
-        return lambda record: table.add(self._cells(table.columns, record)), table.flush
-
-    def _cells(self, columns: Sequence[Column], record: Record) -> Sequence[str]:
-        return [self.cell(column.value(record)) for column in columns]
+        return (
+            lambda record: table.add([self.cell(column.value_in_table(record)) for column in table.columns]),
+            table.flush,
+        )
 
 
 def _write(line: str) -> None:

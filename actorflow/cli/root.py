@@ -44,6 +44,8 @@ def root() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command, or answer a shell that completes one, and return the exit code."""
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as we live
     try:
         asked = os.environ.get(COMPLETE_VARIABLE)
         outcome = _answered(asked) if asked else _ran(arguments)
@@ -54,7 +56,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _ran(arguments: Sequence[str] | None) -> object:
     given = sys.argv[1:] if arguments is None else list(arguments)
-    return root.main(given, prog_name=NAME, complete_var="", standalone_mode=False)
+    try:
+        # Not `root.main`, which has ideas of its own about closed pipes.
+        with root.make_context(NAME, given) as context:
+            return root.invoke(context)
+    except click.exceptions.Exit as end:  # of --help, say
+        return end.exit_code
 
 
 def _answered(asked: str) -> None:

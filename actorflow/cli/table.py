@@ -9,10 +9,13 @@ from typing import Any, Final
 
 import click
 
-from actorflow.cli.text import folded, shortened, width_of
+from actorflow.cli.text import lines_of, width_of
 
 _GAP: Final = "  "
 _WIDTH_MIN: Final = 8
+_LINES_MAX: Final = 4
+"""One odd cell shall not push everything else off the screen."""
+
 _SETTLED_AFTER: Final = 500
 """Rows whose cells decide how wide columns are; later ones have to fit."""
 
@@ -36,7 +39,8 @@ class Column:
         title: for people; by default the key in words.
         width: of a table whose rows are shown as they come.
         from_width: how wide a terminal has to be for it; 0 is any.
-        is_shortened: what does not fit is cut off, not folded.
+        is_shortened: in a table, what does not fit into one line is cut off, not folded.
+        brief: what a table shows of it, if not all.
         of: the value, if it is not just that of the key.
     """
 
@@ -46,6 +50,7 @@ class Column:
     from_width: int = 0
     is_shortened: bool = False
     of: Callable[[Mapping[str, Any]], Any] | None = None
+    brief: Callable[[Mapping[str, Any]], Any] | None = None
 
     @property
     def heading(self) -> str:
@@ -55,6 +60,10 @@ class Column:
     def value(self, record: Mapping[str, Any]) -> Any:
         """What it shows of a record."""
         return record.get(self.key) if self.of is None else self.of(record)
+
+    def value_in_table(self, record: Mapping[str, Any]) -> Any:
+        """What it shows of a record where there is little room."""
+        return self.value(record) if self.brief is None else self.brief(record)
 
 
 class Table:
@@ -107,7 +116,7 @@ class Table:
 
     def _row(self, cells: Sequence[str]) -> None:
         pieces = [
-            [shortened(cell, width)] if column.is_shortened else list(folded(cell, width))
+            lines_of(cell, width, at_most=1 if column.is_shortened else _LINES_MAX)
             for column, cell, width in zip(self.columns, cells, self._widths, strict=True)
         ]
         for number in range(max(map(len, pieces))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 
 def visible(text: str, *, keeps_lines: bool = False) -> str:
@@ -40,19 +41,19 @@ def _width_of(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def shortened(text: str, width: int) -> str:
-    """The text in at most so many columns, with an ellipsis if something is missing."""
-    if width_of(text) <= width:
-        return text
-    return next(folded(text, max(width - 1, 1))) + "…"
+def lines_of(text: str, width: int, *, at_most: int) -> list[str]:
+    """The text folded into lines of so many columns (at least two); an ellipsis ends it where lines are missing."""
+    lines = list(islice(_folded(text, max(width, 2)), at_most + 1))
+    if len(lines) <= at_most:
+        return lines
+    return [*lines[: at_most - 1], next(_folded(lines[at_most - 1], max(width - 1, 1))) + "…"]
 
 
-def folded(text: str, width: int) -> Iterator[str]:
-    """The text in pieces of at most so many columns (at least two); an empty text is one empty piece."""
+def _folded(text: str, width: int) -> Iterator[str]:
     piece, taken = "", 0
     for char in text:
         more = _width_of(char)
-        if taken + more > max(width, 2):
+        if taken + more > width:
             yield piece
             piece, taken = "", 0
         piece += char

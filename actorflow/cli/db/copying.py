@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from actorflow.cli.db.progress import progress
+from actorflow.cli.db.blocking import done_with_progress
 from actorflow.cli.db.verifying import tell_findings
 from actorflow.cli.exits import CommandError, Exit
 from actorflow.cli.helping import Command
@@ -28,8 +28,8 @@ def backup(settings: Settings, target: Path, force: bool) -> int:
     """
     if target.is_file() and not force:
         raise CommandError(f"{target} exists and was left as it is; name another file, or --force", Exit.USAGE)
-    with progress("pages copied") as tell:
-        made = copy_journal(settings.path, target, tell, force=force)
+    path = settings.path
+    made = done_with_progress("pages copied", lambda tell: copy_journal(path, target, tell, force=force))
     if settings.output.is_for_programs:
         settings.output.record({**msgspec.to_builtins(made), "is_sound": made.verification.is_sound})
     else:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 import msgspec
 
-from actorflow.cli.db.progress import progress
+from actorflow.cli.db.blocking import done_with_progress
 from actorflow.cli.exits import Exit, say
 from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
+from actorflow.core import limits
 from actorflow.store.sqlite.verify import Verification
 from actorflow.store.sqlite.verify import verify as verify_journal
+
+_SHOWN_MAX: Final = 20
+"""Lines of either kind: enough to see what it is about."""
 
 
 @click.command(cls=Command)
@@ -21,8 +27,8 @@ def verify(settings: Settings, quick: bool) -> int:
 
     Exit code 1 if anything is wrong. Nothing is written; the program that owns the journal may go on.
     """
-    with progress("runs checked") as tell:
-        found = verify_journal(settings.path, tell, is_quick=quick)
+    path = settings.path
+    found = done_with_progress("runs checked", lambda tell: verify_journal(path, tell, is_quick=quick))
     if settings.output.is_for_programs:
         settings.output.record({**msgspec.to_builtins(found), "is_sound": found.is_sound})
     else:
@@ -32,13 +38,11 @@ def verify(settings: Settings, quick: bool) -> int:
 
 def tell_findings(settings: Settings, found: Verification) -> None:
     """Say what is wrong on stderr, and print what was checked."""
-    for line in found.structure:
-        say(f"structure: {line}")
-    for violation in found.violations:
-        say(str(violation))
-    left_out = found.violations_count - len(found.violations)
-    if left_out > 0:
-        say(f"… and {left_out} more")
+    for line in (*found.structure[:_SHOWN_MAX], *map(str, found.violations[:_SHOWN_MAX])):
+        say(line)
+    left_out = max(len(found.structure) - _SHOWN_MAX, 0) + max(found.violations_count - _SHOWN_MAX, 0)
+    if left_out:
+        say(f"… and {left_out:,} more; -o json lists them (at most {limits.VIOLATIONS_MAX:,})")
     damaged = "damaged; restore it from a backup, or terminate the executions named above"
     settings.output.record(
         {

@@ -15,6 +15,7 @@ from actorflow.cli.exits import CommandError, Exit, say
 from actorflow.cli.helping import Command
 from actorflow.cli.jsontext import as_json
 from actorflow.cli.settings import Settings, with_settings
+from actorflow.cli.text import visible
 from actorflow.cli.workflow.identifying import identified, takes_execution
 from actorflow.cli.workflow.reading import reading, status_name
 from actorflow.client import WorkflowFailureError, WorkflowHandle
@@ -41,7 +42,7 @@ def result(settings: Settings, workflow_id: str, run_id: str | None, timeout: fl
     elif end.failure is None:
         settings.output.text(as_json(end.value))
     if end.failure is not None:
-        say(f"Error: workflow {end.workflow_id!r} has ended as {end.status}: {_in_words(end.failure)}")
+        say(f"Error: workflow {end.workflow_id!r} has ended as {end.status}: {visible(_in_words(end.failure))}")
     return Exit.DONE if end.failure is None else Exit.WORKFLOW_FAILED
 
 

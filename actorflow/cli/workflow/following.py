@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Hashable
 from contextlib import asynccontextmanager
 
 import anyio
 
 from actorflow.cli.exits import CommandError, Exit, say
 from actorflow.cli.settings import Settings
-from actorflow.client import HistoryEvent
+from actorflow.cli.workflow.events import Tell
 from actorflow.client.views import history_of
 from actorflow.core import limits
 from actorflow.engine.execution import turns_of
 from actorflow.store.protocol import RunRecord
 from actorflow.store.sqlite import ReadOnlyStore
-
-Tell = Callable[[HistoryEvent], None]
 
 
 async def follow(settings: Settings, workflow_id: str, run_id: str | None, tell: Tell) -> None:

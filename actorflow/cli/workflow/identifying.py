@@ -14,6 +14,7 @@ from actorflow.cli.exits import CommandError, Exit
 from actorflow.cli.settings import settings_of
 from actorflow.cli.workflow.reading import reading
 from actorflow.client import Client, WorkflowHandle
+from actorflow.core import limits
 from actorflow.exceptions import ActorflowError
 
 _SHOWN_MAX: Final = 10
@@ -41,17 +42,18 @@ def _chosen(positional_id: str | None, workflow_id: str | None) -> str:
     given = positional_id or workflow_id
     if not given:
         raise click.UsageError("which execution? Pass its workflow id")
-    if not _is_text(given):
-        raise click.UsageError(f"{given!r} is not UTF-8, so it is no workflow id")
+    _check(given)
     return given
 
 
-def _is_text(given: str) -> bool:
+def _check(given: str) -> None:
+    """Refuse what can't be the beginning of any id; what begins none is not found, and that is something else."""
     try:
-        given.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        length = len(given.encode())
+    except UnicodeEncodeError as problem:
+        raise click.UsageError(f"{given!r} is not UTF-8, so it is no workflow id") from problem
+    if length > limits.WORKFLOW_ID_BYTES_MAX:
+        raise click.UsageError(f"a workflow id has at most {limits.WORKFLOW_ID_BYTES_MAX:,} bytes, this has {length:,}")
 
 
 async def identified(client: Client, given: str, run_id: str | None) -> WorkflowHandle[Any, Any]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
 from actorflow import diagram
 from actorflow.cli.helping import Command
+from actorflow.cli.output import Output
 from actorflow.cli.settings import Settings, with_settings
-from actorflow.cli.table import Column
+from actorflow.cli.workflow.events import COLUMNS, Tell, in_full, record_of
 from actorflow.cli.workflow.following import follow
 from actorflow.cli.workflow.identifying import identified, takes_execution
 from actorflow.cli.workflow.reading import reading
-from actorflow.client import HistoryEvent, WorkflowHistory
+from actorflow.client import WorkflowHistory
 
 _DRAWINGS: Final[Mapping[str, Callable[[WorkflowHistory], str]]] = {
     "flowchart": diagram.flowchart,
@@ -25,8 +27,8 @@ _DRAWINGS: Final[Mapping[str, Callable[[WorkflowHistory], str]]] = {
 
 @click.command(cls=Command)
 @click.option("--follow", "-f", "is_followed", is_flag=True, help="Go on with new events until the execution closes.")
-@click.option("--detailed", is_flag=True, help="All of each event, also where it takes many lines of a table.")
-@click.option("--reverse", is_flag=True, help="The latest event first.")
+@click.option("--detailed", "is_detailed", is_flag=True, help="All of each event, also on a terminal.")
+@click.option("--reverse", "is_reversed", is_flag=True, help="The latest event first.")
 @click.option(
     "--diagram",
     "drawing",
@@ -43,55 +45,52 @@ def show(
     workflow_id: str,
     run_id: str | None,
     is_followed: bool,
-    detailed: bool,
-    reverse: bool,
+    is_detailed: bool,
+    is_reversed: bool,
     drawing: str | None,
 ) -> None:
-    """Show the history of an execution, or a diagram of it."""
-    if is_followed and (reverse or drawing):
-        raise click.UsageError(
-            f"--follow goes forward through events; leave out {'--reverse' if reverse else '--diagram'}"
-        )
-    columns = _columns(is_detailed=detailed)
-    if is_followed:
-        with settings.output.rows(columns, is_live=True) as add:
-            asyncio.run(_follow(settings, workflow_id, run_id, lambda event: add(_record(event))))
-        return
-    history = asyncio.run(_history(settings, workflow_id, run_id))
-    if drawing is not None:
-        settings.output.text(_DRAWINGS[drawing](history))
-    else:
-        events = reversed(history.events) if reverse else history.events
-        settings.output.records(columns, map(_record, events))
+    """Show the history of an execution, or a diagram of it.
+
+    Numbers are those of the public history, whose task events are not stored here. With --follow, Ctrl-C ends it.
+    """
+    if is_followed and (is_reversed or drawing):
+        left_out = "--reverse" if is_reversed else "--diagram"
+        raise click.UsageError(f"--follow tells events as they are committed; leave out {left_out}")
+    asyncio.run(_show(settings, workflow_id, run_id, is_followed, is_detailed, is_reversed, drawing))
 
 
-def _columns(*, is_detailed: bool) -> tuple[Column, ...]:
-    # The details come last and get what is left.
-    return (
-        Column("event_id", "event", width=5),
-        Column("event_time", "time", width=19),
-        Column("event_type", "type", width=18),
-        Column(
-            "attributes", "details", width=10_000, is_shortened=not is_detailed, of=lambda e: e["attributes"] or None
-        ),
-    )
-
-
-async def _history(settings: Settings, given: str, run_id: str | None) -> WorkflowHistory:
-    async with reading(settings) as client:
-        return await (await identified(client, given, run_id)).fetch_history()
-
-
-async def _follow(settings: Settings, given: str, run_id: str | None, see: Callable[[HistoryEvent], None]) -> None:
+async def _show(
+    settings: Settings,
+    given: str,
+    run_id: str | None,
+    is_followed: bool,
+    is_detailed: bool,
+    is_reversed: bool,
+    drawing: str | None,
+) -> None:
     async with reading(settings) as client:
         handle = await identified(client, given, run_id)
-    await follow(settings, handle.id, run_id, see)
+        history = None if is_followed else await handle.fetch_history()
+    if history is None:
+        with _telling(settings.output, is_detailed=is_detailed, is_live=True) as tell:
+            await follow(settings, handle.id, run_id, tell)
+    elif drawing is not None:
+        settings.output.text(_DRAWINGS[drawing](history))
+    else:
+        with _telling(settings.output, is_detailed=is_detailed, is_live=False) as tell:
+            for event in reversed(history.events) if is_reversed else history.events:
+                tell(event)
 
 
-def _record(event: HistoryEvent) -> Mapping[str, Any]:
-    return {
-        "event_id": event.event_id,
-        "event_time": event.event_time,
-        "event_type": event.event_type,
-        "attributes": event.attributes,
-    }
+@contextmanager
+def _telling(output: Output, *, is_detailed: bool, is_live: bool) -> Generator[Tell]:
+    if is_detailed and output.is_table:
+        yield lambda event: _tell_in_full(output, in_full(event))
+        return
+    with output.rows(COLUMNS, is_live=is_live) as add:
+        yield lambda event: add(record_of(event))
+
+
+def _tell_in_full(output: Output, record: Mapping[str, Any]) -> None:
+    output.record(record)
+    output.text("")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -119,6 +118,6 @@ async def _not_found(client: Client, given: str, run_id: str | None) -> CommandE
     if run_id is not None:
         what = f"workflow {given!r} has no run {run_id!r} in namespace {client.namespace!r}"
         return CommandError(f"{what}; `actorflow workflow list` shows runs", Exit.NOT_FOUND)
-    near = get_close_matches(given, await ids_that_begin(client, given), n=1, cutoff=0.0)
-    hint = f"; did you mean {near[0]!r}?" if near else "; `actorflow workflow list` shows them"
+    ids = await ids_that_begin(client, given, at_most=2)
+    hint = f"; did you mean {ids[0]!r}?" if len(ids) == 1 else "; `actorflow workflow list` shows them"
     return CommandError(f"no workflow has the id {given!r} in namespace {client.namespace!r}{hint}", Exit.NOT_FOUND)
