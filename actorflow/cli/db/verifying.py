@@ -8,10 +8,11 @@ import click
 import msgspec
 
 from actorflow.cli.db.blocking import done_with_progress
-from actorflow.cli.exits import Exit, say
+from actorflow.cli.exits import CommandError, Exit, say
 from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
 from actorflow.core import limits
+from actorflow.exceptions import CorruptJournalError
 from actorflow.store.sqlite.verify import Verification
 from actorflow.store.sqlite.verify import verify as verify_journal
 
@@ -28,7 +29,10 @@ def verify(settings: Settings, quick: bool) -> int:
     Exit code 1 if anything is wrong. Nothing is written; the program that owns the journal may go on.
     """
     path = settings.path
-    found = done_with_progress("runs checked", lambda tell: verify_journal(path, tell, is_quick=quick))
+    try:
+        found = done_with_progress("runs checked", lambda tell: verify_journal(path, tell, is_quick=quick))
+    except CorruptJournalError as damage:  # so badly that not even a look inside is possible: that is a finding, too
+        raise CommandError(str(damage), Exit.FAILED) from damage
     if settings.output.is_for_programs:
         settings.output.record({**msgspec.to_builtins(found), "is_sound": found.is_sound})
     else:
