@@ -14,6 +14,7 @@ from typing import Any, Final, Self
 
 from actorflow.cli.exits import CommandError
 
+_PACKAGE: Final = Path(__file__).resolve().parents[2]
 _LEASH: Final = "actorflow.cli.demo.leash"
 _EXAMPLE: Final = "examples.order_fulfilment"
 _SILENCE_MAX: Final = 30.0
@@ -37,12 +38,15 @@ class Worker:
         self._was_silent = False
         with self._log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", _LEASH, _EXAMPLE, "--jsonl", *about],
+                [sys.executable, "-P", "-m", _LEASH, str(examples()), _EXAMPLE, "--jsonl", *about],
                 stdin=subprocess.PIPE,  # nothing is written to it: see `leash`
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(search_path())},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join((str(_PACKAGE.parent), os.environ.get("PYTHONPATH", ""))),
+                },
                 start_new_session=True,  # so that Ctrl-C reaches the demo alone, which then stops its worker
             )
 
@@ -105,14 +109,13 @@ class Worker:
                 pipe.close()
 
 
-def search_path() -> list[str]:
-    """Where the worker finds the example: beside the package in a clone, inside it once it is installed.
+def examples() -> Path:
+    """The folder of the example: beside the package in a clone, inside it once it is installed.
 
     Raises:
         CommandError: it is in neither place.
     """
-    package = Path(__file__).resolve().parents[2]
-    for place in (package / "cli" / "demo", package.parent):
+    for place in (_PACKAGE / "cli" / "demo", _PACKAGE.parent):
         if (place / "examples" / "order_fulfilment" / "__main__.py").exists():
-            return [str(place), str(package.parent)]
+            return place / "examples"
     raise CommandError("the demo's example is missing from this installation; install actorflow again")

@@ -12,7 +12,7 @@ import click
 
 from actorflow.cli.demo.stage import PlainStage, Stage
 from actorflow.cli.demo.story import play
-from actorflow.cli.exits import CommandError, Exit
+from actorflow.cli.exits import CommandError, Exit, say
 from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
 
@@ -58,9 +58,8 @@ def _played(stage: Stage, folder: Path, seed: int, delay: float) -> int:
     try:
         return Exit.DONE if play(stage, folder, seed=seed, delay=delay) else Exit.FAILED
     except KeyboardInterrupt:
-        raise CommandError(
-            f"interrupted; the worker was stopped. The order waits in {folder}: nothing of it is lost", Exit.INTERRUPTED
-        ) from None
+        say(f"Interrupted. The worker was stopped; the order waits in {folder}, and nothing of it is lost.")
+        return Exit.INTERRUPTED
 
 
 def _folder(keep: Path | None) -> Path:
