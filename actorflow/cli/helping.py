@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Final
+import math
+from typing import Any, Final
 
 import click
 
 NAME: Final = "actorflow"
 COMPLETE_VARIABLE: Final = "_ACTORFLOW_COMPLETE"
 """Set by the script of `actorflow.cli.completion` when a shell asks."""
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds; what is no number at all is in no range."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType.convert`."""
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return found
 
 
 class GlobalOption(click.Option):

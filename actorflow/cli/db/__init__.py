@@ -21,4 +21,7 @@ _COMMANDS: Final = {
 @click.group(cls=LazyGroup, commands_by_name=_COMMANDS)
 @takes_settings
 def db() -> None:
-    """Check, measure and copy a journal, beside the program that owns it or without one."""
+    """Check, measure and copy a journal.
+
+    All of it works beside the program that owns the journal, and without one.
+    """

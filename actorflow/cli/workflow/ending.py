@@ -12,7 +12,7 @@ import anyio
 import click
 
 from actorflow.cli.exits import CommandError, Exit, say
-from actorflow.cli.helping import Command
+from actorflow.cli.helping import Command, Seconds
 from actorflow.cli.jsontext import as_json
 from actorflow.cli.settings import Settings, with_settings
 from actorflow.cli.text import visible
@@ -26,7 +26,7 @@ _LOOK_SECONDS: Final = 0.5
 
 
 @click.command(cls=Command)
-@click.option("--timeout", metavar="SECONDS", type=click.FloatRange(min=0), help="How long to wait; else for ever.")
+@click.option("--timeout", metavar="SECONDS", type=Seconds(min=0), help="How long to wait; else for ever.")
 @with_settings
 @takes_execution
 def result(settings: Settings, workflow_id: str, run_id: str | None, timeout: float | None) -> int:
