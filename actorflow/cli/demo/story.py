@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from actorflow.cli.demo.evidence import Evidence, collect, draw, faults, ran_aga
 from actorflow.cli.demo.scene import Scene
 from actorflow.cli.demo.stage import Stage
 from actorflow.cli.exits import CommandError, say
+from actorflow.cli.waiting import waited_for
 
 _ORDER: Final = "demo-order"
 _KILLED_AT: Final = 10
@@ -35,13 +35,13 @@ def play(stage: Stage, folder: Path, *, seed: int, delay: float) -> bool:
     scene = Scene()
     stage.say(f"An order on its way through three loops, journaled in {journal}")
     _first_act(stage, scene, Worker(folder, _ORDER, seed=seed, delay=delay))
-    before = asyncio.run(collect(journal, _ORDER))
+    before = waited_for(lambda: collect(journal, _ORDER))
     stage.say(
         f"The journal, read now: {before.events} events, {len(before.completed)} activities completed, "
         f"{_named(before, before.open) or 'none'} interrupted."
     )
     _second_act(stage, scene, Worker(folder, _ORDER, seed=seed, delay=delay))
-    after = asyncio.run(collect(journal, _ORDER))
+    after = waited_for(lambda: collect(journal, _ORDER))
     found = faults(journal, before, after, scene)
     _tell_outcome(stage, scene, before, after, is_sound=not found)
     _tell_where(stage, journal, draw(folder, after))

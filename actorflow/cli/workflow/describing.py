@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ import click
 from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
 from actorflow.cli.table import Column
+from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.identifying import identified, takes_execution
 from actorflow.cli.workflow.reading import reading, status_name
 from actorflow.client import PendingActivity, WorkflowExecutionDescription
@@ -34,7 +34,7 @@ def describe(settings: Settings, workflow_id: str, run_id: str | None) -> None:
 
     Of a parked execution it says why it can't go on: its status stays Running.
     """
-    about = asyncio.run(_described(settings, workflow_id, run_id))
+    about = waited_for(lambda: _described(settings, workflow_id, run_id))
     pending = [_pending(activity) for activity in about.pending_activities]
     if settings.output.is_for_programs:
         settings.output.record({**_record(about), "pending_activities": pending})

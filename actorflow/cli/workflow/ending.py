@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from actorflow.cli.helping import Command, Seconds
 from actorflow.cli.jsontext import as_json
 from actorflow.cli.settings import Settings, with_settings
 from actorflow.cli.text import visible
+from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.identifying import identified, takes_execution
 from actorflow.cli.workflow.reading import reading, status_name
 from actorflow.client import WorkflowFailureError, WorkflowHandle
@@ -36,7 +36,7 @@ def result(settings: Settings, workflow_id: str, run_id: str | None, timeout: fl
     does so too. It is waited for only while a process has the journal open: nobody else could end the execution.
     Exit code 4 if it failed, was cancelled or terminated, or is parked.
     """
-    end = asyncio.run(_end(settings, workflow_id, run_id, timeout))
+    end = waited_for(lambda: _end(settings, workflow_id, run_id, timeout))
     if settings.output.is_for_programs:
         settings.output.record(end.record)
     elif end.failure is None:

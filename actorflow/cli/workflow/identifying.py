@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
@@ -12,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from actorflow.cli.exits import CommandError, Exit
 from actorflow.cli.settings import settings_of
+from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.reading import reading
 from actorflow.client import Client, WorkflowHandle
 from actorflow.core import limits
@@ -112,6 +112,6 @@ def _complete_id(context: click.Context, _parameter: click.Parameter, incomplete
 
     try:
         # What can't be seen can't be typed either, and would upset the terminal.
-        return [CompletionItem(id_) for id_ in asyncio.run(look()) if id_.isprintable()]
+        return [CompletionItem(id_) for id_ in waited_for(lambda: look()) if id_.isprintable()]
     except (ActorflowError, click.UsageError, OSError, ValueError):
         return []  # a shell that completes has no place for an error; the command itself will say it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from actorflow.cli.exits import say
 from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
 from actorflow.cli.table import Column
+from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.reading import reading, status_name
 from actorflow.client import WorkflowExecution, WorkflowExecutionCount
 
@@ -47,7 +47,7 @@ def list_(settings: Settings, query: str | None, limit: int) -> None:
     \b
     --query "ExecutionStatus = 'Failed' AND StartTime > '2030-06-01T12:00:00Z'"
     """
-    asyncio.run(_list(settings, query, limit))
+    waited_for(lambda: _list(settings, query, limit))
 
 
 async def _list(settings: Settings, query: str | None, limit: int) -> None:
@@ -86,7 +86,7 @@ def _record(execution: WorkflowExecution) -> Mapping[str, Any]:
 @with_settings
 def count(settings: Settings, query: str | None) -> None:
     """Count executions."""
-    counted = asyncio.run(_count(settings, query))
+    counted = waited_for(lambda: _count(settings, query))
     groups = [{"status": group.group_values[0], "count": group.count} for group in counted.groups]
     if settings.output.is_for_programs:
         settings.output.record({"count": counted.count, "groups": groups})

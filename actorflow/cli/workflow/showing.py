@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -13,6 +12,7 @@ from actorflow import diagram
 from actorflow.cli.helping import Command
 from actorflow.cli.output import Output
 from actorflow.cli.settings import Settings, with_settings
+from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.events import COLUMNS, Tell, in_full, record_of
 from actorflow.cli.workflow.following import follow
 from actorflow.cli.workflow.identifying import identified, takes_execution
@@ -56,7 +56,7 @@ def show(
     if is_followed and (is_reversed or drawing):
         left_out = "--reverse" if is_reversed else "--diagram"
         raise click.UsageError(f"--follow tells events as they are committed; leave out {left_out}")
-    asyncio.run(_show(settings, workflow_id, run_id, is_followed, is_detailed, is_reversed, drawing))
+    waited_for(lambda: _show(settings, workflow_id, run_id, is_followed, is_detailed, is_reversed, drawing))
 
 
 async def _show(

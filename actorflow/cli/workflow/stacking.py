@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from contextlib import redirect_stdout
 
@@ -11,6 +10,7 @@ import click
 from actorflow.cli.exits import CommandError, Exit
 from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
+from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.identifying import identified, takes_execution
 from actorflow.cli.workflow.program import definitions_in, stack_of
 from actorflow.cli.workflow.reading import reading, status_name
@@ -33,7 +33,7 @@ def stack(settings: Settings, workflow_id: str, run_id: str | None, app: str) ->
     Its program is rebuilt here from its journal, so its class is needed. No activity runs again, and nothing is
     written.
     """
-    about, history = asyncio.run(_found(settings, workflow_id, run_id))
+    about, history = waited_for(lambda: _found(settings, workflow_id, run_id))
     if about.status is not WorkflowExecutionStatus.RUNNING:
         raise CommandError(f"workflow {about.id!r} is {status_name(about.status)}: it waits nowhere", Exit.FAILED)
     with redirect_stdout(sys.stderr):  # what the user's code prints is not what was asked for

@@ -7,7 +7,6 @@ taken: a look at it leaves no trace, while every owner leaves its epoch.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ import click
 from actorflow.cli.exits import CommandError, Exit, say
 from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
+from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.arguments import takes_input
 from actorflow.cli.workflow.identifying import exists, ids_that_begin, takes_execution
 from actorflow.cli.workflow.reading import reading, status_name
@@ -86,7 +86,7 @@ def _steer(settings: Settings, given: str, run_id: str | None, act: Act) -> Work
         CommandError: there is none, or the journal is somebody else's.
     """
     try:
-        return asyncio.run(_steered(settings, given, run_id, act))
+        return waited_for(lambda: _steered(settings, given, run_id, act))
     except StorageOwnedError as owned:
         raise _owned(settings, str(owned)) from owned
 

@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 
 from actorflow.cli.demo import evidence
-from actorflow.cli.demo.child import Worker
 from actorflow.cli.demo.scene import Scene
 from actorflow.cli.demo.stage import PlainStage
 from actorflow.cli.demo.story import play
@@ -145,14 +144,6 @@ def test_a_worker_that_fails_ends_it_with_what_it_said(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"ended with code 1: .*orders.db is not a SQLite database") as failed:
         play(PlainStage(), tmp_path, seed=1, delay=0.02)
     assert failed.value.code == Exit.FAILED
-
-
-def test_a_worker_runs_the_example_and_reports_what_it_does(tmp_path: Path) -> None:
-    with Worker(tmp_path, "order", seed=16, delay=0.02) as worker:
-        kinds = [report["kind"] for report in worker.reports()]
-    assert kinds[0] == "new"
-    assert kinds[-1] == "result"
-    assert kinds.count("begin") == kinds.count("end") + kinds.count("fail")
 
 
 @pytest.mark.parametrize(
