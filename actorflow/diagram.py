@@ -1,7 +1,7 @@
 """Pictures of an execution, as Mermaid text: paste it where Markdown is rendered, or at https://mermaid.live.
 
-``flowchart`` shows the way a program took, with its loops; ``gantt`` when its activities ran. Both take what
-`WorkflowHandle.fetch_history` returns::
+``flowchart`` shows the way a program took, with its loops; ``gantt`` when its activities ran; ``markdown`` is a page
+with both. They take what `WorkflowHandle.fetch_history` returns::
 
     print(actorflow.diagram.flowchart(await handle.fetch_history()))
 """
@@ -28,3 +28,14 @@ def gantt(history: WorkflowHistory) -> str:
     timers have bars, messages marks. Beyond 500 bars the chart ends and says so.
     """
     return diagram.gantt(history.turns, title=f"{history.workflow_id} (run {history.run_id})")
+
+
+def markdown(history: WorkflowHistory) -> str:
+    """Both diagrams of an execution as one Markdown page, which many hosts of code show as pictures."""
+    pictures = {"The way it took": flowchart(history), "When its activities ran": gantt(history)}
+    sections = [f"## {title}\n\n```mermaid\n{picture}```\n" for title, picture in pictures.items()]
+    return "\n".join([f"# {_in_one_line(history.workflow_id)}\n", *sections])
+
+
+def _in_one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -257,6 +257,13 @@ class ActivityError(FailureError):
         return self._retry_state
 
 
+class RegistrationError(ActorflowError, TypeError, ValueError):
+    """A worker can't register what it was given: two definitions of one name, or a sync activity without an executor.
+
+    Both a `TypeError` and a `ValueError`: programs ported from elsewhere catch either.
+    """
+
+
 class WorkflowAlreadyStartedError(FailureError):
     """A workflow id is taken: an open run has it, or the reuse policy forbids another run."""
 

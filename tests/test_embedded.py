@@ -119,7 +119,7 @@ def test_a_failed_run_is_started_anew(tmp_path: Path) -> None:
 def test_run_refuses_what_is_no_run_method(tmp_path: Path) -> None:
     for wrong in (Once, "Once", print):
         with pytest.raises(TypeError, match="run method"):
-            actorflow.run(wrong, journal=tmp_path / "a.db", id="w")  # pyright: ignore[reportCallIssue, reportArgumentType]
+            actorflow.run(wrong, journal=tmp_path / "a.db", id="w")  # pyright: ignore[reportArgumentType]
     assert not (tmp_path / "a.db").exists()
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from functools import partial
+from time import perf_counter
 from typing import Final
 
 import msgspec
@@ -89,7 +90,7 @@ class ActivityActor:
         self._site = site
         self._identity = identity
         self._pending = pending
-        self._counts = site.counting.of_activity(pending.scheduled.activity_type, pending.scheduled.task_queue)
+        self._counts = site.counting.activities[pending.scheduled.activity_type, pending.scheduled.task_queue]
         self._ready_at = pending.scheduled_at
         self._began: float | None = None
         self._phase = Phase.WAITING
@@ -185,9 +186,10 @@ class ActivityActor:
         self._phase = Phase.RUNNING
         self._next_at = None
         self._started_at = None if started_at == self._pending.scheduled_at else started_at
-        self._began = self._site.clock.monotonic()
+        self._began = perf_counter()
         self._counts.started.value += 1
-        self._counts.waited.observe((self._site.clock.now() - self._ready_at).total_seconds())
+        ready_at = self._ready_at
+        self._counts.waited(0.0 if started_at is ready_at else (started_at - ready_at).total_seconds())
         if not self._ends_before_deadline(started_at):
             self._arm_schedule_to_close()
         self._attempt = Attempt(
@@ -333,13 +335,13 @@ class ActivityActor:
     def _end(self, outcome: ev.ActivityOutcome) -> None:
         self._leave()
         attempts = outcome.attempt or self._number - 1
-        counted = partial(self._counts.over, _OUTCOMES[type(outcome)], self._take_seconds(), attempts)
-        self._site.deliver(self._identity, outcome, counted)
+        counted = (_OUTCOMES[type(outcome)], self._take_seconds(), attempts)
+        self._site.deliver(self._identity, outcome, (self._counts.ended, counted))
 
     def _take_seconds(self) -> float | None:
         """How long the attempt took, if one was running."""
         began, self._began = self._began, None
-        return None if began is None else self._site.clock.monotonic() - began
+        return None if began is None else perf_counter() - began
 
     def _leave(self) -> None:
         self._phase = Phase.OVER

@@ -6,9 +6,10 @@ Slots are looked up by name here, once for each type and pool, and raised in pla
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from time import perf_counter
-from typing import Final
+from typing import Final, TypeVar
 
 from actorflow.core import events as ev
 from actorflow.core import limits
@@ -18,12 +19,15 @@ from actorflow.core.state import STATUS_BY_CLOSE
 from actorflow.engine.mailbox import Delivery
 from actorflow.observability import table
 from actorflow.observability.metrics import Metrics
-from actorflow.observability.slots import Count, Histogram
-from actorflow.store.protocol import Change, Committed, Identity, Outcome
+from actorflow.observability.slots import Count
+from actorflow.store.protocol import COMMITTED, Change, Identity, Outcome
+
+K = TypeVar("K")
+V = TypeVar("V")
+Observe = Callable[[float], None]
 
 _KIND_BY_MESSAGE: Final[dict[type[ev.Event], str]] = {
     ev.SignalReceived: "signal",
-    ev.SignalUnhandled: "signal",
     ev.TimerFired: "timer",
     ev.ActivityCompleted: "activity_result",
     ev.ActivityFailed: "activity_result",
@@ -34,28 +38,50 @@ _KIND_BY_MESSAGE: Final[dict[type[ev.Event], str]] = {
 }
 
 
+class Known(dict[K, V]):
+    """What was made for a name once, up to a bound; beyond it, it is made again each time.
+
+    Args:
+        make: makes it.
+    """
+
+    def __init__(self, make: Callable[[K], V]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: K) -> V:
+        """Called by ``[]``."""
+        made = self._make(name)
+        if len(self) < limits.METRIC_NAMES_KNOWN_MAX:
+            self[name] = made
+        return made
+
+
 class TypeCounts:
     """The slots of one workflow type."""
 
     def __init__(self, metrics: Metrics, workflow_type: str) -> None:
         self._metrics = metrics
         self._type = workflow_type
-        self._closed: dict[type[ev.Event], tuple[Count, Histogram]] = {}
+        self._closed: dict[type[ev.Event], tuple[Count, Observe]] = {}
+        self._history_events = metrics.histogram(table.HISTORY_EVENTS, workflow_type).observe
+        self._history_bytes = metrics.histogram(table.HISTORY_BYTES, workflow_type).observe
         self.started = metrics.count(table.WORKFLOWS_STARTED, workflow_type)
-        self.turn_seconds = metrics.histogram(table.TURN_SECONDS, workflow_type)
-        self.history_events = metrics.histogram(table.HISTORY_EVENTS, workflow_type)
-        self.history_bytes = metrics.histogram(table.HISTORY_BYTES, workflow_type)
+        self.turn_seconds = metrics.histogram(table.TURN_SECONDS, workflow_type).observe
 
-    def closed(self, kind: type[ev.Event]) -> tuple[Count, Histogram]:
-        """How many ended like this, and how long they took."""
+    def closed(self, kind: type[ev.Event], seconds: float, events: int, size: int) -> None:
+        """An execution ended like this, after so many seconds, events and bytes."""
         found = self._closed.get(kind)
         if found is None:
             labels = (self._type, STATUS_BY_CLOSE[kind])
             found = self._closed[kind] = (
                 self._metrics.count(table.WORKFLOWS_COMPLETED, *labels),
-                self._metrics.histogram(table.WORKFLOW_SECONDS, *labels),
+                self._metrics.histogram(table.WORKFLOW_SECONDS, *labels).observe,
             )
-        return found
+        found[0].value += 1
+        found[1](seconds)
+        self._history_events(events)
+        self._history_bytes(size)
 
 
 class ActivityCounts:
@@ -65,28 +91,27 @@ class ActivityCounts:
         self._metrics = metrics
         self._type = activity_type
         self._pool = pool
-        self._ended: dict[str, tuple[Count, Histogram]] = {}
+        self._ended: dict[str, tuple[Count, Observe]] = {}
+        self._attempts = metrics.histogram(table.ACTIVITY_ATTEMPTS, activity_type).observe
         self.started = metrics.count(table.ACTIVITIES_STARTED, activity_type, pool)
-        self.waited = metrics.histogram(table.SCHEDULE_TO_START, pool)
-        self.attempts = metrics.histogram(table.ACTIVITY_ATTEMPTS, activity_type)
+        self.waited = metrics.histogram(table.SCHEDULE_TO_START, pool).observe
 
-    def ended(self, outcome: str, seconds: float | None) -> None:
-        """An attempt, if there was one, took so long and ended like this."""
+    def ended(self, outcome: str, seconds: float | None, attempts: int = 0) -> None:
+        """An attempt, if there was one, took so long and ended like this; the activity too, if it says how many."""
         found = self._ended.get(outcome)
         if found is None:
             found = self._ended[outcome] = (
                 self._metrics.count(table.ACTIVITIES_COMPLETED, self._type, self._pool, outcome),
-                self._metrics.histogram(table.ACTIVITY_SECONDS, self._type, outcome),
+                self._metrics.histogram(table.ACTIVITY_SECONDS, self._type, outcome).observe,
             )
         found[0].value += 1
         if seconds is not None:
-            found[1].observe(seconds)
-
-    def over(self, outcome: str, seconds: float | None, attempts: int) -> None:
-        """The outcome of the whole activity is durable, after so many attempts."""
-        self.ended(outcome, seconds)
+            found[1](seconds)
         if attempts:
-            self.attempts.observe(attempts)
+            self._attempts(attempts)
+
+
+_last_event: Final[Callable[[Change], int]] = attrgetter("head.last_event")
 
 
 class JournalCounts:
@@ -94,23 +119,22 @@ class JournalCounts:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._seconds = metrics.histogram(table.COMMIT_SECONDS)
-        self._batch_events = metrics.histogram(table.BATCH_EVENTS)
-        self._batch_changes = metrics.histogram(table.BATCH_CHANGES)
+        self._seconds = metrics.histogram(table.COMMIT_SECONDS).observe
+        self._batch_events = metrics.histogram(table.BATCH_EVENTS).observe
+        self._batch_changes = metrics.histogram(table.BATCH_CHANGES).observe
         self._events = metrics.count(table.JOURNAL_EVENTS)
         self._bytes = metrics.count(table.JOURNAL_BYTES)
 
     def written(self, seconds: float, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
         """A batch is durable."""
-        events = size = 0
-        for change, outcome in zip(changes, outcomes, strict=True):
-            if change.turns and change.head is not None and type(outcome) is Committed:
-                events += change.head.last_event - (change.expected or 0)
-                for row in change.turns:
-                    size += text_bytes(row.events)
-        self._seconds.observe(seconds)
-        self._batch_events.observe(events)
-        self._batch_changes.observe(len(changes))
+        if outcomes.count(COMMITTED) != len(outcomes):
+            changes = [change for change, outcome in zip(changes, outcomes, strict=True) if outcome is COMMITTED]
+        turned = [change for change in changes if change.turns]
+        events = sum([_last_event(change) - (change.expected or 0) for change in turned])
+        size = text_bytes("".join([row.events for change in turned for row in change.turns]))
+        self._seconds(seconds)
+        self._batch_changes(len(outcomes))
+        self._batch_events(events)
         self._events.value += events
         self._bytes.value += size
 
@@ -128,6 +152,8 @@ class Counting:
     Attributes:
         parked: why executions known to be parked are, by run: (type, reason).
         recovery_seconds: how long the latest recovery took.
+        types: by workflow type.
+        activities: by activity type and task queue.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -135,54 +161,57 @@ class Counting:
         self.journal = JournalCounts(metrics)
         self.parked: dict[int, tuple[str, str]] = {}
         self.recovery_seconds: float | None = None
-        self.timer_lag = metrics.histogram(table.TIMER_LAG)
-        self.loop_lag = metrics.histogram(table.LOOP_LAG)
+        self.timer_lag = metrics.histogram(table.TIMER_LAG).observe
+        self.loop_lag = metrics.histogram(table.LOOP_LAG).observe
         self.recovered = metrics.count(table.RECOVERED)
-        self._turn_messages = metrics.histogram(table.TURN_MESSAGES)
-        self._types: dict[str, TypeCounts] = {}
-        self._activities: dict[tuple[str, str], ActivityCounts] = {}
+        self._turns: list[tuple[Identity, Turn | None, Sequence[Delivery], int]] = []
+        self._turn_messages = metrics.histogram(table.TURN_MESSAGES).observe
+        self.types: Known[str, TypeCounts] = Known(lambda name: TypeCounts(metrics, name))
+        self.activities: Known[tuple[str, str], ActivityCounts] = Known(lambda names: ActivityCounts(metrics, *names))
         self._consumed = {
-            message: metrics.count(table.MESSAGES, kind, "dead" if message is ev.SignalUnhandled else "ok")
-            for message, kind in _KIND_BY_MESSAGE.items()
+            ev.Started: Count(),  # a start is counted by itself
+            **{message: metrics.count(table.MESSAGES, kind, "ok") for message, kind in _KIND_BY_MESSAGE.items()},
         }
-
-    def of_type(self, workflow_type: str) -> TypeCounts:
-        """The slots of a workflow type."""
-        found = self._types.get(workflow_type)
-        if found is None:
-            found = TypeCounts(self.metrics, workflow_type)
-            if len(self._types) < limits.METRIC_NAMES_KNOWN_MAX:
-                self._types[workflow_type] = found
-        return found
-
-    def of_activity(self, activity_type: str, pool: str) -> ActivityCounts:
-        """The slots of an activity type on a task queue."""
-        found = self._activities.get((activity_type, pool))
-        if found is None:
-            found = ActivityCounts(self.metrics, activity_type, pool)
-            if len(self._activities) < limits.METRIC_NAMES_KNOWN_MAX:
-                self._activities[activity_type, pool] = found
-        return found
+        self._unhandled = metrics.count(table.MESSAGES, "signal", "dead")
 
     def turn(self, identity: Identity, turn: Turn | None, taken: Sequence[Delivery], journal_bytes: int) -> None:
         """A turn is durable (or the knowledge that no message mattered), with what it took from the mailbox."""
-        events = () if turn is None else turn.events
-        if taken:
-            self._turn_messages.observe(len(taken))
-        arrived = 0
+        if self.parked:
+            self.parked.pop(identity.key, None)
+        self._turns.append((identity, turn, taken, journal_bytes))
+
+    def batch(self, seconds: float, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
+        """A batch is durable and all its turns were told: count them one after the other, while the code is warm."""
+        self.journal.written(seconds, changes, outcomes)
+        for identity, turn, taken, journal_bytes in self._turns:
+            if turn is None:
+                self._duplicates((), taken)
+                continue
+            self._turn_messages(len(taken))
+            if len(taken) == 1:  # of one message alone a turn is made only if it matters
+                self._consumed[type(taken[0].message)].value += 1
+            else:
+                self._messages(turn.events, taken)
+            if type(turn.events[-1]) in ev.CLOSING:
+                self._closed(identity, turn, journal_bytes)
+        self._turns.clear()
+
+    def _closed(self, identity: Identity, turn: Turn, journal_bytes: int) -> None:
+        events = turn.events
+        seconds = (turn.at - identity.started_at).total_seconds()
+        self.types[identity.workflow_type].closed(type(events[-1]), seconds, turn.number, journal_bytes)
+        if len(events) > 2:
+            self._left_over(events)
+
+    def _left_over(self, events: Sequence[ev.Event]) -> None:
+        self._unhandled.value += sum(type(event) is ev.SignalUnhandled for event in events)
+
+    def _messages(self, events: Sequence[ev.Event], taken: Sequence[Delivery]) -> None:
         for event in events:
             consumed = self._consumed.get(type(event))
             if consumed is not None:
                 consumed.value += 1
-                arrived += 1
-            elif type(event) is ev.Started:
-                arrived += 1
-        if arrived < len(taken):
-            self._duplicates(events, taken)
-        if self.parked:
-            self.parked.pop(identity.key, None)
-        if turn is not None and type(turn.events[-1]) in ev.CLOSING:
-            self._closed(identity, turn, journal_bytes)
+        self._duplicates(events, taken)
 
     def _duplicates(self, events: Sequence[ev.Event], taken: Sequence[Delivery]) -> None:
         kinds = Counter(_KIND_BY_MESSAGE.get(type(delivery.message), "") for delivery in taken)
@@ -190,14 +219,6 @@ class Counting:
         for kind, count in kinds.items():
             if kind and count > 0:
                 self.metrics.count(table.MESSAGES, kind, "duplicate").value += count
-
-    def _closed(self, identity: Identity, turn: Turn, journal_bytes: int) -> None:
-        slots = self.of_type(identity.workflow_type)
-        completed, seconds = slots.closed(type(turn.events[-1]))
-        completed.value += 1
-        seconds.observe((turn.at - identity.started_at).total_seconds())
-        slots.history_events.observe(turn.number)
-        slots.history_bytes.observe(journal_bytes)
 
     def rejected(self, message: Message) -> None:
         """A message was refused to its sender."""

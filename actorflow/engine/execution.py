@@ -71,11 +71,8 @@ class Execution:
             TurnError: the journal does not replay with this code.
         """
         if self._program is None:
-            began = perf_counter()
-            self._program = self._rebuilt(code, started)
+            self._program = self._rebuilt(code, started) if self._turns else self._replayed(code, started)
             self._code = code
-            if self._turns and self._counting is not None:
-                self._counting.rebuilt(self._identity.workflow_type, began, self._turns[-1].number)
             self._turns = ()
         return self._program
 
@@ -96,15 +93,19 @@ class Execution:
             dismantle(program, self._identity)
 
     def _rebuilt(self, code: Code, started: ev.Started) -> Program:
+        began = perf_counter()
         try:
-            return self._replayed(code, started, records_lines=False)
+            program = self._replayed(code, started)
+            if self._counting is not None:
+                self._counting.rebuilt(self._identity.workflow_type, began, self.state.last_event)
+            return program
         except TurnError as error:
             if not isinstance(error.cause, NondeterminismError):
                 raise
         # Once more, slowly: now with the line that asked for the wrong thing.
         return self._replayed(code, started, records_lines=True)
 
-    def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool) -> Program:
+    def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool = False) -> Program:
         definition = code.workflows[self._identity.workflow_type]
         program = Program(
             definition,

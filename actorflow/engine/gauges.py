@@ -12,6 +12,7 @@ import platform
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from operator import attrgetter
 
@@ -39,7 +40,6 @@ class Gauges:
         """Every gauge of the engine."""
         yield from self._executions()
         yield from self._pools()
-        yield from self._journal()
         yield from self._disk()
         yield table.TIMERS, (), len(self._site.wakes)
         if self._site.counting.recovery_seconds is not None:
@@ -49,7 +49,9 @@ class Gauges:
         actors = self._population.actors
         ready = self._site.dispatcher.ready
         reasons = Counter(list(self._site.counting.parked.values()))
-        persisting = len({change.key for change in self._site.journal.under_way})
+        under_way = self._site.journal.under_way
+        yield table.JOURNAL_QUEUE, (), len(under_way)
+        persisting = len({change.key for change in under_way})
         parked = reasons.total()
         waiting = max(0, len(actors) - len(ready) - persisting - parked)
         states = {"running": len(ready), "persisting": persisting, "parked": parked, "waiting": waiting}
@@ -80,21 +82,17 @@ class Gauges:
             yield table.QUEUE_DEPTH, (task_queue,), len(waiting)
             yield table.QUEUE_AGE, (task_queue,), _age(waiting[0].since, now) if waiting else 0.0
 
-    def _journal(self) -> Iterator[Gauge]:
-        yield table.JOURNAL_QUEUE, (), len(self._site.journal.under_way)
-
     def _disk(self) -> Iterator[Gauge]:
         """Sizes as the file system knows them. The files are never opened: closing one would drop SQLite's locks."""
-        path = self._site.store.facts()["path"]
+        path = self._site.store.facts().get("path")
         if path is None:
             return
-        try:
-            yield table.DB_SIZE, (), os.stat(str(path)).st_size
-            yield table.DB_WAL, (), os.stat(f"{path}-wal").st_size
+        for spec, file in ((table.DB_SIZE, str(path)), (table.DB_WAL, f"{path}-wal")):
+            with suppress(OSError):  # gone while the engine closes; without permission there is nothing to say
+                yield spec, (), os.stat(file).st_size
+        with suppress(OSError):
             disk = os.statvfs(str(path))
             yield table.DB_FREE, (), disk.f_bavail * disk.f_frsize
-        except FileNotFoundError:
-            return  # the engine is closing, or the journal will fail for the same reason
 
 
 def _age(since: datetime | None, now: datetime) -> float:

@@ -13,9 +13,11 @@ from functools import partial
 from itertools import chain
 from time import perf_counter
 
+import msgspec
+
 from actorflow.clock import Clock
 from actorflow.core import limits
-from actorflow.engine.counting import JournalCounts
+from actorflow.engine.counting import Counting
 from actorflow.exceptions import (
     EngineStoppedError,
     StorageBusyError,
@@ -31,13 +33,10 @@ OnOutcome = Callable[[Outcome], None]
 OnStall = Callable[[StorageError], None]
 
 
-class _Entry:
-    __slots__ = ("change", "on_outcome", "on_stall")
-
-    def __init__(self, change: Change, on_outcome: OnOutcome, on_stall: OnStall | None) -> None:
-        self.change = change
-        self.on_outcome = on_outcome
-        self.on_stall = on_stall
+class _Entry(msgspec.Struct, eq=False):
+    change: Change
+    on_outcome: OnOutcome
+    on_stall: OnStall | None
 
 
 _Settled = tuple[Callable[[], None], OnStall | None]
@@ -58,16 +57,16 @@ class GroupCommit:
         store: where they are written.
         clock: for waiting before a batch is repeated.
         on_fatal: called once if the store is of no use any more.
-        counts: told of every batch.
+        counting: told of every batch.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, on_fatal: Callable[[BaseException], None], counts: JournalCounts
+        self, store: Store, clock: Clock, on_fatal: Callable[[BaseException], None], counting: Counting
     ) -> None:
         self._store = store
         self._clock = clock
         self._on_fatal = on_fatal
-        self._counts = counts
+        self._counting = counting
         self._queue: list[_Entry] = []
         self._settled: list[_Settled] = []
         self._waits: set[asyncio.Future[None]] = set()
@@ -189,13 +188,13 @@ class GroupCommit:
         if problem is None:
             self._writing = None
             self.flush()  # the next batch is on its way to the disk while this one is performed
-            self._counts.written(seconds, changes, committed.result())
             self._tell(batch, committed.result())
+            self._counting.batch(seconds, changes, committed.result())
         elif isinstance(problem, StorageFullError | StorageBusyError):
-            self._counts.failed("full" if isinstance(problem, StorageFullError) else "busy")
+            self._counting.journal.failed("full" if isinstance(problem, StorageFullError) else "busy")
             self._stall(batch, problem)
         else:
-            self._counts.failed("failed")
+            self._counting.journal.failed("failed")
             self._on_fatal(problem)
 
     def _stall(self, batch: _Batch, problem: StorageError) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from functools import partial
+from time import perf_counter
 
 from actorflow.core import limits
 from actorflow.engine.counting import Counting
@@ -41,14 +42,14 @@ class Health:
     def turn_started(self, identity: Identity) -> None:
         """A turn of this run begins."""
         self._running = identity
-        self._turn_at = time.perf_counter()
+        self._turn_at = perf_counter()
 
     def turn_ended(self) -> None:
         """The turn is over."""
+        seconds = perf_counter() - self._turn_at
         running, self._running = self._running, None
         if running is not None:
-            seconds = time.perf_counter() - self._turn_at
-            self._counting.of_type(running.workflow_type).turn_seconds.observe(seconds)
+            self._counting.types[running.workflow_type].turn_seconds(seconds)
 
     def start(self) -> None:
         """Begin to watch, from the loop's own thread."""
@@ -73,6 +74,7 @@ class Health:
             elif not is_reported:
                 is_reported = True
                 self._report(silent)
+            self._counting.metrics.fold()
             try:
                 self._loop.call_soon_threadsafe(partial(self._beat, time.monotonic()))
             except RuntimeError:
@@ -80,7 +82,7 @@ class Health:
 
     def _beat(self, asked_at: float) -> None:
         self._pulse_at = time.monotonic()
-        self._counting.loop_lag.observe(self._pulse_at - asked_at)
+        self._counting.loop_lag(self._pulse_at - asked_at)
 
     def _report(self, silent: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)  # pyright: ignore[reportPrivateUsage]

@@ -7,6 +7,7 @@ of one that is not durable yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -84,6 +85,8 @@ class Ledger:
         """Append a turn; a turn that was failing before is over with it."""
         head = self._known_head()
         row = encode_turn(turn, previous=head.checksum)
+        text = row.events
+        self.journal_bytes += len(text) if text.isascii() else text_bytes(text)
         ended = [event.activity_id for event in turn.events if isinstance(event, ev.ActivityResolved)]
         after = _head_after(state, row.checksum)
         change = Change(
@@ -141,6 +144,7 @@ class Ledger:
         head = after = self._known_head()
         rows = () if turn is None else (encode_turn(turn, previous=head.checksum),)
         if rows:
+            self.journal_bytes += text_bytes(rows[0].events)
             after = _head_after(state, rows[0].checksum)
         after = msgspec.structs.replace(
             after, failing=encode_failing(failing), parked=failing.reason if failing.is_parked else None
@@ -168,26 +172,32 @@ class Ledger:
         self._head = after
         self.is_closed = after is not None and after.status != "running"
         self._under_way += 1
-        for row in change.turns:
-            self.journal_bytes += text_bytes(row.events)
 
         def told(outcome: Outcome) -> None:
             self._under_way -= 1
             if self._begin is not None and type(outcome) is Committed:
                 self._begin = None
-                self._site.counting.of_type(self._identity.workflow_type).started.value += 1
+                self._site.counting.types[self._identity.workflow_type].started.value += 1
             then(outcome)
 
-        def stalled(problem: StorageError) -> None:
-            unknown = type(problem)(
-                f"{problem} (this call is kept and will be written as soon as possible, so its outcome is unknown "
-                "until then: repeat it only with the same request_id)"
-            )
-            for delivery in waiting:
-                delivery.refuse(unknown)
+        self._site.journal.submit(change, told, partial(_refuse, waiting) if _is_awaited(waiting) else None)
 
-        is_awaited = any(delivery.reply is not None for delivery in waiting)
-        self._site.journal.submit(change, told, stalled if is_awaited else None)
+
+def _is_awaited(deliveries: Sequence[Delivery]) -> bool:
+    """True if somebody waits for one of them; a loop, because `any` makes a generator for what is mostly one."""
+    for delivery in deliveries:  # noqa: SIM110
+        if delivery.reply is not None:
+            return True
+    return False
+
+
+def _refuse(deliveries: Sequence[Delivery], problem: StorageError) -> None:
+    unknown = type(problem)(
+        f"{problem} (this call is kept and will be written as soon as possible, so its outcome is unknown "
+        "until then: repeat it only with the same request_id)"
+    )
+    for delivery in deliveries:
+        delivery.refuse(unknown)
 
 
 def _head_after(state: ExecutionState, checksum: int) -> Head:

@@ -7,35 +7,32 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from actorflow.converter import Payload
 from actorflow.core.messages import Message
 
+Later = tuple[Callable[..., None], tuple[Any, ...]]
+"""A call that has its time later."""
 
-class Delivery:
+
+class Delivery(msgspec.Struct, eq=False):
     """A message on its way, and who waits to hear that it is durable: a caller, or whoever counts it.
 
     ``seq`` is that of its inbox row, or 0.
     """
 
-    __slots__ = ("message", "on_durable", "reply", "seq")
-
-    def __init__(
-        self,
-        message: Message,
-        reply: asyncio.Future[Any] | None = None,
-        seq: int = 0,
-        on_durable: Callable[[], None] | None = None,
-    ) -> None:
-        self.message = message
-        self.reply = reply
-        self.seq = seq
-        self.on_durable = on_durable
+    message: Message
+    reply: asyncio.Future[Any] | None = None
+    seq: int = 0
+    on_durable: Later | None = None
 
     def settle(self, result: Any = None) -> None:
         """It is durable."""
         if self.on_durable is not None:
-            self.on_durable()
+            call, arguments = self.on_durable
             self.on_durable = None
+            call(*arguments)
         if self.reply is not None and not self.reply.done():
             self.reply.set_result(result)
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from actorflow.core import limits
 from actorflow.core.messages import Message
-from actorflow.engine.mailbox import Delivery
+from actorflow.engine.mailbox import Delivery, Later
 from actorflow.engine.site import Addressable, Site
 from actorflow.engine.workflow_actor import WorkflowActor
 from actorflow.exceptions import StorageBusyError, StorageError
@@ -72,9 +72,9 @@ class Population:
         """A run is about to begin: nobody may read it from the store meanwhile, nor find it by its workflow id."""
         self._by_key[actor.identity.key] = actor
 
-    def deliver(self, identity: Identity, message: Message, on_durable: Callable[[], None]) -> None:
+    def deliver(self, identity: Identity, message: Message, on_durable: Later) -> None:
         """See `Site.deliver`."""
-        self.actor_of(identity).post(Delivery(message, on_durable=on_durable))
+        self.actor_of(identity).post(Delivery(message, None, 0, on_durable))
 
     def wake(self, key: int) -> None:
         """See `Site.wake`."""

@@ -250,6 +250,8 @@ class Requests:
             actor = self._population.by_key(key)
             if actor is not None and actor.is_closed:
                 actor = None
+            elif actor is not None and actor.parked is not None:  # since it was looked for
+                return actor.parked
         self._check_running()
         waiter: asyncio.Future[Closed | Parked] = self._loop.create_future()
         self._site.waiters.setdefault(key, []).append(waiter)
@@ -268,10 +270,10 @@ class Requests:
         parking = parking_of(record)
         if parking is not None:
             actor = self._population.actor_of(record.identity, record.head, record.inbox)
-            if actor.host is not None:
+            if actor.host is not None and actor.parked is None:
                 actor.wake_up()  # there is code to try again with: wait for what comes of it
                 return None
-            return parking
+            return actor.parked or parking
         return await end_of(self._store, record)
 
     def _stop_waiting(self, key: int, waiter: asyncio.Future[Closed | Parked]) -> None:

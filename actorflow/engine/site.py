@@ -12,6 +12,7 @@ from actorflow.core.messages import Message
 from actorflow.engine.counting import Counting
 from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
+from actorflow.engine.mailbox import Later
 from actorflow.engine.registry import Registry
 from actorflow.engine.wakes import Wakes
 from actorflow.observability.metrics import Metrics
@@ -49,7 +50,7 @@ class Site:
     Attributes:
         activity_rows: by run, the ids of activities that have a row in the store; it goes with their outcome.
         counting: what is counted of all of them.
-        deliver: bring an outcome to a run, loading it if need be; the callable is called once it is durable.
+        deliver: bring an outcome to a run, loading it if need be; the call is made once it is durable.
         wake: a run's earliest timer is due.
         load: read a run from the store and wake it.
         admit: make an actor known; forget: it has left memory.
@@ -66,15 +67,15 @@ class Site:
         self.clock = clock
         self.registry = Registry()
         self.counting = counting = Counting(metrics)
-        self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem), counting.journal)
+        self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem), counting)
         self.dispatcher: Dispatcher[Addressable] = Dispatcher(loop, self.journal.flush, slice_seconds=slice_seconds)
-        self.wakes = Wakes(clock, lambda key: self.wake(key), counting.timer_lag.observe)
+        self.wakes = Wakes(clock, lambda key: self.wake(key), counting.timer_lag)
         self.deadlines = Deadlines(clock)
         self.health = Health(loop, counting)
         self.activities: dict[int, dict[str, OpenActivity]] = {}
         self.activity_rows: dict[int, set[str]] = {}
         self.waiters: dict[int, list[asyncio.Future[Closed | Parked]]] = {}
-        self.deliver: Callable[[Identity, Message, Callable[[], None]], None]
+        self.deliver: Callable[[Identity, Message, Later], None]
         self.wake: Callable[[int], None]
         self.load: Callable[[int], None]
         self.admit: Callable[[Addressable], None]

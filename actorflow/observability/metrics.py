@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 
 from actorflow.observability.process import PROCESS, Process
@@ -21,6 +22,7 @@ class Metrics:
 
     def __init__(self, process: Process = PROCESS) -> None:
         self._process = process
+        self._reading = threading.Lock()
         self._slots: dict[tuple[str, Labels], tuple[Spec, Labels, Slot]] = {}
         self._gauges: Callable[[], Iterable[Gauge]] = tuple
 
@@ -56,11 +58,19 @@ class Metrics:
         self._gauges = tuple
         self._process.leave(self)
 
+    def fold(self) -> None:
+        """Sort what was observed into buckets; called each second, from any thread, so that nothing piles up."""
+        with self._reading:
+            for _, _, slot in list(self._slots.values()):
+                if isinstance(slot, Histogram):
+                    slot.fold()
+
     def snapshot(self) -> Snapshot:
         """See `Source`."""
         taken = Snapshot()
-        for spec, labels, slot in list(self._slots.values()):
-            taken.add(spec, labels, slot.read())
+        with self._reading:
+            for spec, labels, slot in list(self._slots.values()):
+                taken.add(spec, labels, slot.read())
         for spec, labels, value in self._gauges():
             taken.add(spec, self._process.admission.admit(spec, labels), [value])
         return taken

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import selectors
+import socket
+import sys
 import threading
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
 from types import TracebackType
 from typing import Final, Self
 
@@ -14,6 +19,7 @@ from actorflow.core import limits
 from actorflow.exceptions import PortUnavailableError
 from actorflow.observability.page import METHODS, Page, registry_of
 
+_log = logging.getLogger("actorflow.observability")
 _PORT_MAX: Final = 65_535
 
 
@@ -29,19 +35,26 @@ class MetricsServer:
         if not 0 <= port <= _PORT_MAX:
             raise ValueError(f"a port is a number from 0 (any free one) to {_PORT_MAX}, not {port}")
         try:
-            self._server = _Server((addr, port), _handler_of(page))
+            self._server = _Server(addr, port, page)
         except OSError as problem:
             raise PortUnavailableError(addr, port, problem.strerror or str(problem)) from problem
         self.addr = addr
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="actorflow-metrics", daemon=True)
+        self._asleep, self._alarm = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, name="actorflow-metrics", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Serve no more and give the port back; safe to call twice."""
-        self._server.shutdown()
-        self._server.server_close()
+        self._alarm.close()
         self._thread.join()
+
+    def _serve(self) -> None:
+        with self._server, self._asleep, selectors.DefaultSelector() as selector:
+            selector.register(self._server, selectors.EVENT_READ)
+            selector.register(self._asleep, selectors.EVENT_READ)
+            while self._asleep not in [key.fileobj for key, _ in selector.select()]:
+                self._server.handle_request()
 
     def __enter__(self) -> Self:
         return self
@@ -68,8 +81,21 @@ def start_http_server(
     return MetricsServer(Page(registry or registry_of()), port, addr)
 
 
-class _Server(ThreadingHTTPServer):
+class _Server(ThreadingMixIn, TCPServer):
+    """Unlike the standard library's server for HTTP it asks no name server for its own name."""
+
     daemon_threads = True
+    allow_reuse_address = True
+    timeout = 0  # whoever calls `handle_request` knows that there is one
+
+    def __init__(self, addr: str, port: int, page: Page) -> None:
+        self.address_family = socket.AF_INET6 if ":" in addr else socket.AF_INET
+        super().__init__((addr, port), _handler_of(page))
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say what failed; a scraper that hangs up is nothing to speak of."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            _log.error("answering a scrape from %s failed", client_address, exc_info=True)
 
 
 def _handler_of(page: Page) -> type[BaseHTTPRequestHandler]:

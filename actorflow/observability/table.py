@@ -129,7 +129,7 @@ ACTIVITIES_COMPLETED: Final = _counter(
     "outcome",
 )
 SCHEDULE_TO_START: Final = _histogram(
-    "activity_schedule_to_start_seconds", "From when an attempt might have begun to when it did.", LATENCY, "pool"
+    "activity_schedule_to_start_seconds", "How long attempts waited for a slot, once they might begin.", LATENCY, "pool"
 )
 ACTIVITY_SECONDS: Final = _histogram(
     "activity_duration_seconds", "From the begin of an attempt to its end.", LATENCY, "type", "outcome"

@@ -16,6 +16,7 @@ from actorflow.core import limits
 from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.registry import WorkerHost
+from actorflow.exceptions import RegistrationError
 
 
 class Worker:
@@ -34,9 +35,9 @@ class Worker:
         identity: a name for people; default is pid@host.
 
     Raises:
-        TypeError: something is not decorated, a class was given where an instance is needed, or a sync activity has no
-            executor.
-        ValueError: two definitions have one name, nothing was given to run, or a bound is negative.
+        TypeError: something is not decorated, or a class was given where an instance is needed.
+        RegistrationError: two definitions have one name, or a sync activity has no executor (it is a TypeError, too).
+        ValueError: nothing was given to run, or a bound is negative.
         ReadOnlyError: the client is read-only.
     """
 
@@ -163,7 +164,7 @@ def _workflows_by_name(classes: Sequence[type]) -> dict[str, WorkflowDefinition]
         definition = WorkflowDefinition.of(cls)
         definition.signature  # noqa: B018 - reads the parameters now, so that mistakes are reported here
         if definition.name in found:
-            raise ValueError(f"More than one workflow named {definition.name}; give one of them another name")
+            raise RegistrationError(f"More than one workflow named {definition.name}; give one of them another name")
         found[definition.name] = definition
     return found
 
@@ -175,9 +176,9 @@ def _activities_by_name(
     for activity in activities:
         definition = ActivityDefinition.of(activity)
         if definition.name in found:
-            raise ValueError(f"More than one activity named {definition.name}; give one of them another name")
+            raise RegistrationError(f"More than one activity named {definition.name}; give one of them another name")
         if not definition.is_async and executor is None:
-            raise ValueError(
+            raise RegistrationError(
                 f"Activity {definition.name} is not async, so an activity_executor must be present; "
                 "pass a ThreadPoolExecutor, or make it async"
             )

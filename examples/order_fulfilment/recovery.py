@@ -59,6 +59,6 @@ def _in_words(known: WorkflowExecutionDescription, completed: int) -> str:
         return f"order {known.id} was finished before; nothing is done again"
     running = [f"{pending.activity_type} (activity {pending.activity_id})" for pending in known.pending_activities]
     return (
-        f"recovered order {known.id}: {known.history_length} events, {completed} completed activities; "
+        f"recovered order {known.id}: {known.history_length} events, completed activities: {completed}; "
         f"interrupted: {', '.join(running) or 'nothing'}"
     )

@@ -202,7 +202,7 @@ class OrderFulfilment:
     async def _begin_round(self, loop: Loop, number: int, limit: int) -> None:
         delay = self._order.handling.round_delay
         if number > 1 and delay:
-            await workflow.sleep(delay, summary=f"before round {number} of {loop.value}")
+            await workflow.sleep(delay, summary=f"before another round of {loop.value}")
         _tell(of_round(loop, number, limit, self._record.snapshot()))
         self._record.count_round(loop)
 

@@ -73,7 +73,7 @@ def read_runs(path: Path) -> list[Run]:
     """
     file = ReadOnlyFile(path)
     try:
-        keys = [key for (key,) in file.fetch(queries.KEYS, (0, 1_000_000))]
+        keys = [key for key, _ in file.fetch(queries.KEYS, (0, 1_000_000))]
         found = rows.loaded_runs(keys, file.fetch(queries.LOAD, {"keys": str(keys)}))
     finally:
         file.close()

@@ -410,6 +410,6 @@ async def test_a_loop_waits_before_it_starts_over_and_not_before_it_starts() -> 
         history = await handle.fetch_history()
     timers = [event for event in history.events if event.event_type == "TimerStarted"]
     assert [timer.attributes["summary"] for timer in timers] == [
-        "before round 2 of packaging",
-        "before round 2 of delivery",
+        "before another round of packaging",
+        "before another round of delivery",
     ]

@@ -127,6 +127,23 @@ async def test_a_journal_in_use_is_never_replaced(path: Path, copy: Path) -> Non
         backup(path, path, force=True)
 
 
+async def test_an_owner_that_comes_while_a_closed_file_is_copied_is_noticed(path: Path, copy: Path) -> None:
+    await a_journal(path)
+    with pytest.raises(StorageBusyError, match="try again"):
+        backup(path, copy, lambda _done, _total: child.run(OPENS_AND_CLOSES, path))
+    assert names(copy.parent) == []
+    assert backup(path, copy).verification.is_sound
+
+
+OPENS_AND_CLOSES = """
+async def main():
+    store = SqliteStore(path)
+    await store.open()
+    await store.close()
+asyncio.run(main())
+"""
+
+
 async def test_whoever_watches_can_end_it_and_nothing_is_left(path: Path, copy: Path) -> None:
     await a_journal(path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -71,9 +72,9 @@ async def leave_closed(path: Path, *workflow_ids: str) -> None:
     await store.close()
 
 
-def leave_killed(path: Path) -> None:
-    """A journal whose owner was killed: its one run stands in the -wal file."""
-    with child.start(OWNS, path) as owner:
+def leave_killed(path: Path, program: str = OWNS) -> None:
+    """A journal whose owner was killed: what it committed stands in the -wal file."""
+    with child.start(program, path) as owner:
         child.expect(owner, "owned")
         owner.send_signal(signal.SIGKILL)
         owner.wait()
@@ -141,6 +142,25 @@ async def test_what_a_killed_owner_left_in_the_log_is_seen_and_stays_there(path:
     await leave_closed(path, "later")
     async with looking_at(path) as store:
         assert await store.find("default", "order") is not None
+
+
+async def test_a_file_whose_owner_was_killed_while_it_copied_the_log_is_read_and_opened(path: Path) -> None:
+    leave_killed(
+        path, OWNS.replace("""[begin(store, "order")]""", """[begin(store, f"order-{n}") for n in range(500)]""")
+    )
+    copied = path.parent / "copied" / "orders.db"
+    copied.parent.mkdir()
+    for file in (path, Path(f"{path}-wal")):
+        shutil.copyfile(file, copied.parent / file.name)
+    sqlite3.connect(copied).execute("PRAGMA wal_checkpoint(TRUNCATE)").connection.close()
+    with path.open("r+b") as file:  # the first page came through, the others did not
+        file.write(copied.read_bytes()[:4096])
+    async with looking_at(path) as store:
+        assert await store.find("default", "order-499") is not None
+    await leave_closed(path, "later")
+    async with looking_at(path) as store:
+        assert await store.find("default", "order-499") is not None
+        assert await store.find("default", "later") is not None
 
 
 async def test_beside_a_file_that_was_closed_nothing_appears(path: Path) -> None:
@@ -266,6 +286,8 @@ async def test_what_is_no_file_is_refused(path: Path) -> None:
     path.rmdir()
     os.mkfifo(path)
     assert "not a plain file" in str(await refused(path))
+    with pytest.raises(NotOurFileError, match="too long"):
+        await ReadOnlyStore(path.with_name("x" * 300)).open()
 
 
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\0", b"dear diary" * 1_000])

@@ -120,8 +120,8 @@ def _arrive(chart: _Chart, event: ev.AnyEvent) -> None:
         case ev.TimerCancelled(timer_id=timer_id):
             step = chart.by_timer.pop(timer_id, None)
             if step is not None:
-                step.open -= 1
                 step.cancelled += 1
+            _is_over(chart, step)  # something else ended the wait, and what is decided with that follows from both
         case ev.ActivityCompleted() | ev.ActivityFailed() | ev.ActivityTimedOut() | ev.ActivityCancelled():
             _resolve(chart, event)
         case ev.TurnFailed(attempts=attempts, parked=parked):

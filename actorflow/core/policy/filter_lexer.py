@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from enum import Enum
 from typing import Final
 
@@ -61,22 +62,22 @@ class Token(msgspec.Struct, frozen=True):
         return self.text.upper() if self.kind in (TokenKind.WORD, TokenKind.SYMBOL) else ""
 
 
-def tokens_of(query: str) -> list[Token]:
-    """All words of a filter, and the end.
+def tokens_of(query: str) -> Iterator[Token]:
+    """The words of a filter, read as they are asked for, and the end.
 
     Raises:
         ListFilterError: a quote that does not end, a lone surrogate, or a character that means nothing here.
     """
     _check_text(query)
-    tokens: list[Token] = []
     position = 0
-    while not tokens or tokens[-1].kind is not TokenKind.END:
+    while True:
         found = _TOKEN.match(query, position)
         if found is None:
             raise _unreadable(query, position)
-        tokens.append(_token(found))
+        yield (token := _token(found))
+        if token.kind is TokenKind.END:
+            return
         position = found.end()
-    return tokens
 
 
 def _token(found: re.Match[str]) -> Token:

@@ -12,7 +12,7 @@ _RFC_3339: Final = re.compile(
 )
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = 1_000_000_000
-_DIGITS_MAX: Final = 21
+_CHARS_MAX: Final = 22
 _EXAMPLE: Final = "such as '2030-01-31T12:00:00Z'"
 
 
@@ -38,7 +38,7 @@ def nanos_of_text(text: str) -> int:
     """An instant of RFC 3339, up to nanoseconds.
 
     Raises:
-        InvalidTimeError: it is none, or it has no zone.
+        InvalidTimeError: it is none, it has no zone, or it is beyond the calendar.
     """
     found = _RFC_3339.fullmatch(text)
     if found is None:
@@ -48,9 +48,9 @@ def nanos_of_text(text: str) -> int:
         raise InvalidTimeError("a zone at its end: add Z for UTC, or an offset such as +02:00")
     try:
         instant = datetime(*map(int, whole), tzinfo=_zone(sign, hours, minutes))
-        return nanos(instant) + int((fraction or "").ljust(9, "0"))
-    except (ValueError, OverflowError):
+    except ValueError:
         raise InvalidTimeError(f"a day and a time that exist, {_EXAMPLE}") from None
+    return _within_calendar(nanos(instant) + int((fraction or "").ljust(9, "0")))
 
 
 def _zone(sign: str | None, hours: str, minutes: str) -> timezone:
@@ -70,9 +70,14 @@ def nanos_of_number(text: str) -> int:
     """
     if "." in text:
         raise InvalidTimeError("whole nanoseconds since 1970, without a fraction")
-    if len(text) > _DIGITS_MAX or not _FIRST <= int(text) <= _LAST:
-        raise InvalidTimeError("nanoseconds since 1970 within the years 1 to 9999")
-    return int(text)
+    # Thousands of digits are more than int() takes.
+    return _within_calendar(int(text) if len(text) <= _CHARS_MAX else _LAST + 1)
+
+
+def _within_calendar(instant: int) -> int:
+    if not _FIRST <= instant <= _LAST:
+        raise InvalidTimeError("an instant within the years 1 to 9999 of UTC")
+    return instant
 
 
 def rfc_3339(instant: int) -> str:

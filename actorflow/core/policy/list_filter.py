@@ -58,7 +58,7 @@ def parse_list_query(query: str) -> ListQuery:
         ListFilterError: it can't be understood, or it is over a bound.
     """
     parser = _Parser(query)
-    where = parser.condition_before("ORDER")
+    where = parser.condition()
     order = parser.order()
     parser.end("AND, OR, ORDER BY or the end" if order is None else "the end")
     return ListQuery(where, order or Order())
@@ -71,7 +71,7 @@ def parse_count_query(query: str) -> CountQuery:
         ListFilterError: it can't be understood, or it is over a bound.
     """
     parser = _Parser(query)
-    where = parser.condition_before("GROUP")
+    where = parser.condition()
     is_by_status = parser.group()
     parser.end("the end" if is_by_status else "AND, OR, GROUP BY or the end")
     return CountQuery(where, is_by_status)
@@ -89,16 +89,16 @@ class _Parser:
                 f"the filter has {len(query):,} characters",
                 f"at most {limits.FILTER_CHARS_MAX:,}",
             )
-        self._tokens = tokens_of(query)
-        self._next = 0
+        self._words = tokens_of(query)
+        self._token = next(self._words)
         self._depth = 0
         self._terms = 0
 
     # The whole
 
-    def condition_before(self, clause: str) -> Condition | None:
-        """The condition, if there is one before the clause or the end."""
-        if self._token.keyword == clause or self._token.kind is TokenKind.END:
+    def condition(self) -> Condition | None:
+        """The condition, if there is one before ORDER BY, GROUP BY or the end."""
+        if self._token.keyword in ("ORDER", "GROUP") or self._token.kind is TokenKind.END:
             return None
         return self._or()
 
@@ -254,7 +254,8 @@ class _Parser:
         return token.text
 
     def _status(self, column: Column) -> str:
-        text, token = self._text(column), self._tokens[self._next - 1]
+        token = self._token
+        text = self._text(column)
         status = _STATUS_BY_ANY_NAME.get(text.lower())
         if status is None:
             raise self._error(token, f"one of {_STATUSES}", "unknown status", _nearest(text, STATUS_BY_NAME))
@@ -281,20 +282,17 @@ class _Parser:
 
     # Words
 
-    @property
-    def _token(self) -> Token:
-        return self._tokens[self._next]
-
     def _skip(self) -> Token:
         token = self._token
         if token.kind is not TokenKind.END:
-            self._next += 1
+            self._token = next(self._words)
         return token
 
     def _take(self, keyword: str) -> bool:
-        is_there = self._token.keyword == keyword
-        self._next += is_there
-        return is_there
+        if self._token.keyword != keyword:
+            return False
+        self._skip()
+        return True
 
     def _expect(self, keyword: str, expected: str | None = None) -> None:
         if not self._take(keyword):

@@ -12,7 +12,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Generator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -118,11 +118,8 @@ def _partial_of(target: Path) -> Generator[tuple[Path, int]]:
         try:
             yield partial, descriptor
         finally:
-            with suppress(FileNotFoundError):
+            if _is_at(partial, descriptor):  # else it has its last name, and this one may be another backup's by now
                 partial.unlink()
-            for rest in ("-journal", "-wal", "-shm"):
-                with suppress(FileNotFoundError):
-                    Path(f"{partial}{rest}").unlink()
     finally:
         os.close(descriptor)  # not before SQLite has closed the file: this would drop its locks
 
@@ -142,8 +139,16 @@ def _is_free(descriptor: int, partial: Path) -> bool:
     """Take the file; False if another backup has it, or had it until now and has given it its last name."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.stat(partial), os.fstat(descriptor))
-    except (BlockingIOError, FileNotFoundError):
+    except BlockingIOError:
+        return False
+    return _is_at(partial, descriptor)
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """True if this is (still) the name of the open file."""
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor))
+    except FileNotFoundError:
         return False
 
 

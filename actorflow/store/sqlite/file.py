@@ -88,6 +88,8 @@ def check_readable(path: Path) -> None:
         ) from None
     except PermissionError as error:
         raise NotOurFileError(f"{path} can't be reached by this user; change the permissions of its folder") from error
+    except OSError as error:
+        raise NotOurFileError(f"{path} can't be reached: {error.strerror}; name another file") from error
     _check_plain(path, found)
     if not os.access(path, os.R_OK):
         raise NotOurFileError(f"{path} can't be read by this user; change its permissions, or ask as its owner")
@@ -108,6 +110,8 @@ def check_header(path: Path, *, version: int) -> None:
         return
     try:
         with closing(connect_read_only(str(path), busy_timeout=timedelta(0), is_immutable=True)) as connection:
+            # A process killed while it copied the log leaves a header that promises more pages than there are yet.
+            connection.execute("PRAGMA writable_schema = ON")
             owner, found = read_back(connection, "application_id"), read_back(connection, "user_version")
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:

@@ -152,13 +152,16 @@ def owner_of(database: str | os.PathLike[str]) -> str | None:
         raise StorageFailedError(f"{path} can't be read: {error}; ask as the user who runs the program") from error
 
 
-def lock_note(database: Path) -> bytes:
-    """What the lock file says, current or not: it changes with each owner. Empty if there is none."""
+def lock_note(path: str | os.PathLike[str]) -> bytes:
+    """What a lock file says, current or not: it changes with each owner. Empty if there is none."""
     try:
-        with lock_file(database).open("rb") as file:
-            return file.read(_OWNER_AT + _OWNER_BYTES_MAX)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return b""
+    try:
+        return os.pread(descriptor, _OWNER_AT + _OWNER_BYTES_MAX, 0)
+    finally:
+        os.close(descriptor)
 
 
 def lock_file(database: str | os.PathLike[str]) -> Path:
@@ -168,7 +171,7 @@ def lock_file(database: str | os.PathLike[str]) -> Path:
 
 def acknowledged_batch(database: str | os.PathLike[str]) -> int:
     """The number of the last acknowledged batch, as the lock file has it; 0 if none is known."""
-    return _batch(lock_note(Path(database))[:_SLOT_BYTES])
+    return _batch(lock_note(lock_file(database))[:_SLOT_BYTES])
 
 
 def _batch(slot: bytes) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from actorflow.exceptions import StorageError, StorageFailedError
+from actorflow.store.sqlite import schema
 from actorflow.store.sqlite.ownership import owner_of
 from actorflow.store.sqlite.read_only_file import BUSY_TIMEOUT, ReadOnlyFile
 from actorflow.store.sqlite.reading import Reading
@@ -31,7 +32,7 @@ class ReadOnlyStore(Reading):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: timedelta = BUSY_TIMEOUT) -> None:
-        super().__init__(self._fetch)
+        super().__init__(self._fetch, self._fetch_listed)
         self._path = Path(os.path.realpath(path))
         self._busy_timeout = busy_timeout
         self._file: ReadOnlyFile | None = None
@@ -83,6 +84,13 @@ class ReadOnlyStore(Reading):
 
     async def _fetch(self, query: str, values: Sequence[object] | Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
         return await self._call(lambda: self._opened.fetch(query, values))
+
+    async def _fetch_listed(self, query: str, values: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
+        def fetch() -> Sequence[tuple[Any, ...]]:
+            self._opened.check_schema(schema.LISTABLE_SINCE)
+            return self._opened.fetch(query, values)
+
+        return await self._call(fetch)
 
     @property
     def _opened(self) -> ReadOnlyFile:

@@ -26,13 +26,7 @@ from actorflow.exceptions import (
 )
 from actorflow.store.sqlite import queries, schema
 from actorflow.store.sqlite.errors import translate
-from actorflow.store.sqlite.file import (
-    Identity,
-    check_header,
-    check_readable,
-    check_schema_version,
-    file_identity,
-)
+from actorflow.store.sqlite.file import check_header, check_readable, check_schema_version
 from actorflow.store.sqlite.ownership import lock_note
 from actorflow.store.sqlite.settings import apply_read_only_settings, connect_read_only, read_back
 
@@ -45,7 +39,8 @@ _DAMAGED: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 class _Sight(NamedTuple):
     """What tells whether a file is the one, and in the state, that was opened."""
 
-    file: Identity | None
+    device: int
+    inode: int
     state: object = None
 
 
@@ -66,7 +61,10 @@ class ReadOnlyFile:
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
         self._is_immutable = False
-        self._seen = _Sight(None)
+        self._seen: _Sight | None = None
+        self._name = str(self.path)
+        self._wal_name = f"{self.path}-wal"
+        self._lock_name = f"{self.path}.lock"
         self._times_opened = 0
         with self._in_our_words("opening the database"):
             self._open()
@@ -75,10 +73,11 @@ class ReadOnlyFile:
         """All rows of a query, as they are at one moment."""
         with self._in_our_words("reading"):
             for _ in range(_TRIES_MAX):
-                found = self._current().execute(query, values).fetchall()
-                if not self._is_immutable or self._look() == self._seen:
+                found = self._connected().execute(query, values).fetchall()
+                if self._is_as_seen():
                     return found
-        raise self._restless()
+                self.close()  # what was read may be a mixture of before and after
+        raise StorageBusyError(f"{self.path} is opened and closed by others all the time; try again")
 
     def version(self) -> tuple[int, object]:
         """A value that is another one once anything was committed. Costs no look at the tables."""
@@ -91,7 +90,7 @@ class ReadOnlyFile:
         """The connection, seeing one moment for as long as the block lasts; its owner's ``-wal`` grows meanwhile.
 
         Raises:
-            StorageBusyError: the file had no owner, and one came meanwhile: what was read is of no use.
+            StorageBusyError: the file was replaced, or it had no owner and one came: what was read is of no use.
         """
         with self._in_our_words("reading"):
             connection = self._current()
@@ -102,8 +101,8 @@ class ReadOnlyFile:
             yield connection
         finally:
             connection.execute(queries.ROLLBACK)
-        if self._is_immutable and self._look() != self._seen:
-            raise self._restless()
+        if not self._is_as_seen():
+            raise StorageBusyError(f"{self.path} was opened by an owner, or replaced, while it was read; try again")
 
     def setting(self, name: str) -> object:
         """The value of a setting as SQLite reports it."""
@@ -116,31 +115,35 @@ class ReadOnlyFile:
         if connection is not None:
             connection.close()
 
-    def _current(self) -> sqlite3.Connection:
-        """The connection, renewed if the file was replaced, or if it is no longer as it stood."""
-        if self._connection is None or self._look() != self._seen:
-            self.close()
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
             self._open()
         assert self._connection is not None
         return self._connection
+
+    def _current(self) -> sqlite3.Connection:
+        """The connection, renewed if the file was replaced, or is no longer as it stood."""
+        if not self._is_as_seen():
+            self.close()
+        return self._connected()
 
     def _open(self) -> None:
         check_readable(self.path)
         check_header(self.path, version=schema.VERSION)
         self._times_opened += 1
-        self._is_immutable = not self._wal.exists()
+        self._is_immutable = _length(self._wal_name) is None
         self._seen = self._look()
         try:
-            self._connection = self._connected()
+            self._connection = self._connect()
         except sqlite3.OperationalError as error:
             # The shared memory can't be set up. An empty log holds nothing that would need it.
-            if _primary_code(error) not in _UNREACHABLE or self._is_immutable or self._wal.stat().st_size:
+            if _primary_code(error) not in _UNREACHABLE or self._is_immutable or _length(self._wal_name):
                 raise
             self._is_immutable = True
             self._seen = self._look()
-            self._connection = self._connected()
+            self._connection = self._connect()
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         path = str(self.path)
         connection = connect_read_only(path, busy_timeout=self._busy_timeout, is_immutable=self._is_immutable)
         try:
@@ -152,28 +155,37 @@ class ReadOnlyFile:
             raise
         return connection
 
+    def check_schema(self, since: int) -> None:
+        """Raise OlderSchemaError if the file's schema is older than this."""
+        found = int(str(self.setting("user_version")))
+        if found < since:
+            raise self._too_old(found)
+
     def _check_version(self, found: int) -> None:
         check_schema_version(self.path, found, known=schema.VERSION)
         if found < schema.READABLE_SINCE:
-            raise OlderSchemaError(
-                f"{self.path} has schema {found}, which this version can't read before it has made it current; "
-                "open it once for writing, as a program that runs workflows does"
-            )
+            raise self._too_old(found)
 
-    @property
-    def _wal(self) -> Path:
-        return Path(f"{self.path}-wal")
+    def _too_old(self, found: int) -> OlderSchemaError:
+        return OlderSchemaError(
+            f"{self.path} has schema {found}, in which this version can't look for that before it has made it current; "
+            "open it once for writing, as a program that runs workflows does"
+        )
 
-    def _look(self) -> _Sight:
-        identity = file_identity(self.path)
-        if identity is None or not self._is_immutable:
-            return _Sight(identity)
-        found, wal = self.path.stat(), self._wal
-        length = wal.stat().st_size if wal.exists() else None
-        return _Sight(identity, (found.st_mtime_ns, found.st_size, length, lock_note(self.path)))
+    def _is_as_seen(self) -> bool:
+        """True if what was read until now is of the file that has the name, and of one moment."""
+        return self._look() == self._seen
 
-    def _restless(self) -> StorageBusyError:
-        return StorageBusyError(f"{self.path} is opened and closed by others all the time; try again")
+    def _look(self) -> _Sight | None:
+        # Each read pays for it, so it is plain system calls.
+        try:
+            found = os.stat(self._name)
+            if not self._is_immutable:
+                return _Sight(found.st_dev, found.st_ino)
+            state = (found.st_mtime_ns, found.st_size, _length(self._wal_name), lock_note(self._lock_name))
+            return _Sight(found.st_dev, found.st_ino, state)
+        except OSError:
+            return None  # opening it again says what is wrong
 
     @contextmanager
     def _in_our_words(self, doing: str) -> Generator[None]:
@@ -197,6 +209,14 @@ class ReadOnlyFile:
         if code in _UNREACHABLE:
             return NotOurFileError(f"{self.path} can't be opened ({error}); check its permissions and its folder's")
         return translate(error, path=str(self.path), doing=doing)
+
+
+def _length(name: str) -> int | None:
+    """How long a file is; None if there is none."""
+    try:
+        return os.stat(name).st_size
+    except FileNotFoundError:
+        return None
 
 
 def _primary_code(error: sqlite3.Error) -> int:

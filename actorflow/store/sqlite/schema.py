@@ -116,6 +116,9 @@ VERSION: Final = len(MIGRATIONS)
 READABLE_SINCE: Final = 1
 """The oldest schema whose tables and indexes the queries understand, for those who look and must not migrate."""
 
+LISTABLE_SINCE: Final = 2
+"""The oldest schema with the indexes that lists and counts are read from."""
+
 
 def migrate(
     connection: sqlite3.Connection,

@@ -13,13 +13,16 @@ from typing import Any, Final
 
 from actorflow.core.policy.filter_tree import (
     NAME_BY_STATUS,
+    And,
     Column,
     Comparison,
     Condition,
     CountQuery,
     ListQuery,
+    Not,
     OneOf,
     Operator,
+    Or,
     Order,
     StartsWith,
     Value,
@@ -38,6 +41,7 @@ BRANCHES_MAX: Final = 20
 """Values of an index that are merged; a filter with more of them is checked run by run."""
 
 _OPEN_LAST: Final = 2**63 - 1
+_NAMESPACE: Final = "namespace = :namespace"
 
 
 @dataclass(frozen=True)
@@ -49,12 +53,14 @@ class Source:
         whole: the part, as a condition.
         branches: conditions that divide it into parts which are in order of start; empty if there are none.
         columns: of filters; the index knows them without looking at the run.
+        is_exact: it holds no other runs than those the filter means, so the filter need not be asked again.
     """
 
     index: str
     whole: str
     branches: Sequence[str]
     columns: frozenset[Column]
+    is_exact: bool
 
 
 class Visibility:
@@ -114,8 +120,12 @@ class Sources:
     def __init__(self, namespace: str, where: Condition | None) -> None:
         self.parameters = Parameters(namespace=namespace)
         self.where = where
+        # Both tell that what a source says is all there is to say.
+        self._is_one_test = not isinstance(where, And | Or | Not)
+        is_about_status = {*columns_of(where)} <= {Column.EXECUTION_STATUS}
         wanted = [status for status in NAME_BY_STATUS if may_have_status(where, status)]
-        self.statuses = self._values("run_status", Column.EXECUTION_STATUS, wanted)
+        statuses = self._values("run_status", Column.EXECUTION_STATUS, wanted)
+        self.statuses = replace(statuses, is_exact=is_about_status)
         equal = dict(_equalities(where))
         self.certain = self._certain(equal)
         self.possible = [*self._possible(equal)]
@@ -125,13 +135,13 @@ class Sources:
     def _certain(self, equal: Mapping[Column, Sequence[Value]]) -> Source | None:
         if Column.RUN_ID in equal:
             ids = self.parameters.bind_all(equal[Column.RUN_ID])
-            return Source("run_run_id", f"run_id IN {ids}", (), frozenset((Column.RUN_ID,)))
+            return self._part("run_run_id", f"run_id IN {ids}", Column.RUN_ID)
         if Column.WORKFLOW_ID in equal:
             ids = self.parameters.bind_all(equal[Column.WORKFLOW_ID])
             return self._part("run_workflow", f"workflow_id IN {ids}", Column.WORKFLOW_ID)
         if equal.get(Column.PARKED) == (True,):
-            whole = "namespace = :namespace AND parked IS NOT NULL"
-            return Source("run_parked", whole, (whole,), frozenset((Column.PARKED, Column.START_TIME)))
+            parked = self._part("run_parked", "parked IS NOT NULL", Column.PARKED, Column.START_TIME)
+            return replace(parked, branches=(parked.whole,))
         return None
 
     def _possible(self, equal: Mapping[Column, Sequence[Value]]) -> Iterable[Source]:
@@ -151,13 +161,13 @@ class Sources:
 
     def _values(self, index: str, column: Column, values: Sequence[Value]) -> Source:
         names = [self.parameters.bind(value) for value in values]
-        one_by_one = [f"namespace = :namespace AND {NAMES[column]} = {name}" for name in names]
+        one_by_one = [f"{_NAMESPACE} AND {NAMES[column]} = {name}" for name in names]
         whole = f"{NAMES[column]} IN ({', '.join(names)})"
         source = self._part(index, whole, column, Column.START_TIME)
         return replace(source, branches=one_by_one) if len(names) <= BRANCHES_MAX else source
 
     def _part(self, index: str, whole: str, *columns: Column) -> Source:
-        return Source(index, f"namespace = :namespace AND {whole}", (), frozenset(columns))
+        return Source(index, f"{_NAMESPACE} AND {whole}", (), frozenset(columns), self._is_one_test)
 
 
 def _equalities(where: Condition | None) -> Iterable[tuple[Column, Sequence[Value]]]:
@@ -181,12 +191,8 @@ class ListStatement:
         self.sources = Sources(namespace, query.where)
         self._order = query.order
         parameters = self.sources.parameters
-        conditions = ["namespace = :namespace"]
-        if query.where is not None:
-            conditions.append(conjunct_sql(query.where, parameters))
-        if after is not None:
-            conditions.append(_beyond(query.order, after, parameters))
-        self._filter = " AND ".join(conditions)
+        self._filter = [conjunct_sql(query.where, parameters)] if query.where is not None else []
+        self._beyond = [_beyond(query.order, after, parameters)] if after is not None else []
         self._limit = parameters.bind(limit)
 
     def compiled(self, source: Source | None) -> tuple[str, Mapping[str, object]]:
@@ -200,16 +206,16 @@ class ListStatement:
         return self._merged(source) if source.branches else self._sorted(source), parameters
 
     def _merged(self, source: Source) -> str:
-        branches = [self._select(f"INDEXED BY {source.index}", branch) for branch in source.branches]
+        branches = [self._select(source, branch) for branch in source.branches]
         return f"{' UNION ALL '.join(branches)} {self._ordered(_START)}"
 
     def _sorted(self, source: Source | None) -> str:
-        where = "TRUE" if source is None else source.whole
-        select = self._select(_indexed(source), where)
+        select = self._select(source, _NAMESPACE if source is None else source.whole)
         return f"{select} {self._ordered(_START if self._order.column is Column.START_TIME else _CLOSE)}"
 
-    def _select(self, indexed: str, where: str) -> str:
-        return f"SELECT {queries.RUN} FROM run {indexed} WHERE {where} AND {self._filter}"
+    def _select(self, source: Source | None, where: str) -> str:
+        conditions = [where, *_unsaid(self._filter, source), *self._beyond]
+        return f"SELECT {queries.RUN} FROM run {_indexed(source)} WHERE {' AND '.join(conditions)}"
 
     def _ordered(self, by: str) -> str:
         direction = "DESC" if self._order.is_descending else "ASC"
@@ -234,6 +240,11 @@ def _indexed(source: Source | None) -> str:
     return "NOT INDEXED" if source is None else f"INDEXED BY {source.index}"
 
 
+def _unsaid(conditions: Sequence[str], source: Source | None) -> Sequence[str]:
+    """What has to be asked of each run of a source."""
+    return () if source is not None and source.is_exact else conditions
+
+
 class CountStatement:
     """How many runs."""
 
@@ -241,9 +252,7 @@ class CountStatement:
         self.sources = Sources(namespace, query.where)
         self._is_by_status = query.is_by_status
         self._needed = {*columns_of(query.where), *([Column.EXECUTION_STATUS] if query.is_by_status else ())}
-        self._filter = ["namespace = :namespace"]
-        if query.where is not None:
-            self._filter.append(conjunct_sql(query.where, self.sources.parameters))
+        self._filter = [conjunct_sql(query.where, self.sources.parameters)] if query.where is not None else []
 
     @property
     def covering(self) -> Source | None:
@@ -253,7 +262,7 @@ class CountStatement:
 
     def compiled(self, source: Source | None) -> tuple[str, Mapping[str, object]]:
         """The statement over a source; None if none is narrow."""
-        conditions = [*([source.whole] if source else ()), *self._filter]
+        conditions = [source.whole if source else _NAMESPACE, *_unsaid(self._filter, source)]
         counted = f"FROM run {_indexed(source)} WHERE {' AND '.join(conditions)}"
         parameters = self.sources.parameters.values
         if self._is_by_status:
