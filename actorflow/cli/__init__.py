@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 _NEEDED = ("click", "rich")
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,4 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing:
         print(f"the command line needs {' and '.join(missing)}: pip install 'actorflow[cli]'", file=sys.stderr)
         return 1
-    return import_module("actorflow.cli.root").run(arguments)
+    try:
+        return import_module("actorflow.cli.root").run(arguments)
+    except KeyboardInterrupt:  # while it was being loaded; later ones are met by `run`
+        return _INTERRUPTED

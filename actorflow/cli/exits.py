@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from contextlib import suppress
 from enum import IntEnum
+from pathlib import Path
+from typing import Final
 
 import click
 
 from actorflow.cli.text import visible
-from actorflow.client import RPCError, RPCStatusCode, WorkflowContinuedAsNewError, WorkflowFailureError
-from actorflow.exceptions import ActorflowError, CorruptJournalError, StorageError, WorkflowParkedError
+from actorflow.exceptions import ActorflowError
+
+_TRACEBACK_VARIABLE: Final = "ACTORFLOW_TRACEBACK"
 
 
 class Exit(IntEnum):
@@ -27,15 +32,6 @@ class Exit(IntEnum):
     BROKEN_PIPE = 141
 
 
-_BY_STATUS = {
-    RPCStatusCode.NOT_FOUND: Exit.NOT_FOUND,
-    RPCStatusCode.INVALID_ARGUMENT: Exit.USAGE,
-    RPCStatusCode.FAILED_PRECONDITION: Exit.FAILED,
-    RPCStatusCode.DEADLINE_EXCEEDED: Exit.TIMEOUT,
-    RPCStatusCode.UNAVAILABLE: Exit.UNREACHABLE,
-}
-
-
 class CommandError(click.ClickException):
     """A command can't do what it was asked to; says what and what now."""
 
@@ -45,54 +41,82 @@ class CommandError(click.ClickException):
 
 
 def ended(problem: BaseException) -> Exit:
-    """Say on stderr what ended a command, and return the exit code for it; what nobody expected is raised again."""
+    """Say on stderr what ended a command, and return the exit code for it."""
     match problem:
         case click.UsageError():
-            problem.show()
-            return Exit.USAGE
+            return _misused(problem)
         case CommandError():
             say(f"Error: {problem.message}")
             return problem.code
         case click.ClickException():
-            say(f"Error: {problem.message}")
+            say(f"Error: {problem.format_message()}")
             return Exit.FAILED
         case click.Abort() | KeyboardInterrupt():
             say("Interrupted.")
             return Exit.INTERRUPTED
         case BrokenPipeError():
-            _forget_output()
             return Exit.BROKEN_PIPE
-        case ActorflowError() | OSError() | ValueError():
+        case OSError():
+            place = f"{problem.filename}: " if problem.filename else ""
+            say(f"Error: {place}{problem.strerror or problem}")
+            return Exit.TIMEOUT if isinstance(problem, TimeoutError) else Exit.FAILED
+        case ActorflowError() | ValueError():
+            # Here and not above: whoever can raise these has loaded what it takes to tell them apart.
+            from actorflow.cli.refusals import code_of  # noqa: PLC0415 - see above
+
             say(f"Error: {problem}")
             return code_of(problem)
+        case Exception():
+            return _mistaken(problem)
         case _:
             raise problem
 
 
-def code_of(problem: BaseException) -> Exit:
-    """The exit code for an error of ours."""
-    match problem:
-        case RPCError():
-            return _BY_STATUS.get(problem.status, Exit.FAILED)
-        case WorkflowFailureError() | WorkflowParkedError() | WorkflowContinuedAsNewError():
-            return Exit.WORKFLOW_FAILED
-        case CorruptJournalError():
-            return Exit.FAILED
-        case StorageError():
-            return Exit.UNREACHABLE
-        case TimeoutError():
-            return Exit.TIMEOUT
-        case ValueError():
-            return Exit.USAGE
-        case _:
-            return Exit.FAILED
-
-
 def say(message: str) -> None:
     """A line for people, on stderr; what users wrote can't steer the terminal."""
-    click.echo(visible(message, keeps_lines=True), err=True)
+    # There is nobody else to tell.
+    with suppress(OSError):
+        click.echo(visible(message, keeps_lines=True), err=True)
+
+
+def flushed(code: int) -> int:
+    """Write what is still to be written, and return the exit code there is then.
+
+    Whoever reads our output may have gone, or the disk it goes to may be full.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_output()
+        return Exit.BROKEN_PIPE
+    except OSError as problem:
+        _forget_output()
+        if not code:
+            say(f"Error: the output can't be written: {problem.strerror}")
+        return code or Exit.FAILED
+    return code
+
+
+def _misused(problem: click.UsageError) -> Exit:
+    say(f"Error: {problem.format_message()}")
+    if problem.ctx is not None:
+        say(f"Try `{problem.ctx.command_path} --help`.")
+    return Exit.USAGE
+
+
+def _mistaken(problem: Exception) -> Exit:
+    """Nobody has expected this: a mistake of ours."""
+    if os.environ.get(_TRACEBACK_VARIABLE):
+        raise problem
+    place = traceback.extract_tb(problem.__traceback__)[-1]
+    say(
+        f"Error: {type(problem).__name__}: {problem} ({Path(place.filename).name}:{place.lineno}); this is a mistake "
+        f"in actorflow. {_TRACEBACK_VARIABLE}=1 shows all of it, for a report"
+    )
+    return Exit.FAILED
 
 
 def _forget_output() -> None:
-    """Whoever read our output has gone: let the interpreter's own flush at exit find nothing to complain about."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Let the interpreter's own flush at exit find nothing to complain about."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

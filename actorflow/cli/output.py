@@ -1,134 +1,155 @@
-"""What a command prints: tables for people, JSON for programs."""
+"""What a command prints: tables for people, lines for pipes, JSON for programs."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import Enum, StrEnum
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
-import click
+from actorflow.cli.jsontext import JsonArray, as_json
+from actorflow.cli.table import Column, Table
+from actorflow.cli.text import instant, relative, short_instant, visible
+from actorflow.clock import SystemClock
 
-from actorflow.cli.text import instant, visible
+Record = Mapping[str, Any]
 
 
 class Form(StrEnum):
-    """How data is printed; AUTO is a table on a terminal and plain text elsewhere."""
+    """How data is printed; TEXT is a table on a terminal and plain lines elsewhere."""
 
-    AUTO = "auto"
+    TEXT = "text"
     TABLE = "table"
     PLAIN = "plain"
     JSON = "json"
     JSONL = "jsonl"
 
 
+class TimeFormat(StrEnum):
+    """How instants are written for people."""
+
+    ISO = "iso"
+    RELATIVE = "relative"
+
+
 @dataclass(frozen=True)
 class Output:
-    """Prints records. A record is a mapping from column to value; JSON gets the values, people their text.
+    """Prints records. A record is a mapping from name to value; JSON gets all of it, people what they asked for.
 
     Attributes:
         form: how.
-        has_colour: whether tables may be coloured.
+        has_colour: whether a terminal may be coloured.
+        time_format: how instants are written for people.
     """
 
     form: Form
     has_colour: bool = True
+    time_format: TimeFormat = TimeFormat.ISO
 
     @property
     def is_for_programs(self) -> bool:
         """True if what is printed has to be JSON."""
         return self.form in (Form.JSON, Form.JSONL)
 
-    def records(self, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
-        """Many records; people see these columns, programs everything."""
-        match self.form:
-            case Form.JSONL:
-                for record in records:
-                    click.echo(as_json(record))
-            case Form.JSON:
-                click.echo(as_json(list(records), indent=2))
-            case _:
-                self._table(columns, [[cell(record.get(column)) for column in columns] for record in records])
+    @property
+    def is_table(self) -> bool:
+        """True if somebody looks at columns."""
+        return self.form is Form.TABLE or (self.form is Form.TEXT and sys.stdout.isatty())
 
-    def record(self, record: Mapping[str, Any]) -> None:
+    @contextmanager
+    def rows(self, columns: Sequence[Column], *, is_live: bool = False) -> Generator[Callable[[Record], None]]:
+        """Print records as they are found: call what this gives with each.
+
+        Args:
+            columns: what people see; programs get everything.
+            is_live: show each at once, because the next may take a while.
+        """
+        write, close = self._writer(columns, is_live)
+
+        def add(record: Record) -> None:
+            write(record)
+            if is_live:
+                sys.stdout.flush()
+
+        yield add
+        close()
+
+    def records(self, columns: Sequence[Column], records: Iterable[Record]) -> None:
+        """Print records that are there already; see `rows`."""
+        with self.rows(columns) as add:
+            for record in records:
+                add(record)
+
+    def record(self, record: Record) -> None:
         """One record, a line for each of its fields that has a value."""
         if self.is_for_programs:
-            click.echo(as_json(record, indent=2 if self.form is Form.JSON else None))
+            _write(as_json(record, indent=2 if self.form is Form.JSON else None))
             return
-        shown = {name: cell(value, keeps_lines=True) for name, value in record.items() if value not in (None, "", [])}
+        shown = {name.replace("_", " "): value for name, value in record.items() if value not in (None, "", [])}
         width = max(map(len, shown), default=0)
-        for name, text in shown.items():
-            indented = text.replace("\n", "\n" + " " * (width + 2))
-            click.echo(f"{name:<{width}}  {indented}")
+        for name, value in shown.items():
+            if self.is_table:
+                _write(f"{name:<{width}}  {self.cell(value, keeps_lines=True)}".replace("\n", "\n" + " " * (width + 2)))
+            else:
+                _write(f"{name}\t{self.cell(value)}")
 
     def text(self, text: str) -> None:
         """Text that is its own form: a diagram, a stack."""
-        click.echo(text.rstrip("\n"))
+        _write(visible(text.rstrip("\n"), keeps_lines=True))
 
-    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        if self.form is Form.TABLE or (self.form is Form.AUTO and sys.stdout.isatty()):
-            self._rich_table(columns, rows)
-            return
-        for row in ([name.upper().replace(" ", "_") for name in columns], *rows):
-            click.echo("\t".join(row))
+    def cell(self, value: Any, *, keeps_lines: bool = False) -> str:
+        """A value as a person reads it, with nothing in it that could steer the terminal."""
+        match value:
+            case None:
+                return ""
+            case bool():
+                return "yes" if value else "no"
+            case str():
+                return visible(value, keeps_lines=keeps_lines)
+            case datetime():
+                return self._instant(value)
+            case int() | float():
+                return str(value)
+            case _:
+                return as_json(value)
 
-    def _rich_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        # Loaded only for a table: a program that asks for JSON shall not wait for it.
-        from rich import box  # noqa: PLC0415 - see above
-        from rich.console import Console  # noqa: PLC0415 - see above
-        from rich.table import Table  # noqa: PLC0415 - see above
-        from rich.text import Text  # noqa: PLC0415 - see above
+    def _instant(self, at: datetime) -> str:
+        if self.time_format is TimeFormat.RELATIVE:
+            return relative(at, SystemClock().now())
+        return short_instant(at) if self.is_table else instant(at)
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for name in columns:
-            table.add_column(name, overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in row))
-        Console(no_color=not self.has_colour, highlight=False).print(table)
+    def _writer(
+        self, columns: Sequence[Column], is_live: bool
+    ) -> tuple[Callable[[Record], object], Callable[[], object]]:
+        match self.form:
+            case Form.JSONL:
+                return lambda record: _write(as_json(record)), _nothing
+            case Form.JSON:
+                array = JsonArray(_write)
+                return array.add, array.close
+            case _ if self.is_table:
+                return self._table(columns, is_live)
+            case _:
+                _write("\t".join(column.heading.upper().replace(" ", "_") for column in columns))
+                return lambda record: _write("\t".join(self.cell(column.value(record)) for column in columns)), _nothing
 
-
-_STYLES = {
-    "Running": "cyan",
-    "Completed": "green",
-    "Failed": "red",
-    "TimedOut": "red",
-    "Canceled": "yellow",
-    "Terminated": "yellow",
-}
-
-
-def cell(value: Any, *, keeps_lines: bool = False) -> str:
-    """A value as a person reads it, with nothing in it that could steer the terminal."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case str():
-            return visible(value, keeps_lines=keeps_lines)
-        case datetime():
-            return instant(value)
-        case int() | float():
-            return str(value)
-        case _:
-            return visible(as_json(value), keeps_lines=keeps_lines)
+    def _table(
+        self, columns: Sequence[Column], is_live: bool
+    ) -> tuple[Callable[[Record], object], Callable[[], object]]:
+        table = Table(columns, _write, has_colour=self.has_colour and sys.stdout.isatty(), is_live=is_live)
+        return (
+            lambda record: table.add([self.cell(column.value_in_table(record)) for column in table.columns]),
+            table.flush,
+        )
 
 
-def as_json(value: Any, *, indent: int | None = None) -> str:
-    """JSON in ASCII, so that no terminal and no editor is surprised by it."""
-    return json.dumps(value, default=_plain, indent=indent)
+def _write(line: str) -> None:
+    # Not click.echo, which flushes after each line: a million of them would be a million writes.
+    sys.stdout.write(f"{line}\n")
 
 
-def _plain(value: Any) -> Any:
-    match value:
-        case datetime():
-            return instant(value)
-        case timedelta():
-            return value.total_seconds()
-        case Enum():
-            return value.name
-        case _:
-            return str(value)
+def _nothing() -> None:
+    """There is no end to write."""

@@ -1,79 +1,70 @@
-"""The command ``actorflow`` itself: its groups, and how any command ends."""
+"""The command ``actorflow`` itself: its commands, and how any of them ends."""
 
 from __future__ import annotations
 
-import platform
+import os
+import sys
 from collections.abc import Sequence
+from typing import Final
 
 import click
-from click.shell_completion import get_completion_class
 
 import actorflow
-from actorflow.cli.databases import db
-from actorflow.cli.demo import demo
-from actorflow.cli.exits import Exit, ended
-from actorflow.cli.settings import Settings, takes_settings, with_settings
-from actorflow.cli.workflows import workflow
-from actorflow.store.sqlite.settings import SQLITE_VERSION
+from actorflow.cli.exits import Exit, ended, flushed
+from actorflow.cli.helping import COMPLETE_VARIABLE, NAME
+from actorflow.cli.lazy import Lazy, LazyGroup
+from actorflow.cli.settings import takes_settings
 
-_SHELLS = ("bash", "zsh", "fish")
+_COMMANDS: Final = {
+    "workflow": Lazy("actorflow.cli.workflow", "workflow", "Look at workflow executions, and steer them."),
+    "db": Lazy("actorflow.cli.db", "db", "Check, measure and copy a journal."),
+    "demo": Lazy("actorflow.cli.demo", "demo", "Watch an order survive kill -9."),
+    "completion": Lazy("actorflow.cli.completion", "completion", "Print what makes a shell complete our commands."),
+    "version": Lazy("actorflow.cli.version", "version", "Show the versions of actorflow and of what it stands on."),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(actorflow.__version__, prog_name="actorflow")
+@click.group(
+    cls=LazyGroup,
+    commands_by_name=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 the workflow failed, 5 timed out, "
+    "6 the journal can't be read or somebody else owns it, 130 interrupted.",
+)
+@click.version_option(actorflow.__version__, prog_name=NAME)
 @takes_settings
 def root() -> None:
     """Durable workflows on one SQLite file: look at them, steer them, and see a demo.
 
     \b
-    Exit codes: 0 done · 1 failed · 2 wrong use · 3 not found · 4 the workflow failed
-                5 timed out · 6 the journal can't be read, or somebody else owns it
+    actorflow demo
+    actorflow workflow list --db orders.db --query "ExecutionStatus = 'Running'"
     """
-
-
-@root.command()
-@with_settings
-def version(settings: Settings) -> None:
-    """Show the versions of actorflow and of what it stands on."""
-    settings.output.record(
-        {
-            "actorflow": actorflow.__version__,
-            "python": platform.python_version(),
-            "sqlite": SQLITE_VERSION,
-            "platform": platform.platform(),
-        }
-    )
-
-
-@root.command()
-@click.argument("shell", type=click.Choice(_SHELLS))
-def completion(shell: str) -> None:
-    """Print what makes a shell complete commands, options and workflow ids.
-
-    \b
-    bash:  eval "$(actorflow completion bash)"
-    zsh:   eval "$(actorflow completion zsh)"
-    fish:  actorflow completion fish | source
-    """
-    source = get_completion_class(shell)
-    assert source is not None  # click knows the shells of _SHELLS
-    click.echo(source(root, {}, "actorflow", "_ACTORFLOW_COMPLETE").source())
-
-
-root.add_command(workflow)
-root.add_command(db)
-root.add_command(demo)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command, or answer a shell that completes one, and return the exit code."""
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as we live
     try:
-        outcome = root.main(
-            None if arguments is None else list(arguments),
-            prog_name="actorflow",
-            complete_var="_ACTORFLOW_COMPLETE",
-            standalone_mode=False,
-        )
+        asked = os.environ.get(COMPLETE_VARIABLE)
+        outcome = _answered(asked) if asked else _ran(arguments)
     except BaseException as problem:
-        return ended(problem)
-    return outcome if isinstance(outcome, int) else Exit.DONE
+        outcome = ended(problem)
+    return flushed(outcome if isinstance(outcome, int) else Exit.DONE)
+
+
+def _ran(arguments: Sequence[str] | None) -> object:
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        # Not `root.main`, which has ideas of its own about closed pipes.
+        with root.make_context(NAME, given) as context:
+            return root.invoke(context)
+    except click.exceptions.Exit as end:  # of --help, say
+        return end.exit_code
+
+
+def _answered(asked: str) -> None:
+    from actorflow.cli.completion import answer  # noqa: PLC0415 - only a shell needs it
+
+    answer(root, asked)

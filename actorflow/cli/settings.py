@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import click
 
-from actorflow.cli.output import Form, Output
+from actorflow.cli.helping import GlobalOption
+from actorflow.cli.output import Form, Output, TimeFormat
 
-_DB_VARIABLE: Final = "ACTORFLOW_DB"
+DB_VARIABLE: Final = "ACTORFLOW_DB"
 _KEY: Final = "actorflow.settings"
 
 
@@ -33,7 +34,7 @@ class Settings:
             click.UsageError: none was named.
         """
         if not self.db:
-            raise click.UsageError(f"which journal? Name its file with --db PATH or in the variable {_DB_VARIABLE}")
+            raise click.UsageError(f"which journal? Name its file with --db PATH or in the variable {DB_VARIABLE}")
         return Path(self.db)
 
     @property
@@ -48,32 +49,27 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         context.meta.setdefault(_KEY, {})[parameter.name] = value
 
 
+def _option(*names: str, **options: Any) -> Callable[..., Any]:
+    return click.option(*names, cls=GlobalOption, callback=_remember, expose_value=False, **options)
+
+
 _OPTIONS: Final = (
-    click.option(
-        "--db",
-        metavar="PATH",
-        callback=_remember,
-        expose_value=False,
-        help=f"The journal's file (or set {_DB_VARIABLE}).",
-    ),
-    click.option("--namespace", "-n", metavar="NAME", callback=_remember, expose_value=False, help="Default: default."),
-    click.option(
+    _option("--db", metavar="PATH", type=click.Path(), help=f"The journal's file; else what {DB_VARIABLE} says."),
+    _option("--namespace", "-n", metavar="NAME", help="Whose executions; else 'default'."),
+    _option(
         "--output",
         "-o",
+        metavar="FORM",
         type=click.Choice([form.value for form in Form]),
-        callback=_remember,
-        expose_value=False,
-        help="How to print; auto is a table on a terminal and plain text elsewhere.",
+        help="text (a table on a terminal, plain lines in a pipe), table, plain, json or jsonl.",
     ),
-    click.option(
-        "--no-color",
-        "--no-colour",
-        is_flag=True,
-        default=None,
-        callback=_remember,
-        expose_value=False,
-        help="No colours (or set NO_COLOR).",
+    _option(
+        "--time-format",
+        metavar="FORM",
+        type=click.Choice([form.value for form in TimeFormat]),
+        help="Times in text: iso (in UTC) or relative. JSON always has ISO 8601.",
     ),
+    _option("--no-color", "--no-colour", is_flag=True, default=None, help="No colours; NO_COLOR says the same."),
 )
 
 
@@ -100,10 +96,11 @@ def settings_of(context: click.Context) -> Settings:
     """The settings of the command that runs."""
     given: dict[str, Any] = context.meta.get(_KEY, {})
     return Settings(
-        db=given.get("db") or os.environ.get(_DB_VARIABLE),
+        db=given.get("db") or os.environ.get(DB_VARIABLE),
         namespace=given.get("namespace", "default"),
         output=Output(
-            Form(given.get("output", Form.AUTO)),
+            Form(given.get("output", Form.TEXT)),
             has_colour=not given.get("no_color") and not os.environ.get("NO_COLOR"),
+            time_format=TimeFormat(given.get("time_format", TimeFormat.ISO)),
         ),
     )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Final
-
-# Control characters (Cc, with ESC), formatting ones (Cf: bidirectional overrides, zero-width), surrogates, separators.
-_HIDDEN: Final = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+from itertools import islice
 
 
 def visible(text: str, *, keeps_lines: bool = False) -> str:
@@ -17,28 +15,65 @@ def visible(text: str, *, keeps_lines: bool = False) -> str:
         text: from anywhere.
         keeps_lines: leave line feeds and tabs alone.
     """
-    if text.isprintable():  # which says no to all of them, and to nothing we want
+    if text.isprintable():
         return text
     kept = "\n\t" if keeps_lines else ""
-    return "".join(char if char in kept or not _is_hidden(char) else _escaped(char) for char in text)
+    return "".join(char if char in kept or _is_seen(char) else _escaped(char) for char in text)
 
 
-def _is_hidden(char: str) -> bool:
-    return unicodedata.category(char) in _HIDDEN
+def _is_seen(char: str) -> bool:
+    # Spaces of all widths are "not printable" for Python; what steers (Cc, Cf, Cs, Zl, Zp) really is not.
+    return char.isprintable() or unicodedata.category(char) == "Zs"
 
 
 def _escaped(char: str) -> str:
-    return char.encode("unicode_escape").decode() if ord(char) < 0xD800 or ord(char) > 0xDFFF else f"\\u{ord(char):x}"
+    return char.encode("unicode_escape", "surrogatepass").decode()
 
 
-def shortened(text: str, width: int) -> str:
-    """The text in at most so many characters."""
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+def width_of(text: str) -> int:
+    """How many columns of a terminal the text takes."""
+    return len(text) if text.isascii() else sum(map(_width_of, text))
+
+
+def _width_of(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def lines_of(text: str, width: int, *, at_most: int) -> list[str]:
+    """The text folded into lines of so many columns (at least two); an ellipsis ends it where lines are missing."""
+    lines = list(islice(_folded(text, max(width, 2)), at_most + 1))
+    if len(lines) <= at_most:
+        return lines
+    return [*lines[: at_most - 1], next(_folded(lines[at_most - 1], max(width - 1, 1))) + "…"]
+
+
+def _folded(text: str, width: int) -> Iterator[str]:
+    piece, taken = "", 0
+    for char in text:
+        more = _width_of(char)
+        if taken + more > width:
+            yield piece
+            piece, taken = "", 0
+        piece += char
+        taken += more
+    yield piece
 
 
 def instant(at: datetime | None) -> str:
     """An instant in UTC, to the millisecond; empty if there is none."""
     return "" if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def short_instant(at: datetime) -> str:
+    """An instant in UTC, to the second, for tables."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def relative(at: datetime, now: datetime) -> str:
+    """How long ago an instant was, or how far ahead it is."""
+    return f"{duration(now - at)} ago" if at <= now else f"in {duration(at - now)}"
 
 
 def duration(length: timedelta) -> str:
@@ -56,8 +91,8 @@ def duration(length: timedelta) -> str:
 def size(count: int) -> str:
     """Bytes as people say it."""
     amount = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024 or unit == "GiB":
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
-    return f"{count} B"
+    return f"{amount:.1f} GiB"

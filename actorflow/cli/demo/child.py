@@ -7,13 +7,15 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import Any, Final, Self
 
 from actorflow.cli.exits import CommandError
 
+_PACKAGE: Final = Path(__file__).resolve().parents[2]
+_LEASH: Final = "actorflow.cli.demo.leash"
 _EXAMPLE: Final = "examples.order_fulfilment"
 _SILENCE_MAX: Final = 30.0
 """Seconds without a line after which the worker is given up: each activity takes a fraction of one."""
@@ -30,23 +32,23 @@ class Worker:
     """
 
     def __init__(self, folder: Path, order: str, *, seed: int, delay: float) -> None:
-        command = [sys.executable, "-m", _EXAMPLE, "--jsonl", "--db", str(folder / "orders.db"), "--order", order]
+        about = ["--db", str(folder / "orders.db"), "--order", order, "--seed", str(seed), "--delay", str(delay)]
         self._log = folder / "worker.log"
-        with self._log.open("a", encoding="utf-8") as log:
-            self._process = self._started([*command, "--seed", str(seed), "--delay", str(delay)], log)
         self._watchdog: threading.Timer | None = None
         self._was_silent = False
-
-    def _started(self, command: Sequence[str], log: IO[str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(_search_path())},
-            start_new_session=True,  # so that Ctrl-C reaches the demo alone, which then stops its worker
-        )
+        with self._log.open("a", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", _LEASH, str(examples()), _EXAMPLE, "--jsonl", *about],
+                stdin=subprocess.PIPE,  # nothing is written to it: see `leash`
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join((str(_PACKAGE.parent), os.environ.get("PYTHONPATH", ""))),
+                },
+                start_new_session=True,  # so that Ctrl-C reaches the demo alone, which then stops its worker
+            )
 
     @property
     def pid(self) -> int:
@@ -74,7 +76,11 @@ class Worker:
         if self._was_silent:
             raise CommandError(f"the demo's worker said nothing for {_SILENCE_MAX:.0f} s; see {self._log}")
         if code:
-            raise CommandError(f"the demo's worker ended with code {code}; {self._log} says why")
+            raise CommandError(f"the demo's worker ended with code {code}: {self._last_words()} (see {self._log})")
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it said nothing about why")
 
     def _watch(self) -> None:
         self._rest()
@@ -98,14 +104,18 @@ class Worker:
     ) -> None:
         self._rest()
         self.kill()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
-def _search_path() -> list[str]:
-    """Where the worker finds the example: beside the package in a clone, inside it once it is installed."""
-    package = Path(__file__).resolve().parents[2]
-    for place in (package / "cli" / "demo", package.parent):
+def examples() -> Path:
+    """The folder of the example: beside the package in a clone, inside it once it is installed.
+
+    Raises:
+        CommandError: it is in neither place.
+    """
+    for place in (_PACKAGE / "cli" / "demo", _PACKAGE.parent):
         if (place / "examples" / "order_fulfilment" / "__main__.py").exists():
-            return [str(place), str(package.parent)]
+            return place / "examples"
     raise CommandError("the demo's example is missing from this installation; install actorflow again")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from actorflow import diagram
 from actorflow.cli.demo.scene import Scene
@@ -15,23 +14,39 @@ from actorflow.core import events as ev
 from actorflow.store.sqlite.verify import verify
 
 
-class Evidence(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Evidence:
     """A moment of the journal.
 
     Attributes:
         history: of the order.
-        completed: ids of activities that have an outcome.
-        open: those that are scheduled and have none.
+        types: of its activities, by id.
+        outcomes: of those that have one, in order.
     """
 
     history: WorkflowHistory
-    completed: Sequence[str]
-    open: Sequence[str]
+    types: Mapping[str, str]
+    outcomes: Sequence[ev.ActivityResolved]
 
     @property
     def events(self) -> int:
         """How many events there are."""
         return len(self.history.events)
+
+    @property
+    def completed(self) -> Sequence[str]:
+        """Ids of activities that have an outcome."""
+        return [outcome.activity_id for outcome in self.outcomes]
+
+    @property
+    def open(self) -> Sequence[str]:
+        """Ids of those that have none."""
+        completed = self.completed
+        return [name for name in self.types if name not in completed]
+
+    def attempt_of(self, activity_id: str) -> int:
+        """Which attempt of an activity decided it; 0 if none has."""
+        return next((getattr(one, "attempt", 0) for one in self.outcomes if one.activity_id == activity_id), 0)
 
 
 async def collect(journal: Path, order: str) -> Evidence:
@@ -40,20 +55,30 @@ async def collect(journal: Path, order: str) -> Evidence:
     async with await Client.connect(address, read_only=True) as client:
         history = await client.get_workflow_handle(order).fetch_history()
     events = [event for turn in history.turns for event in turn.events]
-    scheduled = [event.activity_id for event in events if isinstance(event, ev.ActivityScheduled)]
-    completed = [event.activity_id for event in events if isinstance(event, ev.ActivityResolved)]
-    return Evidence(history, completed, [name for name in scheduled if name not in completed])
+    return Evidence(
+        history,
+        {event.activity_id: event.activity_type for event in events if isinstance(event, ev.ActivityScheduled)},
+        [event for event in events if isinstance(event, ev.ActivityResolved)],
+    )
+
+
+def ran_again(before: Evidence, scene: Scene) -> Sequence[str]:
+    """Activities that were completed before the kill and whose code was run after it, by their own word."""
+    return sorted({step.activity_id for step in scene.steps if step.act == 2} & set(before.completed))
 
 
 def faults(journal: Path, before: Evidence, after: Evidence, scene: Scene) -> Sequence[str]:
     """What did not go as promised; empty if nothing."""
-    again = sorted({step.activity_id for step in scene.steps if step.act == 2} & set(before.completed))
-    twice = sorted(name for name, count in Counter(after.completed).items() if count > 1)
+    twice = [name for name, count in Counter(after.completed).items() if count > 1]
+    is_continued = tuple(after.history.turns[: len(before.history.turns)]) == tuple(before.history.turns)
+    checked = verify(journal)
     return [
-        *(f"activity {name} was completed before the kill and ran again" for name in again),
+        *(() if is_continued else ("what was in the journal before the kill is not there any more",)),
+        *(f"activity {name} was completed before the kill and ran again" for name in ran_again(before, scene)),
         *(f"activity {name} has two outcomes" for name in twice),
         *(f"activity {name} has no outcome" for name in after.open),
-        *map(str, verify(journal).violations),
+        *checked.structure,
+        *map(str, checked.violations),
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass
 class Step:
-    """One attempt of an activity; ``state`` is 'running', 'done', 'failed' or 'lost'."""
+    """One attempt of an activity, in the act it ran in; ``state`` is 'running', 'done', 'failed' or 'lost'."""
 
     activity_type: str
     activity_id: str
@@ -17,17 +17,21 @@ class Step:
     act: int
     state: str = "running"
 
+    def report(self, kind: str) -> Mapping[str, Any]:
+        """Something about it, in the form of a worker's reports."""
+        about = {"activity_type": self.activity_type, "activity_id": self.activity_id, "attempt": self.attempt}
+        return {"kind": kind, **about}
+
 
 @dataclass
 class Scene:
-    """Everything reported, folded.
+    """Everything a worker has reported, folded.
 
     Attributes:
         act: 1 before the kill, 2 after it.
         phases: entered so far, in order.
         rounds: of each loop: which one, and of how many.
         steps: attempts in the order in which they began.
-        problems: what made a loop start over, in order.
         receipt: how the order ended.
     """
 
@@ -35,8 +39,12 @@ class Scene:
     phases: list[str] = field(default_factory=list[str])
     rounds: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     steps: list[Step] = field(default_factory=list[Step])
-    problems: list[str] = field(default_factory=list[str])
     receipt: Mapping[str, Any] | None = None
+
+    @property
+    def running(self) -> list[Step]:
+        """Attempts under way."""
+        return [step for step in self.steps if step.state == "running"]
 
     def see(self, report: Mapping[str, Any]) -> None:
         """Take a report in."""
@@ -48,21 +56,21 @@ class Scene:
             case "begin":
                 self.steps.append(Step(report["activity_type"], report["activity_id"], report["attempt"], self.act))
             case "end" | "fail":
-                self._step(report).state = "done" if report["kind"] == "end" else "failed"
-            case "problem":
-                self.problems.append(report["problem"])
+                self.step_of(report).state = "done" if report["kind"] == "end" else "failed"
             case "result":
                 self.receipt = report["receipt"]
             case _:
                 return  # told, but nothing to remember
 
-    def kill(self) -> None:
-        """The worker is gone, and what it was doing with it."""
-        for step in self.steps:
-            if step.state == "running":
-                step.state = "lost"
+    def kill(self) -> list[Step]:
+        """The worker is gone; returns what it was doing, which is lost with it."""
+        lost = self.running
+        for step in lost:
+            step.state = "lost"
         self.act = 2
+        return lost
 
-    def _step(self, report: Mapping[str, Any]) -> Step:
+    def step_of(self, report: Mapping[str, Any]) -> Step:
+        """The attempt a report is about."""
         key = (report["activity_id"], report["attempt"])
         return next(step for step in reversed(self.steps) if (step.activity_id, step.attempt) == key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
@@ -12,10 +11,14 @@ from click.shell_completion import CompletionItem
 
 from actorflow.cli.exits import CommandError, Exit
 from actorflow.cli.settings import settings_of
-from actorflow.client import Client, RPCError, RPCStatusCode, WorkflowHandle
+from actorflow.cli.waiting import waited_for
+from actorflow.cli.workflow.reading import reading
+from actorflow.client import Client, WorkflowHandle
+from actorflow.core import limits
 from actorflow.exceptions import ActorflowError
 
 _SHOWN_MAX: Final = 10
+_COMPLETED_MAX: Final = 100
 
 
 def takes_execution(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -25,7 +28,7 @@ def takes_execution(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--workflow-id", "-w", metavar="ID", shell_complete=_complete_id, help="The workflow id, if not an argument."
     )
-    @click.option("--run-id", "-r", metavar="ID", help="One run of it; default is the current or last one.")
+    @click.option("--run-id", "-r", metavar="ID", help="One run of it; else the current or last one.")
     @wraps(function)
     def command(*args: Any, positional_id: str | None, workflow_id: str | None, **options: Any) -> Any:
         return function(*args, workflow_id=_chosen(positional_id, workflow_id), **options)
@@ -39,29 +42,38 @@ def _chosen(positional_id: str | None, workflow_id: str | None) -> str:
     given = positional_id or workflow_id
     if not given:
         raise click.UsageError("which execution? Pass its workflow id")
+    _check(given)
     return given
+
+
+def _check(given: str) -> None:
+    """Refuse what can't be the beginning of any id; what begins none is not found, and that is something else."""
+    try:
+        length = len(given.encode())
+    except UnicodeEncodeError as problem:
+        raise click.UsageError(f"{given!r} is not UTF-8, so it is no workflow id") from problem
+    if length > limits.WORKFLOW_ID_BYTES_MAX:
+        raise click.UsageError(f"a workflow id has at most {limits.WORKFLOW_ID_BYTES_MAX:,} bytes, this has {length:,}")
 
 
 async def identified(client: Client, given: str, run_id: str | None) -> WorkflowHandle[Any, Any]:
     """A handle to the execution of that id; else to the only one whose id begins like that.
 
     Raises:
-        CommandError: no id, or more than one, begins like that.
+        CommandError: no id, or more than one, begins like that; or there is no such run.
     """
-    handle = client.get_workflow_handle(given, run_id=run_id)
-    try:
-        await handle.describe()
-    except RPCError as refusal:
-        if refusal.status is not RPCStatusCode.NOT_FOUND or run_id is not None:
-            raise
-    else:
-        return handle
-    ids = await ids_that_begin(client, given)
+    if await exists(client, given, run_id):
+        return client.get_workflow_handle(given, run_id=run_id)
+    ids = await ids_that_begin(client, given, at_most=_SHOWN_MAX + 1)
     if not ids:
         raise CommandError(
             f"no workflow has the id {given!r}, or one that begins like that, in namespace {client.namespace!r}; "
             "`actorflow workflow list` shows them",
             Exit.NOT_FOUND,
+        )
+    if given in ids:
+        raise CommandError(
+            f"workflow {given!r} has no run {run_id!r}; `actorflow workflow list` shows runs", Exit.NOT_FOUND
         )
     if len(ids) > 1:
         more = ", …" if len(ids) > _SHOWN_MAX else ""
@@ -69,28 +81,37 @@ async def identified(client: Client, given: str, run_id: str | None) -> Workflow
             f"{given!r} is ambiguous: it begins {', '.join(map(repr, ids[:_SHOWN_MAX]))}{more}; type more of the id",
             Exit.USAGE,
         )
-    return client.get_workflow_handle(ids[0])
+    return client.get_workflow_handle(ids[0], run_id=run_id)
 
 
-async def ids_that_begin(client: Client, text: str) -> list[str]:
-    """Workflow ids that begin with a text: all if they are few, else some more than are worth showing."""
-    quoted = text.replace("\\", "\\\\").replace("'", "''")
+async def exists(client: Client, workflow_id: str, run_id: str | None) -> bool:
+    """True if there is a run of exactly that id."""
+    query = f"WorkflowId = {_quoted(workflow_id)}" + (f" AND RunId = {_quoted(run_id)}" if run_id else "")
+    return await anext(client.list_workflows(query, limit=1, page_size=1), None) is not None
+
+
+async def ids_that_begin(client: Client, text: str, at_most: int = _SHOWN_MAX) -> list[str]:
+    """Some workflow ids that begin with a text, in order; those of the newest executions if they are many."""
     found: dict[str, None] = {}
-    async for execution in client.list_workflows(f"WorkflowId STARTS_WITH '{quoted}'"):
+    async for execution in client.list_workflows(f"WorkflowId STARTS_WITH {_quoted(text)}"):
         found[execution.id] = None
-        if len(found) > _SHOWN_MAX:
+        if len(found) >= at_most:
             break
     return sorted(found)
 
 
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"'{escaped}'"
+
+
 def _complete_id(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     async def look() -> list[str]:
-        settings = settings_of(context)
-        address = settings.address
-        async with await Client.connect(address, namespace=settings.namespace, read_only=True) as client:
-            return await ids_that_begin(client, incomplete)
+        async with reading(settings_of(context)) as client:
+            return await ids_that_begin(client, incomplete, at_most=_COMPLETED_MAX)
 
     try:
-        return [CompletionItem(id_) for id_ in asyncio.run(look())]
-    except (ActorflowError, click.UsageError):
+        # What can't be seen can't be typed either, and would upset the terminal.
+        return [CompletionItem(id_) for id_ in waited_for(lambda: look()) if id_.isprintable()]
+    except (ActorflowError, click.UsageError, OSError, ValueError):
         return []  # a shell that completes has no place for an error; the command itself will say it

@@ -52,7 +52,7 @@ def _loaded(place: str) -> ModuleType:
     sys.path.insert(0, str(Path.cwd()))
     try:
         return _loaded_file(Path(place)) if place.endswith(".py") else import_module(place)
-    except Exception as problem:  # whatever the user's module raises while it is imported
+    except (Exception, SystemExit) as problem:  # whatever the user's module does while it is imported
         raise CommandError(
             f"--app: {place} can't be loaded: {type(problem).__name__}: {problem}", Exit.USAGE
         ) from problem

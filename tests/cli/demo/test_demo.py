@@ -1,0 +1,197 @@
+"""The demo: the same course for the same seed, everywhere, and nothing of it left when it is interrupted."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actorflow.cli.demo import evidence
+from actorflow.cli.demo.scene import Scene
+from actorflow.cli.demo.stage import PlainStage
+from actorflow.cli.demo.story import play
+from actorflow.cli.exits import CommandError, Exit
+from actorflow.store.sqlite.verify import verify
+from tests.cli.commands import Run, Terminal, command, environment, in_a_process
+from tests.crashes.processes import ROOT
+
+FAST = ("--delay", "0.02")
+
+
+def course_of(told: str, folder: Path) -> str:
+    """What a demo tells, without its pids and its folder."""
+    return re.sub(r"(worker|kill -9) \d+", r"\1 PID", told).replace(str(folder), "FOLDER")
+
+
+def wait_for_the_worker_to_be_gone(folder: Path) -> None:
+    """It holds the journal's lock for as long as it lives."""
+    with (folder / "orders.db.lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A demo in plain text, played in full: its folder, and what it told."""
+    folder = tmp_path_factory.mktemp("demo")
+    code, out, err = in_a_process("demo", *FAST, "--keep", folder)
+    assert (code, err) == (Exit.DONE, "")
+    return folder, out
+
+
+def test_an_order_survives_the_death_of_its_worker(played: tuple[Path, str]) -> None:
+    _, told = played
+    before, after = re.split(r"!! kill -9 \d+: that worker is dead\n", told)
+    assert "quality_check_package is cut off in the middle" in before
+    assert "The journal, read now: 24 events, 9 activities completed, quality_check_package interrupted." in after
+    assert "quality_check_package (activity 10, attempt 2)" in after
+    for fact in (
+        "order                      delivered",
+        "of these run again         none",
+        "quality_check_package, done by attempt 2 after the kill",
+        "checksums and invariants   verified",
+    ):
+        assert fact in after
+
+
+def test_the_seed_it_has_by_itself_shows_every_loop_going_round_and_a_retry(played: tuple[Path, str]) -> None:
+    _, told = played
+    for loop in ("validation", "fulfilment", "packaging", "delivery"):
+        assert f"{loop}: round 2 of 3" in told
+    assert "assign_carrier failed: the carrier's line is dead; it is tried again" in told
+
+
+def test_what_it_leaves_can_be_read_as_it_says(played: tuple[Path, str]) -> None:
+    folder, told = played
+    assert verify(folder / "orders.db").is_sound
+    assert f'sqlite3 {folder}/orders.db "SELECT number, event, data FROM af_event WHERE' in told
+    line = next(line.split() for line in told.splitlines() if "workflow show" in line)
+    shown = in_a_process(*line[1:])
+    assert shown.code == Exit.DONE
+    assert len(shown.out.splitlines()) == 55
+    assert (folder / "history.md").read_text().count("```mermaid") == 2
+
+
+def test_a_terminal_sees_it_live_and_nothing_is_cut_off(tmp_path: Path) -> None:
+    terminal = Terminal("demo", *FAST, "--keep", tmp_path, "--seed", "16")
+    code, out, _ = terminal.end()
+    assert code == Exit.DONE
+    assert "━ kill -9" in out
+    assert "rounds: validation" in out
+    assert "of these run again         none" in out
+    assert f'  sqlite3 {tmp_path}/orders.db "SELECT number, event, data FROM af_event WHERE workflow_id' in out
+    assert len(terminal.raw) < 100_000
+
+
+def test_a_terminal_that_can_do_nothing_gets_plain_lines(tmp_path: Path) -> None:
+    terminal = Terminal("demo", *FAST, "--keep", tmp_path, variables={"TERM": "dumb"})
+    terminal.until("!! kill -9")
+    terminal.process.send_signal(signal.SIGINT)
+    assert terminal.end().code == Exit.INTERRUPTED
+    assert "\x1b" not in terminal.raw
+
+
+@pytest.mark.parametrize("moment", ["verify_customer", "kill -9"])
+def test_ctrl_c_stops_the_worker_too(tmp_path: Path, moment: str) -> None:
+    terminal = Terminal("demo", "--keep", tmp_path, "--delay", "0.1")
+    terminal.until(moment)
+    terminal.process.send_signal(signal.SIGINT)
+    code, out, _ = terminal.end()
+    assert code == Exit.INTERRUPTED
+    assert out.splitlines()[-1].startswith("Interrupted. The worker was stopped; the order waits in ")
+    wait_for_the_worker_to_be_gone(tmp_path)
+
+
+def test_a_worker_does_not_outlive_a_demo_that_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command("demo", "--keep", tmp_path, "--delay", "5"), stdout=subprocess.PIPE, text=True, env=environment()
+    ) as demo:
+        assert demo.stdout is not None
+        while "verify_customer" not in demo.stdout.readline():
+            pass
+        demo.kill()
+    wait_for_the_worker_to_be_gone(tmp_path)
+
+
+def test_a_closed_pipe_stops_it(tmp_path: Path) -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "w") as pipe:
+        done = subprocess.run(
+            command("demo", *FAST, "--keep", tmp_path),
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (Exit.BROKEN_PIPE, b"")
+    with suppress(FileNotFoundError):  # it may have gone before it had a journal
+        wait_for_the_worker_to_be_gone(tmp_path)
+
+
+def test_a_worker_that_fails_ends_it_with_what_it_said(tmp_path: Path) -> None:
+    (tmp_path / "orders.db").write_text("no journal")
+    with pytest.raises(CommandError, match=r"ended with code 1: .*orders.db is not a SQLite database") as failed:
+        play(PlainStage(), tmp_path, seed=1, delay=0.02)
+    assert failed.value.code == Exit.FAILED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--keep", "/dev/null"], "/dev/null can't be made"),
+        (["--keep", "/dev/null/below"], "/dev/null/below can't be made"),
+        (["--keep", str(ROOT)], "is not empty; name a folder that is, or a new one"),
+        (["--seed", "many"], "'many' is not a valid integer"),
+        (["--delay", "0"], "is not in the range"),
+        (["--delay", "nan"], "--delay"),
+    ],
+)
+def test_what_it_can_not_do_is_wrong_use(run: Run, arguments: Sequence[str], said: str) -> None:
+    code, out, err = run("demo", *arguments)
+    assert (code, out) == (Exit.USAGE, "")
+    assert said in err
+
+
+async def test_a_fault_would_be_found(played: tuple[Path, str]) -> None:
+    journal = played[0] / "orders.db"
+    after = await evidence.collect(journal, "demo-order")
+    scene = Scene()
+    scene.kill()
+    assert evidence.faults(journal, after, after, scene) == []
+    scene.see({"kind": "begin", "activity_type": "pick_items", "activity_id": "6", "attempt": 1})
+    assert evidence.faults(journal, after, after, scene) == ["activity 6 was completed before the kill and ran again"]
+    shorter = evidence.Evidence(after.history, {"1": "a", "2": "b"}, after.outcomes[1:2])
+    assert evidence.faults(journal, after, shorter, Scene()) == ["activity 1 has no outcome"]
+
+
+def test_the_same_seed_takes_the_same_course_also_from_an_installed_package(
+    played: tuple[Path, str], tmp_path: Path
+) -> None:
+    site, elsewhere, folder = tmp_path / "site", tmp_path / "elsewhere", tmp_path / "demo"
+    shutil.copytree(ROOT / "actorflow", site / "actorflow", ignore=shutil.ignore_patterns("__pycache__"))
+    wheel: Any = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for source, target in wheel["force-include"].items():
+        shutil.copytree(ROOT / source, site / target)
+    (elsewhere / "examples").mkdir(parents=True)
+    (elsewhere / "examples" / "__init__.py").write_text("raise ImportError('examples of somebody else')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "actorflow.cli", "demo", *FAST, "--seed", "30", "--keep", str(folder)],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        env=environment(PYTHONPATH=os.pathsep.join((str(site), str(elsewhere)))),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (Exit.DONE, "")
+    assert course_of(done.stdout, folder) == course_of(played[1], played[0])

@@ -1,0 +1,68 @@
+"""``workflow result``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from actorflow.cli.exits import Exit
+from tests.cli.commands import Run
+
+
+def test_a_result_is_printed_as_json(look: Run) -> None:
+    assert look("workflow", "result", "done") == (Exit.DONE, '"shipped done"\n', "")
+
+
+def test_programs_get_the_status_with_the_result(look: Run) -> None:
+    end = json.loads(look("workflow", "result", "done", "-o", "jsonl").out)
+    assert list(end) == ["workflow_id", "run_id", "status", "result"]
+    assert (end["workflow_id"], end["status"], end["result"]) == ("done", "Completed", "shipped done")
+
+
+def test_bytes_are_printed_as_a_history_shows_them(look: Run) -> None:
+    assert json.loads(look("workflow", "result", "blob").out) == {
+        "data": "AP8=",
+        "metadata": {"encoding": "binary/plain"},
+    }
+
+
+def test_a_failure_is_a_sentence_with_its_cause(look: Run) -> None:
+    code, out, err = look("workflow", "result", "failed")
+    assert (code, out) == (Exit.WORKFLOW_FAILED, "")
+    assert err.startswith("Error: workflow 'failed' has ended as Failed: Stock: lamp is out of stock\\x1b[2J")
+    assert err.endswith("caused by ValueError: inner\n")
+    assert err.count("\n") == 1
+
+
+def test_programs_get_a_failure_as_json(look: Run) -> None:
+    code, out, _ = look("workflow", "result", "failed", "-o", "json")
+    assert code == Exit.WORKFLOW_FAILED
+    end = json.loads(out)
+    assert end["status"] == "Failed"
+    assert end["failure"]["type"] == "Stock"
+    assert end["failure"]["cause"] == {"type": "ValueError", "message": "inner"}
+
+
+def test_a_terminated_execution_has_failed(look: Run) -> None:
+    code, _, err = look("workflow", "result", "terminated")
+    assert code == Exit.WORKFLOW_FAILED
+    assert "has ended as Terminated: TerminatedError: once more" in err
+
+
+def test_nobody_is_waited_for_where_nobody_works(look: Run) -> None:
+    code, out, err = look("workflow", "result", "order-1")
+    assert (code, out) == (Exit.TIMEOUT, "")
+    assert "is running, but no process has" in err
+    assert "start the program that runs its workers" in err
+
+
+def test_a_wait_can_be_limited(look: Run) -> None:
+    code, out, err = look("workflow", "result", "order-1", "--timeout", "0")
+    assert (code, out) == (Exit.TIMEOUT, "")
+    assert err == "Error: workflow 'order-1' has not ended after 0 s; it goes on\n"
+
+
+@pytest.mark.parametrize("timeout", ["-1", "soon", "nan"])
+def test_a_limit_that_is_none_is_wrong_use(look: Run, timeout: str) -> None:
+    assert look("workflow", "result", "done", "--timeout", timeout).code == Exit.USAGE
