@@ -110,15 +110,36 @@ class ExecutionState:
 
     def admits(self, message: ev.Event) -> bool:
         """False for what has no effect any more: a resolved timer or activity, a signal that was taken already."""
-        if isinstance(message, ev.SignalReceived):
-            return self._request_ids is None or message.request_id not in self._request_ids
-        if isinstance(message, ev.UpdateRequested):
-            return self.updates is None or message.update_id not in self.updates
-        if isinstance(message, ev.TimerFired):
-            return message.timer_id in self.timers
-        if isinstance(message, ev.ActivityResolved):
-            return message.activity_id in self.activities
-        return True
+        admits = _ADMITS.get(type(message))
+        return admits is None or admits(self, message)
+
+
+def _admits_signal(state: ExecutionState, message: Any) -> bool:
+    known = state._request_ids  # pyright: ignore[reportPrivateUsage]
+    return known is None or message.request_id not in known
+
+
+def _admits_update(state: ExecutionState, message: Any) -> bool:
+    return state.updates is None or message.update_id not in state.updates
+
+
+def _admits_timer(state: ExecutionState, message: Any) -> bool:
+    return message.timer_id in state.timers
+
+
+def _admits_outcome(state: ExecutionState, message: Any) -> bool:
+    return message.activity_id in state.activities
+
+
+_ADMITS: Final[dict[type[ev.Event], Callable[[ExecutionState, Any], bool]]] = {
+    ev.SignalReceived: _admits_signal,
+    ev.UpdateRequested: _admits_update,
+    ev.TimerFired: _admits_timer,
+    ev.ActivityCompleted: _admits_outcome,
+    ev.ActivityFailed: _admits_outcome,
+    ev.ActivityTimedOut: _admits_outcome,
+    ev.ActivityCancelled: _admits_outcome,
+}
 
 
 def turn_width(events: Iterable[ev.Event]) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from actorflow.core import events as ev
 from actorflow.core.journal import Turn
@@ -28,39 +29,64 @@ def perform(
         turn: what was committed.
         slots: reserved for first attempts, by activity id.
     """
+    committed = _Committed(site, identity, state, slots)
     for event in turn.events:
-        if isinstance(event, ev.ActivityScheduled):
-            _start_activity(site, identity, state, event.activity_id, slots)
-        elif isinstance(event, ev.ActivityCancelRequested):
-            activity = site.activities.get(identity.key, {}).get(event.activity_id)
-            if activity is not None:
-                activity.request_cancel()
-        elif isinstance(event, ev.UpdateAccepted):
-            site.updates.accepted(identity.key, event.update_id)
-        elif isinstance(event, ev.UpdateCompleted):
-            site.updates.completed(identity.key, event)
-        elif type(event) in ev.CLOSING:
-            _close(site, identity, state, event)
+        effect = _EFFECTS.get(type(event))
+        if effect is not None:
+            effect(committed, event)
 
 
-def _start_activity(
-    site: Site, identity: Identity, state: ExecutionState, activity_id: str, slots: Mapping[str, Slots[WorkerHost]]
-) -> None:
-    pending = state.activities.get(activity_id)
-    slot = slots.get(activity_id)
+class _Committed(NamedTuple):
+    """What a turn's effects need."""
+
+    site: Site
+    identity: Identity
+    state: ExecutionState
+    slots: Mapping[str, Slots[WorkerHost]]
+
+
+def _start_activity(committed: _Committed, event: Any) -> None:
+    site, identity, state, slots = committed
+    pending = state.activities.get(event.activity_id)
+    slot = slots.get(event.activity_id)
     if pending is None:  # a later turn, decided while this one was written, has closed the run
         if slot is not None:
-            release(site, {activity_id: slot})
+            release(site, {event.activity_id: slot})
         return
     ActivityActor(site, identity, pending).start(slot)
 
 
-def _close(site: Site, identity: Identity, state: ExecutionState, event: ev.AnyEvent) -> None:
+def _cancel_activity(committed: _Committed, event: Any) -> None:
+    activity = committed.site.activities.get(committed.identity.key, {}).get(event.activity_id)
+    if activity is not None:
+        activity.request_cancel()
+
+
+def _accept_update(committed: _Committed, event: Any) -> None:
+    committed.site.updates.accepted(committed.identity.key, event.update_id)
+
+
+def _complete_update(committed: _Committed, event: Any) -> None:
+    committed.site.updates.completed(committed.identity.key, event)
+
+
+def _close(committed: _Committed, event: Any) -> None:
+    site, identity, state, _ = committed
     for activity in list(site.activities.get(identity.key, {}).values()):
         activity.abandon()
     site.activity_rows.pop(identity.key, None)  # a row written meanwhile met the end of the run
-    site.updates.closed(identity.key, state.updates or {}, already_closed(identity.workflow_id, state.status))
+    if site.updates.is_awaited(identity.key):
+        site.updates.closed(identity.key, state.updates or {}, already_closed(identity.workflow_id, state.status))
     site.answer_waiters(identity.key, Closed(identity.run_id, event))
+
+
+_EFFECTS: Final[Mapping[type[ev.Event], Callable[[_Committed, Any], None]]] = {
+    ev.ActivityScheduled: _start_activity,
+    ev.ActivityCancelRequested: _cancel_activity,
+    ev.UpdateAccepted: _accept_update,
+    ev.UpdateCompleted: _complete_update,
+    **dict.fromkeys(ev.CLOSING, _close),
+}
 
 
 def recover_activities(

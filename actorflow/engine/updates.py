@@ -44,6 +44,10 @@ class Updates:
         elif not of_run:
             self._by_run.pop(key, None)
 
+    def is_awaited(self, key: int) -> bool:
+        """True if somebody waits for an update of a run."""
+        return key in self._by_run
+
     def accepted(self, key: int, update_id: str) -> None:
         """Its handler has begun."""
         for waiter in self._of(key, update_id):

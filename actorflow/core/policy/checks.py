@@ -62,6 +62,8 @@ def check_timeout(activity: str, what: str, timeout: timedelta | None) -> timede
 def _check(what: str, text: str, limit: int) -> None:
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a {what} must be a str, not {type(text).__name__}")
+    if text.isascii() and text.isprintable() and 0 < len(text) <= limit:
+        return  # nearly all are, and each start is checked four times
     if not text:
         raise ValueError(f"the {what} is empty; give it one")
     if _CONTROL.search(text):
