@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, overload
 
-from actorflow.core.definitions import ACTIVITY_MARK, ActivityDefinition
+from actorflow.core.definitions import ACTIVITY_MARK, DYNAMIC, ActivityDefinition
 from actorflow.types import CallableType
 
 __all__ = ["Info", "LoggerAdapter", "defn", "heartbeat", "in_activity", "info", "is_cancelled", "logger"]
@@ -20,15 +20,20 @@ __all__ = ["Info", "LoggerAdapter", "defn", "heartbeat", "in_activity", "info", 
 def defn(fn: CallableType) -> CallableType: ...
 @overload
 def defn(
-    *, name: str | None = None, no_thread_cancel_exception: bool = False
+    *, name: str | None = None, dynamic: bool = False, no_thread_cancel_exception: bool = False
 ) -> Callable[[CallableType], CallableType]: ...
 def defn(
-    fn: CallableType | None = None, *, name: str | None = None, no_thread_cancel_exception: bool = False
+    fn: CallableType | None = None,
+    *,
+    name: str | None = None,
+    dynamic: bool = False,
+    no_thread_cancel_exception: bool = False,
 ) -> CallableType | Callable[[CallableType], CallableType]:
     """Mark a function, a method or a callable class as an activity.
 
     Args:
         name: the registered name; default is the function's (or class's) own.
+        dynamic: it runs every activity type nobody else does; takes one ``Sequence[RawValue]``, and `info` says which.
         no_thread_cancel_exception: never raise a cancellation inside the thread of a sync activity.
 
     Raises:
@@ -45,8 +50,14 @@ def defn(
         function = candidate.__call__ if is_class else candidate
         parameters = function.__code__.co_varnames[:1] if hasattr(function, "__code__") else ()
         is_method = is_class or parameters == ("self",)
-        definition = ActivityDefinition(name or target.__name__, function, no_thread_cancel_exception, is_method)
-        definition.signature  # noqa: B018 - reads the signature now, so that mistakes are reported at the decorator
+        if dynamic and name is not None:
+            raise RuntimeError(f"activity {target.__qualname__} has a name and is dynamic; choose one")
+        definition = ActivityDefinition(
+            DYNAMIC if dynamic else name or target.__name__, function, no_thread_cancel_exception, is_method
+        )
+        signature = definition.signature  # read now, so that mistakes are reported at the decorator
+        if dynamic and len(signature.names) != 1:
+            raise TypeError(f"dynamic activity {target.__qualname__} must take one argument, a Sequence[RawValue]")
         setattr(target, ACTIVITY_MARK, definition)
         return target
 

@@ -10,6 +10,16 @@ from enum import IntEnum
 from typing import Any
 
 
+@dataclass(frozen=True)
+class RawValue:
+    """A value that was not decoded: what dynamic handlers and activities get, and what is passed on as it is.
+
+    Decode it with ``workflow.payload_converter().from_payload(value.payload, str)``.
+    """
+
+    payload: Any
+
+
 @dataclass
 class RetryPolicy:
     """When and how often a failed attempt is repeated.

@@ -2,6 +2,6 @@
 
 from actorflow.converter.failure import ActivityRef, Failure, text_of
 from actorflow.converter.payload import Payload
-from actorflow.converter.values import DataConverter, default
+from actorflow.converter.values import DataConverter, PayloadConverter, default
 
-__all__ = ["ActivityRef", "DataConverter", "Failure", "Payload", "default", "text_of"]
+__all__ = ["ActivityRef", "DataConverter", "Failure", "Payload", "PayloadConverter", "default", "text_of"]

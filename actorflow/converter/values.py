@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import msgspec
 
 from actorflow import exceptions as errors
+from actorflow.common import RawValue
 from actorflow.converter.defaults import completion_of
 from actorflow.converter.failure import Failure, exception_from, failure_from, text_of
 from actorflow.converter.payload import Payload
@@ -25,6 +26,41 @@ _encode_json = msgspec.json.Encoder(decimal_format="string").encode
 _NULL: Final = Payload(json=msgspec.Raw(b"null"))
 _BINARY: Final = {"encoding": "binary/plain"}
 _ANY_DECODER: Final = msgspec.json.Decoder()
+
+
+class PayloadConverter:
+    """Between values and payloads. Names follow the Temporal Python SDK.
+
+    Args:
+        converter: does the work.
+    """
+
+    def __init__(self, converter: DataConverter) -> None:
+        self._converter = converter
+
+    def to_payload(self, value: Any) -> Payload:
+        """The payload of one value.
+
+        Raises:
+            PayloadError: it has no encoding.
+        """
+        return self._converter.encode_one(value)
+
+    def to_payloads(self, values: Sequence[Any]) -> list[Payload]:
+        """One payload for each value; raises as `to_payload`."""
+        return [self.to_payload(value) for value in values]
+
+    def from_payload(self, payload: Payload, type_hint: Any = None) -> Any:
+        """The value of one payload, as the type that is hinted at.
+
+        Raises:
+            PayloadError: it does not fit.
+        """
+        return self._converter.decode_one(payload, Any if type_hint is None else type_hint)
+
+    def from_payloads(self, payloads: Sequence[Payload], type_hints: Sequence[Any] | None = None) -> list[Any]:
+        """One value for each payload; raises as `from_payload`."""
+        return self._converter.decode(payloads, type_hints)
 
 
 class DataConverter:
@@ -44,10 +80,8 @@ class DataConverter:
         """The payload of one value; see `encode`."""
         if value is None:
             return _NULL
-        if isinstance(value, bytes | bytearray):
-            data = bytes(value)
-            _check_size(value, len(data))
-            return Payload(data=data, metadata=_BINARY)
+        if isinstance(value, bytes | bytearray | RawValue):
+            return _encode_plain(value)
         try:
             text = _encode_json(value)
         except Exception as problem:  # user types may raise anything on their way
@@ -76,6 +110,8 @@ class DataConverter:
 
     def decode_one(self, payload: Payload, type_hint: Any = Any) -> Any:
         """The value of one payload; see `decode`."""
+        if type_hint is RawValue:
+            return RawValue(payload)
         if payload.data is not None:
             return _decode_bytes(payload)
         try:
@@ -87,6 +123,11 @@ class DataConverter:
         except Exception as problem:  # such as a __post_init__ that raises
             shown = bytes(payload.json)[:80].decode("utf-8", "replace")
             raise errors.PayloadError(f"can't read {shown!r} as {_name_of(type_hint)}: {problem}") from problem
+
+    @property
+    def payload_converter(self) -> PayloadConverter:
+        """Between values and payloads, one by one; for code that decodes raw values itself."""
+        return PayloadConverter(self)
 
     def failure(self, exception: BaseException) -> Failure:
         """An exception with its causes, as data. It never raises: what can't be kept of the exception is left out."""
@@ -156,6 +197,15 @@ def _decoder(type_hint: Any) -> msgspec.json.Decoder[Any]:
         return _cached_decoder(type_hint)
     except TypeError:  # the hint can't be hashed, as Annotated[int, []]
         return _new_decoder(type_hint)
+
+
+def _encode_plain(value: bytes | bytearray | RawValue) -> Payload:
+    """What needs no encoding."""
+    if isinstance(value, RawValue):
+        return value.payload
+    data = bytes(value)
+    _check_size(value, len(data))
+    return Payload(data=data, metadata=_BINARY)
 
 
 def _decode_bytes(payload: Payload) -> Any:

@@ -71,6 +71,10 @@ def _type_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
         return {}
 
 
+DYNAMIC: Final = ""
+"""The name of what handles every name nobody else does."""
+
+
 class HandlerUnfinishedPolicy(IntEnum):
     """What to do about a handler that is still running when its workflow ends. It is abandoned either way."""
 
@@ -91,6 +95,11 @@ class HandlerDefinition:
     function: Callable[..., Any]
     validator: Callable[..., Any] | None = None
     unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON
+
+    @property
+    def is_dynamic(self) -> bool:
+        """True if it handles every name nobody else does, and gets name and raw values."""
+        return self.name == DYNAMIC
 
     @cached_property
     def signature(self) -> Signature:

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import msgspec
 
 from actorflow import activity as public
+from actorflow.common import RawValue
 from actorflow.converter import Failure, Payload
-from actorflow.core.definitions import ActivityDefinition
+from actorflow.core.definitions import DYNAMIC, ActivityDefinition
 from actorflow.core.state import PendingActivity
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
@@ -129,12 +130,13 @@ class Attempt:
         """Start the user's code. What prevents it from starting is the attempt's outcome."""
         self._host.attempts.add(self)
         scheduled = self._pending.scheduled
-        definition = self._host.activities.get(scheduled.activity_type)
+        activities = self._host.activities
+        definition = activities.get(scheduled.activity_type) or activities.get(DYNAMIC)
         if definition is None:
             self._body_ended(None, _unknown_activity(scheduled.activity_type, self._host))
             return
         try:
-            arguments = self._host.converter.decode(scheduled.input, definition.signature.types)
+            arguments = self._arguments(definition)
         except Exception as problem:  # PayloadError, or whatever a foreign converter raises
             self._body_ended(None, problem)
             return
@@ -143,6 +145,12 @@ class Attempt:
         if scheduled.heartbeat is not None:
             self._alarm(scheduled.heartbeat.total_seconds(), self._check_heartbeat)
         self._execute(definition, arguments)
+
+    def _arguments(self, definition: ActivityDefinition) -> Sequence[Any]:
+        payloads = self._pending.scheduled.input
+        if definition.name == DYNAMIC:
+            return [[RawValue(payload) for payload in payloads]]
+        return self._host.converter.decode(payloads, definition.signature.types)
 
     def request_cancel(self, *, at_once: bool = False) -> None:
         """Ask the code to stop: at once, or as soon as it gives a sign of life (as in the public SDK)."""

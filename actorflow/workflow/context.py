@@ -11,7 +11,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from actorflow.converter import text_of
+from actorflow.converter import PayloadConverter, text_of
+from actorflow.core.definitions import DYNAMIC
 from actorflow.core.program import Program, ProgramLoop, determinism
 from actorflow.core.program.updates import UpdateInfo, current_update
 from actorflow.exceptions import ActorflowError
@@ -177,6 +178,28 @@ def set_update_handler(
 ) -> None:
     """Set (or with None remove) the handler of an update, and what may reject it."""
     running_program().set_update_handler(name, handler, validator)
+
+
+def set_dynamic_signal_handler(handler: Callable[..., Any] | None) -> None:
+    """Set (or with None remove) what handles signals nobody else does, as (name, raw values)."""
+    running_program().set_signal_handler(DYNAMIC, handler)
+
+
+def set_dynamic_query_handler(handler: Callable[..., Any] | None) -> None:
+    """Set (or with None remove) what answers queries nobody else does, as (name, raw values)."""
+    running_program().set_query_handler(DYNAMIC, handler)
+
+
+def set_dynamic_update_handler(
+    handler: Callable[..., Any] | None, *, validator: Callable[..., Any] | None = None
+) -> None:
+    """Set (or with None remove) what handles updates nobody else does, as (name, raw values)."""
+    running_program().set_update_handler(DYNAMIC, handler, validator)
+
+
+def payload_converter() -> PayloadConverter:
+    """Decodes raw values, such as those of dynamic handlers."""
+    return running_program().converter.payload_converter
 
 
 def all_handlers_finished() -> bool:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
 from actorflow.core.definitions import (
+    DYNAMIC,
     INIT_MARK,
     POLICY_MARK,
     QUERY_MARK,
@@ -19,6 +21,7 @@ from actorflow.core.definitions import (
     HandlerDefinition,
     HandlerUnfinishedPolicy,
     WorkflowDefinition,
+    signature_of,
 )
 from actorflow.types import CallableType, ClassType
 
@@ -108,6 +111,7 @@ def signal(fn: M) -> M: ...
 def signal(
     *,
     name: str | None = None,
+    dynamic: bool = False,
     unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON,
     description: str | None = None,
 ) -> Callable[[M], M]: ...
@@ -115,6 +119,7 @@ def signal(
     fn: M | None = None,
     *,
     name: str | None = None,
+    dynamic: bool = False,
     unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON,
     description: str | None = None,
 ) -> M | Callable[[M], M]:
@@ -122,12 +127,13 @@ def signal(
 
     Args:
         name: of the signal; default is the method's name.
+        dynamic: it handles every signal nobody else does, as ``(self, name: str, args: Sequence[RawValue])``.
         unfinished_policy: whether to warn if the workflow ends while it runs.
         description: one line for people.
     """
 
     def decorate(target: M) -> M:
-        setattr(target, SIGNAL_MARK, name or target.__name__)
+        setattr(target, SIGNAL_MARK, _registered("signal", target, name, is_dynamic=dynamic))
         setattr(target, POLICY_MARK, unfinished_policy)
         return target
 
@@ -150,6 +156,7 @@ def update(fn: Callable[P, Result]) -> UpdateMethod[P, Result]: ...
 def update(
     *,
     name: str | None = None,
+    dynamic: bool = False,
     unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON,
     description: str | None = None,
 ) -> Callable[[Callable[P, Result]], UpdateMethod[P, Result]]: ...
@@ -157,6 +164,7 @@ def update(
     fn: Callable[..., Any] | None = None,
     *,
     name: str | None = None,
+    dynamic: bool = False,
     unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON,
     description: str | None = None,
 ) -> Any:
@@ -167,12 +175,13 @@ def update(
 
     Args:
         name: of the update; default is the method's name.
+        dynamic: it handles every update nobody else does, as ``(self, name: str, args: Sequence[RawValue])``.
         unfinished_policy: whether to warn if the workflow ends while it runs.
         description: one line for people.
     """
 
     def decorate(target: Callable[..., Any]) -> Callable[..., Any]:
-        setattr(target, UPDATE_MARK, name or target.__name__)
+        setattr(target, UPDATE_MARK, _registered("update", target, name, is_dynamic=dynamic))
         setattr(target, POLICY_MARK, unfinished_policy)
         target.validator = partial(_set_validator, target)  # pyright: ignore[reportFunctionMemberAccess]
         return target
@@ -190,20 +199,46 @@ def _set_validator(handler: Callable[..., Any], fn: Callable[..., Any]) -> Calla
 @overload
 def query(fn: M) -> M: ...
 @overload
-def query(*, name: str | None = None, description: str | None = None) -> Callable[[M], M]: ...
-def query(fn: M | None = None, *, name: str | None = None, description: str | None = None) -> M | Callable[[M], M]:
+def query(*, name: str | None = None, dynamic: bool = False, description: str | None = None) -> Callable[[M], M]: ...
+def query(
+    fn: M | None = None, *, name: str | None = None, dynamic: bool = False, description: str | None = None
+) -> M | Callable[[M], M]:
     """Mark a method as the handler of a query. It must return at once and change nothing.
 
     Args:
         name: of the query; default is the method's name.
+        dynamic: it answers every query nobody else does, as ``(self, name: str, args: Sequence[RawValue])``.
         description: one line for people.
     """
 
     def decorate(target: M) -> M:
-        setattr(target, QUERY_MARK, name or target.__name__)
+        setattr(target, QUERY_MARK, _registered("query", target, name, is_dynamic=dynamic))
         return target
 
     return decorate if fn is None else decorate(fn)
+
+
+def _registered(kind: str, handler: Callable[..., Any], name: str | None, *, is_dynamic: bool) -> str:
+    """The name a handler is registered by.
+
+    Raises:
+        RuntimeError: it has a name and is dynamic.
+        TypeError: a dynamic one does not take a name and a sequence of raw values.
+    """
+    if not is_dynamic:
+        return name or handler.__name__
+    if name is not None:
+        raise RuntimeError(f"{kind} {handler.__qualname__} has a name and is dynamic; choose one")
+    signature = signature_of(handler, skip_self=True)
+    if signature.is_variadic and len(signature.names) == 1:
+        warnings.warn(
+            f"dynamic {kind} {handler.__qualname__} takes (name, *args); take (name: str, args: Sequence[RawValue])",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+    elif len(signature.names) != 2:
+        raise TypeError(f"dynamic {kind} {handler.__qualname__} must take (self, name: str, args: Sequence[RawValue])")
+    return DYNAMIC
 
 
 def _run_method(cls: type) -> Callable[..., Any]:
@@ -240,7 +275,8 @@ def _handlers(cls: type, mark: str, kind: str) -> dict[str, HandlerDefinition]:
         if name is None:
             continue
         if name in handlers:
-            raise TypeError(f"workflow {cls.__qualname__} has two handlers of the {kind} {name!r}; rename one")
+            which = f"of the {kind} {name!r}; rename one" if name else f"for dynamic {kind}s; keep one"
+            raise TypeError(f"workflow {cls.__qualname__} has two handlers {which}")
         handlers[name] = HandlerDefinition(
             name,
             member,
@@ -261,4 +297,6 @@ def name_of_handler(handler: str | Callable[..., Any], mark: str, kind: str) -> 
     name: str | None = getattr(handler, mark, None)
     if name is None:
         raise TypeError(f"{getattr(handler, '__qualname__', handler)!r} is not a {kind}; put @workflow.{kind} above it")
+    if name == DYNAMIC:
+        raise TypeError(f"{getattr(handler, '__qualname__', handler)!r} is dynamic; call it by a name, as a str")
     return name

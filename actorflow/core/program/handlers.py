@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from actorflow.common import RawValue
 from actorflow.converter import DataConverter, Payload
-from actorflow.core.definitions import HandlerDefinition, WorkflowDefinition
+from actorflow.core.definitions import DYNAMIC, HandlerDefinition, WorkflowDefinition, signature_of
 from actorflow.core.events import SignalReceived
 from actorflow.core.program.errors import ReadOnlyContextError, UnknownQueryError, UnknownUpdateError
 from actorflow.exceptions import PayloadError
@@ -59,7 +60,8 @@ class Handlers:
 
     def is_of_class(self, handler: HandlerDefinition) -> bool:
         """True if the handler belongs to the class, whose type hints count; one set at run time takes plain values."""
-        return self._definition.updates.get(handler.name) is handler
+        of_class = (self._definition.signals, self._definition.queries, self._definition.updates)
+        return any(handlers.get(handler.name) is handler for handlers in of_class)
 
     def buffer(self, signal: SignalReceived) -> None:
         """Keep a signal until its handler is set."""
@@ -70,7 +72,12 @@ class Handlers:
     def set_signal(self, name: str, handler: Callable[..., Any] | None) -> Sequence[SignalReceived]:
         """Set (or with None remove) a handler at run time; returns the signals that waited for it, in order."""
         self._own_signals = _with(self._own_signals, name, handler)
-        return () if handler is None or self._buffered is None else self._buffered.pop(name, ())
+        if handler is None or self._buffered is None:
+            return ()
+        if name != DYNAMIC:
+            return self._buffered.pop(name, ())
+        waiting, self._buffered = self._buffered, None
+        return [signal for of_name in waiting.values() for signal in of_name]
 
     def set_query(self, name: str, handler: Callable[..., Any] | None) -> None:
         """Set (or with None remove) a handler at run time."""
@@ -82,18 +89,31 @@ class Handlers:
 
 
 def decoded_arguments(
-    handler: HandlerDefinition, *, is_bound: bool, payloads: Sequence[Payload], converter: DataConverter
+    handler: HandlerDefinition, name: str, *, is_bound: bool, payloads: Sequence[Payload], converter: DataConverter
 ) -> list[Any]:
     """Arguments for a handler.
+
+    Args:
+        handler: to be called.
+        name: it was called by.
+        is_bound: whether the handler belongs to the class, whose type hints count.
+        payloads: what was sent.
+        converter: decodes them.
 
     Raises:
         PayloadError: they don't fit its parameters.
     """
+    if handler.is_dynamic:
+        signature = signature_of(handler.function, skip_self=is_bound)
+        if signature.is_variadic:  # the older form, (name, *args)
+            return [name, *converter.decode(payloads)]
+        return [name, [RawValue(payload) for payload in payloads]]
+    if not is_bound:
+        return converter.decode(payloads)
     signature = handler.signature
-    types = signature.types if is_bound else [Any] * len(payloads)
-    if is_bound and not signature.accepts(len(payloads)):
+    if not signature.accepts(len(payloads)):
         raise PayloadError(f"{handler.name!r} takes {len(signature.names)} arguments, but {len(payloads)} were sent")
-    return converter.decode(payloads, types)
+    return converter.decode(payloads, signature.types)
 
 
 def _with(
@@ -112,15 +132,17 @@ def _with(
 def _resolve(
     name: str,
     instance: object,
-    own: dict[str, HandlerDefinition] | None,
-    of_class: Any,
+    own: Mapping[str, HandlerDefinition] | None,
+    of_class: Mapping[str, HandlerDefinition],
 ) -> tuple[HandlerDefinition, Callable[..., Any]] | None:
-    if own is not None and name in own:
-        return own[name], own[name].function
-    definition = of_class.get(name)
-    if definition is None:
-        return None
-    return definition, definition.function.__get__(instance)
+    """A handler of that name, else a dynamic one; those set at run time come before those of the class."""
+    for wanted in (name, DYNAMIC):
+        if own is not None and wanted in own:
+            return own[wanted], own[wanted].function
+        definition = of_class.get(wanted)
+        if definition is not None:
+            return definition, definition.function.__get__(instance)
+    return None
 
 
 def call_at_once(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:

@@ -20,7 +20,7 @@ from actorflow.converter import DataConverter
 from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.commands import Command
-from actorflow.core.definitions import WorkflowDefinition
+from actorflow.core.definitions import HandlerDefinition, WorkflowDefinition
 from actorflow.core.program import determinism, matcher
 from actorflow.core.program.errors import (
     CommandLimitError,
@@ -234,10 +234,10 @@ class Program:
 
     def _validate(self, request: ev.UpdateRequested) -> None:
         handler, _ = self._handlers.update(request.name, self._instance)
-        is_bound = self._handlers.is_of_class(handler)
-        arguments = decoded_arguments(handler, is_bound=is_bound, payloads=request.input, converter=self.converter)
+        arguments = self._arguments(handler, request.name, request.input)
         if handler.validator is None:
             return
+        is_bound = self._handlers.is_of_class(handler)
         validator = handler.validator.__get__(self._instance) if is_bound else handler.validator
         context = self._context.copy()
         context.run(current_update.set, UpdateInfo(request.update_id, request.name))
@@ -387,9 +387,8 @@ class Program:
             self._handlers.buffer(signal)
             return
         handler, function = found
-        is_bound = signal.name in self.definition.signals
         try:
-            arguments = decoded_arguments(handler, is_bound=is_bound, payloads=signal.input, converter=self.converter)
+            arguments = self._arguments(handler, signal.name, signal.input)
         except PayloadError as problem:
             if not self.is_replaying:
                 self._reporter.dropped_signal(signal.name, problem)
@@ -409,8 +408,7 @@ class Program:
 
     def _begin_update(self, accepted: ev.UpdateAccepted) -> None:
         handler, function = self._handlers.update(accepted.name, self._instance)
-        is_bound = self._handlers.is_of_class(handler)
-        arguments = decoded_arguments(handler, is_bound=is_bound, payloads=accepted.input, converter=self.converter)
+        arguments = self._arguments(handler, accepted.name, accepted.input)
         number = self._handlers_running.begin(handler, accepted.update_id)
         self._start_task(self._run_update(accepted, function, arguments, number), name=f"update: {accepted.name}")
 
@@ -447,6 +445,10 @@ class Program:
             self._complete_update(ev.UpdateCompleted(update_id, failure=self.converter.failure(problem)))
         elif self._error is None:
             self._error = problem
+
+    def _arguments(self, handler: HandlerDefinition, name: str, payloads: Sequence[Any]) -> list[Any]:
+        is_bound = self._handlers.is_of_class(handler)
+        return decoded_arguments(handler, name, is_bound=is_bound, payloads=payloads, converter=self.converter)
 
     @property
     def _handlers_running(self) -> RunningHandlers:
@@ -620,8 +622,7 @@ class Program:
         if name == STACK_TRACE_QUERY:
             return self.converter.encode_one(self.stack_trace())
         handler, function = self._handlers.query(name, self._instance)
-        is_bound = name in self.definition.queries
-        arguments = decoded_arguments(handler, is_bound=is_bound, payloads=payloads, converter=self.converter)
+        arguments = self._arguments(handler, name, payloads)
         with self._read_only():
             result = self.loop.run(lambda: self._context.copy().run(call_at_once, function, arguments))
         return self.converter.encode_one(result)
