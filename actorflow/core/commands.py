@@ -19,6 +19,8 @@ def command_key(command: Command) -> tuple[str, str]:
             return "start timer", f"(id {timer_id})"
         case ev.TimerCancelled(timer_id=timer_id):
             return "cancel timer", f"(id {timer_id})"
+        case ev.Patched(patch_id=patch_id):
+            return "take patch", patch_id
         case ev.Completed():
             return "complete", "the workflow"
         case ev.Failed():

@@ -96,6 +96,8 @@ class WorkflowDefinition:
     signals: Mapping[str, HandlerDefinition]
     queries: Mapping[str, HandlerDefinition]
     failure_exception_types: Sequence[type[BaseException]] = ()
+    activates_patch: Callable[[str], bool] | None = None
+    """Asked by a live run that meets a patch first: False declines it. A worker adds it; without it all are taken."""
 
     @cached_property
     def signature(self) -> Signature:

@@ -167,6 +167,16 @@ class TimerCancelled(Event, frozen=True, gc=False):
     timer_id: str
 
 
+class Patched(Event, frozen=True, gc=False):
+    """The program has taken the newer side of a change of its code, once per patch and run.
+
+    If ``deprecated``, the code has no older side any more, and may leave the question out when it is replayed.
+    """
+
+    patch_id: str
+    deprecated: bool = False
+
+
 class Completed(Event, frozen=True, gc=False):
     """The program returned."""
 
@@ -198,12 +208,21 @@ Arrival = (
     | SignalUnhandled
     | TurnFailed
 )
-Decision = ActivityScheduled | ActivityCancelRequested | TimerStarted | TimerCancelled | Completed | Failed | Cancelled
+Decision = (
+    ActivityScheduled
+    | ActivityCancelRequested
+    | TimerStarted
+    | TimerCancelled
+    | Patched
+    | Completed
+    | Failed
+    | Cancelled
+)
 AnyEvent = Arrival | Decision
 ActivityOutcome = ActivityCompleted | ActivityFailed | ActivityTimedOut | ActivityCancelled
 
 DECISIONS: Final[frozenset[type[Event]]] = frozenset(
-    (ActivityScheduled, ActivityCancelRequested, TimerStarted, TimerCancelled, Completed, Failed, Cancelled)
+    (ActivityScheduled, ActivityCancelRequested, TimerStarted, TimerCancelled, Patched, Completed, Failed, Cancelled)
 )
 CLOSING: Final[frozenset[type[Event]]] = frozenset((Completed, Failed, Cancelled, Terminated))
 TASK_EVENTS: Final = 3

@@ -32,6 +32,7 @@ from actorflow.workflow.context import (
 )
 from actorflow.workflow.definition import defn, init, query, run, signal
 from actorflow.workflow.logs import LoggerAdapter, logger
+from actorflow.workflow.versions import deprecate_patch, patched
 from actorflow.workflow.waiting import as_completed, wait
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "as_completed",
     "cancellation_reason",
     "defn",
+    "deprecate_patch",
     "execute_activity",
     "execute_activity_class",
     "execute_activity_method",
@@ -55,6 +57,7 @@ __all__ = [
     "instance",
     "logger",
     "now",
+    "patched",
     "query",
     "random",
     "run",
