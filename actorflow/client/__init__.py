@@ -8,6 +8,7 @@ from actorflow.client.errors import (
     WorkflowQueryRejectedError,
 )
 from actorflow.client.handle import WorkflowHandle
+from actorflow.client.history import HistoryEvent, WorkflowHistory
 from actorflow.client.listing import (
     WorkflowExecution,
     WorkflowExecutionAsyncIterator,
@@ -15,11 +16,9 @@ from actorflow.client.listing import (
     WorkflowExecutionCountAggregationGroup,
 )
 from actorflow.client.views import (
-    HistoryEvent,
     PendingActivity,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
-    WorkflowHistory,
 )
 from actorflow.exceptions import WorkflowParkedError
 from actorflow.service import RPCError, RPCStatusCode

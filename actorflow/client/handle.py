@@ -7,7 +7,8 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
 
 from actorflow.client.errors import WorkflowFailureError, WorkflowQueryFailedError, WorkflowQueryRejectedError
-from actorflow.client.views import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHistory, history_of
+from actorflow.client.history import WorkflowHistory, history_of
+from actorflow.client.views import WorkflowExecutionDescription, WorkflowExecutionStatus
 from actorflow.common import QueryRejectCondition
 from actorflow.converter import DataConverter, Failure
 from actorflow.core import events as ev
@@ -240,7 +241,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         return WorkflowExecutionDescription.of(await self._service.describe(self._target(self._run_id)))
 
     async def fetch_history(self) -> WorkflowHistory:
-        """All events of the run so far, as plain values.
+        """All events of the run so far: plain values, and what a `Replayer` and the public JSON are made from.
 
         Raises:
             RPCError: NOT_FOUND.
@@ -249,7 +250,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         target = self._target(self._run_id or self._result_run_id)
         about = await self._service.describe(target)
         turns = await self._service.history(Target(self._namespace, self._id, about.run_id))
-        return history_of(self._id, about.run_id, turns)
+        return history_of(self._id, about.run_id, turns, about.started_at)
 
     def _target(self, run_id: str | None) -> Target:
         return Target(self._namespace, self._id, run_id)
