@@ -240,8 +240,11 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """
         return WorkflowExecutionDescription.of(await self._service.describe(self._target(self._run_id)))
 
-    async def fetch_history(self) -> WorkflowHistory:
+    async def fetch_history(self, *, rpc_timeout: timedelta | None = None) -> WorkflowHistory:
         """All events of the run so far: plain values, and what a `Replayer` and the public JSON are made from.
+
+        Args:
+            rpc_timeout: accepted for ported programs.
 
         Raises:
             RPCError: NOT_FOUND.

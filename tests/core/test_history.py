@@ -529,6 +529,7 @@ def test_what_is_no_history_is_refused(document: Any) -> None:
         event(5, "WORKFLOW_EXECUTION_SIGNALED", {"input": {"payloads": [{"data": "%"}]}}),
         event(5, "WORKFLOW_EXECUTION_SIGNALED", {"input": {"payloads": [{**payload(1), "data": "e30x"}]}}),
         {**event(5, "TIMER_FIRED"), "eventTime": "noon"},
+        {**event(5, "TIMER_FIRED"), "eventTime": "2030-06-01T12:00:00"},
         {**event(5, "TIMER_FIRED"), "eventId": "9" * 5000},
         {**event(5, "TIMER_FIRED"), "timerFiredEventAttributes": []},
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from actorflow import activity, workflow
 from actorflow.client import WorkflowHistory, WorkflowParkedError
 from actorflow.exceptions import PayloadError
 from actorflow.worker import Replayer, WorkflowReplayResult
+from tests.core.test_history import BEGINNING, event, payload
 from tests.support import a_client, a_place, execute, failure_of, start
 
 SOON = timedelta(seconds=5)
@@ -141,6 +143,76 @@ def test_a_replayer_needs_workflows_it_can_tell_apart() -> None:
         Replayer(workflows=[Doubles, SleepsFirst])
     with pytest.raises(TypeError, match="not a workflow class"):
         Replayer(workflows=[int])
+
+
+# Histories of a server
+
+
+@workflow.defn(name="Order")
+class FromElsewhere:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    @workflow.signal
+    async def say(self, word: str) -> None:
+        self.heard.append(word)
+
+    @workflow.run
+    async def run(self, item: str) -> list[str]:
+        if workflow.patched("faster"):
+            await workflow.execute_activity("pack", item, start_to_close_timeout=SOON)
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(lambda: len(self.heard) == 2, timeout=60)
+        return self.heard
+
+
+@workflow.defn(name="Order")
+class OtherwiseElsewhere(FromElsewhere):
+    @workflow.run
+    async def run(self, item: str) -> list[str]:
+        if workflow.patched("faster"):
+            await workflow.execute_activity("pack", item, start_to_close_timeout=SOON)
+        return self.heard
+
+
+def served() -> WorkflowHistory:
+    """What a server would export: tasks that time out, messages that come while a task waits or runs."""
+    patch = {"payloads": [payload({"id": "faster", "deprecated": False})]}
+    patches = {"indexedFields": {"TemporalChangeVersion": payload(["faster"])}}
+    pack = {"activityId": "1", "activityType": {"name": "pack"}, "taskQueue": {"name": "orders"}}
+    events = [
+        *BEGINNING,
+        event(5, "MARKER_RECORDED", {"markerName": "core_patch", "details": {"patch-data": patch}}),
+        event(6, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES", {"searchAttributes": patches}),
+        event(7, "ACTIVITY_TASK_SCHEDULED", pack),
+        event(8, "WORKFLOW_EXECUTION_SIGNALED", {"signalName": "say", "input": {"payloads": [payload("a")]}}),
+        event(9, "WORKFLOW_TASK_SCHEDULED"),
+        event(10, "WORKFLOW_TASK_STARTED"),
+        event(11, "WORKFLOW_TASK_TIMED_OUT"),
+        event(12, "ACTIVITY_TASK_STARTED", {"scheduledEventId": "7", "attempt": 1}),
+        event(13, "ACTIVITY_TASK_COMPLETED", {"scheduledEventId": "7", "startedEventId": "12"}),
+        event(14, "WORKFLOW_TASK_SCHEDULED"),
+        event(15, "WORKFLOW_TASK_STARTED"),
+        event(16, "WORKFLOW_TASK_COMPLETED"),
+        event(17, "TIMER_STARTED", {"timerId": "1", "startToFireTimeout": "60s"}),
+        event(18, "WORKFLOW_TASK_SCHEDULED"),
+        event(19, "WORKFLOW_EXECUTION_SIGNALED", {"signalName": "say", "input": {"payloads": [payload("b")]}}),
+        event(20, "WORKFLOW_TASK_STARTED"),
+        event(21, "WORKFLOW_TASK_COMPLETED"),
+        event(22, "TIMER_CANCELED", {"timerId": "1", "startedEventId": "17"}),
+        event(23, "WORKFLOW_EXECUTION_COMPLETED", {"result": {"payloads": [payload(["a", "b"])]}}),
+    ]
+    return WorkflowHistory.from_json("w", {"events": events})
+
+
+async def test_a_history_that_a_server_has_exported_replays() -> None:
+    await Replayer(workflows=[FromElsewhere]).replay_workflow(served())
+
+
+async def test_an_error_in_a_servers_history_names_the_servers_event() -> None:
+    with pytest.raises(workflow.NondeterminismError) as failed:
+        await Replayer(workflows=[OtherwiseElsewhere]).replay_workflow(served())
+    assert (failed.value.number, failed.value.recorded) == (17, "start timer (id 1)")
 
 
 # Several

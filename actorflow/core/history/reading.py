@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NoReturn, cast
+from typing import Annotated, Any, Final, NoReturn, cast
 
 import msgspec
 
@@ -21,6 +21,7 @@ from actorflow.core.journal import Turn
 from actorflow.exceptions import HistoryFormatError, RetryState
 
 _PATCH_SEARCH_ATTRIBUTE: Final = "TemporalChangeVersion"
+_UNKNOWN: Final = datetime.fromtimestamp(0, UTC)
 _SHAPE_BY_NAME: Final = {to.plain(name): shape for shape, name in public.NAME_BY_SHAPE.items()}
 
 
@@ -67,7 +68,7 @@ class _Head(public.Shape, frozen=True):
     """What every event has."""
 
     event_id: public.Number = 0
-    event_time: datetime = datetime.fromtimestamp(0, UTC)
+    event_time: Annotated[datetime, msgspec.Meta(tz=True)] = _UNKNOWN
     event_type: public.Number = ""
     worker_may_ignore: bool = False
     user_metadata: public.UserMetadata | None = None
@@ -114,7 +115,7 @@ class _Reader:
         self._arrived: list[Any] = []
         self._decided: list[Any] | None = None
         self._last = 0
-        self._at = self._task_at = datetime.fromtimestamp(0, UTC)
+        self._at = self._task_at = _UNKNOWN
         self._task_attempt = 1
         self._activities: dict[int, tuple[str, datetime]] = {}
         self._attempts: dict[int, tuple[int, datetime]] = {}
