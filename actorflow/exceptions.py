@@ -404,6 +404,10 @@ class PageTokenError(ActorflowError):
         )
 
 
+class HistoryFormatError(ActorflowError, ValueError):
+    """A history that was given to be read is none, is damaged, or holds what actorflow doesn't know."""
+
+
 class MailboxFullError(ActorflowError):
     """An execution holds as many unprocessed messages as it may."""
 

@@ -200,6 +200,14 @@ class ExecutionCount(msgspec.Struct, frozen=True):
     by_status: Mapping[str, int] = {}
 
 
+class RunHistory(msgspec.Struct, frozen=True):
+    """The turns of a run so far."""
+
+    run_id: str
+    started_at: datetime
+    turns: Sequence[Turn]
+
+
 class Closed(msgspec.Struct, frozen=True):
     """How an execution ended."""
 
@@ -295,7 +303,7 @@ class Service(Protocol):
         """How many executions meet a filter; raises as `list` does."""
         ...
 
-    async def history(self, target: Target) -> Sequence[Turn]:
+    async def history(self, target: Target) -> RunHistory:
         """All turns of the execution so far."""
         ...
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import actorflow
-from bench import latency, listing, memory, metrics, recovery, startup, throughput
+from bench import latency, listing, memory, metrics, recovery, replay, startup, throughput
 from bench.ceilings import ceilings
 from bench.progress import Progress
 from bench.report import Table
@@ -30,6 +30,7 @@ _QUESTIONS: Final[Mapping[str, Callable[[Settings, Progress], Table]]] = {
     "w5": latency.signal_to_result,
     "w6": memory.waiting,
     "w7": recovery.recovery,
+    "replay": replay.replay,
     "listing": listing.listing,
     "metrics": metrics.metrics,
     "import": startup.imports,

@@ -121,4 +121,60 @@ class ApprovalInTime:
         self._approved_by = name
 
 
-WORKFLOWS: Sequence[type] = (OneStep, TenSteps, FanOut, Approval, ApprovalInTime)
+@workflow.defn
+class Steps:
+    """Many activities, one after the other."""
+
+    @workflow.run
+    async def run(self, order: Order, count: int) -> None:
+        for _ in range(count):
+            await workflow.execute_activity(charge, order, **_OPTIONS)
+
+
+@workflow.defn
+class Batches:
+    """Many activities, a hundred at once."""
+
+    @workflow.run
+    async def run(self, order: Order, count: int) -> None:
+        for _ in range(0, count, FAN_OUT):
+            await asyncio.gather(*[workflow.execute_activity(charge, order, **_OPTIONS) for _ in range(FAN_OUT)])
+
+
+@workflow.defn
+class Naps:
+    """Many timers, one after the other."""
+
+    @workflow.run
+    async def run(self, order: Order, count: int) -> None:
+        for _ in range(count):
+            await workflow.sleep(0)
+
+
+@workflow.defn
+class Listens:
+    """Many signals."""
+
+    def __init__(self) -> None:
+        self._heard = 0
+
+    @workflow.signal
+    def hear(self, order: Order) -> None:
+        self._heard += 1
+
+    @workflow.run
+    async def run(self, order: Order, count: int) -> None:
+        await workflow.wait_condition(lambda: self._heard >= count)
+
+
+WORKFLOWS: Sequence[type] = (
+    OneStep,
+    TenSteps,
+    FanOut,
+    Approval,
+    ApprovalInTime,
+    Steps,
+    Batches,
+    Naps,
+    Listens,
+)

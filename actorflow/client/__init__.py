@@ -10,6 +10,7 @@ from actorflow.client.errors import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from actorflow.client.handle import UpdateOptions, WorkflowHandle
+from actorflow.client.history import HistoryEvent, WorkflowHistory
 from actorflow.client.listing import (
     WorkflowExecution,
     WorkflowExecutionAsyncIterator,
@@ -18,11 +19,9 @@ from actorflow.client.listing import (
 )
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
-    HistoryEvent,
     PendingActivity,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
-    WorkflowHistory,
 )
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.exceptions import WorkflowParkedError

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.errors import WorkflowFailureError, WorkflowQueryFailedError, WorkflowQueryRejectedError
+from actorflow.client.history import WorkflowHistory, history_of
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, parked_error, within
-from actorflow.client.views import WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHistory, history_of
+from actorflow.client.views import WorkflowExecutionDescription, WorkflowExecutionStatus
 from actorflow.common import QueryRejectCondition
 from actorflow.converter import DataConverter, Failure
 from actorflow.core import events as ev
@@ -406,15 +407,18 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """
         return WorkflowExecutionDescription.described(await self._service.describe(self._target(self._run_id)))
 
-    async def fetch_history(self) -> WorkflowHistory:
-        """All events of the run so far, as plain values.
+    async def fetch_history(self, *, rpc_timeout: timedelta | None = None) -> WorkflowHistory:
+        """All events of the run so far: plain values, and what a `Replayer` and the public JSON are made from.
+
+        Args:
+            rpc_timeout: accepted for ported programs.
 
         Raises:
             RPCError: NOT_FOUND.
             CorruptJournalError: a row of the journal is damaged.
         """
-        run_id = self._run_id or self._result_run_id or (await self._service.describe(self._target(None))).run_id
-        return history_of(self._id, run_id, await self._service.history(self._target(run_id)))
+        known = await self._service.history(self._target(self._run_id or self._result_run_id))
+        return history_of(self._id, known.run_id, known.turns, known.started_at)
 
     def _target(self, run_id: str | None) -> Target:
         return Target(self._namespace, self._id, run_id)

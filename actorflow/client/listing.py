@@ -9,7 +9,8 @@ from typing import Any, Self
 import msgspec
 
 from actorflow.client.handle import WorkflowHandle
-from actorflow.client.views import WorkflowExecution, WorkflowHistory
+from actorflow.client.history import WorkflowHistory
+from actorflow.client.views import WorkflowExecution
 from actorflow.converter import DataConverter
 from actorflow.core.policy.filter_tree import NAME_BY_STATUS
 from actorflow.service import ExecutionCount, ListRequest, Service

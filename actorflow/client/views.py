@@ -1,18 +1,13 @@
-"""Executions and histories as plain values."""
+"""Executions as plain values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Self, cast
+from typing import Self
 
-import msgspec
-
-from actorflow.core import events as ev
-from actorflow.core.journal import Turn
-from actorflow.core.state import turn_width
 from actorflow.service import Description, Execution
 
 
@@ -135,43 +130,3 @@ class WorkflowExecutionDescription(WorkflowExecution):
             pending_timers=about.pending_timers,
             inbox_messages=about.inbox_messages,
         )
-
-
-@dataclass(frozen=True)
-class HistoryEvent:
-    """One event of a history: its number, when its turn was, its name and its fields as plain JSON values."""
-
-    event_id: int
-    event_time: datetime
-    event_type: str
-    attributes: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class WorkflowHistory:
-    """The history of one run; ``turns`` are the same events as they are journaled, for `actorflow.diagram`."""
-
-    workflow_id: str
-    run_id: str
-    events: Sequence[HistoryEvent]
-    turns: Sequence[Turn] = field(default=(), repr=False)
-
-
-def history_of(workflow_id: str, run_id: str, turns: Sequence[Turn]) -> WorkflowHistory:
-    """Turns as numbered events; numbers leave out those of the public history that we don't store."""
-    events = [event for turn in turns for event in _events_of(turn)]
-    return WorkflowHistory(workflow_id, run_id, events, turns)
-
-
-def _events_of(turn: Turn) -> list[HistoryEvent]:
-    number = turn.number - turn_width(turn.events)
-    has_decided = False
-    events: list[HistoryEvent] = []
-    for event in turn.events:
-        if not has_decided and type(event) in ev.DECISIONS:
-            has_decided = True
-            number += ev.TASK_EVENTS
-        number += ev.width(event)
-        fields = cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(event)))
-        events.append(HistoryEvent(number, turn.at, fields.pop("event"), fields))
-    return events

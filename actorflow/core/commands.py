@@ -21,6 +21,9 @@ def command_key(command: Command) -> tuple[str, str]:
             return "cancel timer", f"(id {timer_id})"
         case ev.UpdateCompleted(update_id=update_id):
             return "complete update", f"(id {update_id})"
+
+        case ev.Patched(patch_id=patch_id):
+            return "take patch", patch_id
         case ev.Completed():
             return "complete", "the workflow"
         case ev.Failed():

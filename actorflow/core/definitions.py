@@ -124,6 +124,8 @@ class WorkflowDefinition:
     queries: Mapping[str, HandlerDefinition]
     updates: Mapping[str, HandlerDefinition] = field(default_factory=dict[str, HandlerDefinition])
     failure_exception_types: Sequence[type[BaseException]] = ()
+    activates_patch: Callable[[str], bool] | None = None
+    """Asked by a live run that meets a patch first: False declines it. A worker adds it; without it all are taken."""
 
     @cached_property
     def signature(self) -> Signature:

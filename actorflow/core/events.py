@@ -191,6 +191,16 @@ class UpdateCompleted(Event, frozen=True, gc=False):
     failure: Failure | None = None
 
 
+class Patched(Event, frozen=True, gc=False):
+    """The program has taken the newer side of a change of its code, once per patch and run.
+
+    If ``deprecated``, the code has no older side any more, and may leave the question out when it is replayed.
+    """
+
+    patch_id: str
+    deprecated: bool = False
+
+
 class Completed(Event, frozen=True, gc=False):
     """The program returned."""
 
@@ -229,6 +239,7 @@ Decision = (
     | TimerStarted
     | TimerCancelled
     | UpdateCompleted
+    | Patched
     | Completed
     | Failed
     | Cancelled
@@ -243,6 +254,7 @@ DECISIONS: Final[frozenset[type[Event]]] = frozenset(
         TimerStarted,
         TimerCancelled,
         UpdateCompleted,
+        Patched,
         Completed,
         Failed,
         Cancelled,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from typing import Protocol
 
 import anyio
@@ -11,7 +11,6 @@ from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition
 from actorflow.converter import Failure, Payload
 from actorflow.core import limits
-from actorflow.core.journal import Turn
 from actorflow.core.policy.checks import check_id, check_name
 from actorflow.engine.describe import describe_run
 from actorflow.engine.ends import end_of, parking_of
@@ -27,6 +26,7 @@ from actorflow.service import (
     QueryRejected,
     RPCError,
     RPCStatusCode,
+    RunHistory,
     StartRequest,
     Target,
     UpdateAnswer,
@@ -52,7 +52,7 @@ class Readings(Protocol):
         """See `Service.count`."""
         ...
 
-    async def history(self, target: Target) -> Sequence[Turn]:
+    async def history(self, target: Target) -> RunHistory:
         """See `Service.history`."""
         ...
 
@@ -85,10 +85,11 @@ class StoredReadings:
         """See `Service.count`."""
         return await count_runs(self._store, namespace, query)
 
-    async def history(self, target: Target) -> Sequence[Turn]:
+    async def history(self, target: Target) -> RunHistory:
         """See `Service.history`."""
         identity = (await self._record(target)).identity
-        return turns_of(identity, await self._store.journal(identity.key))
+        turns = turns_of(identity, await self._store.journal(identity.key))
+        return RunHistory(identity.run_id, identity.started_at, turns)
 
     async def result(self, target: Target) -> Closed | Parked:
         """See `Service.result`; the wait lasts as long as nobody runs the execution.
@@ -187,7 +188,7 @@ class Inspection:
         """See `Service.count`."""
         return await self._readings.count(namespace, query)
 
-    async def history(self, target: Target) -> Sequence[Turn]:
+    async def history(self, target: Target) -> RunHistory:
         """See `Service.history`."""
         return await self._readings.history(target)
 

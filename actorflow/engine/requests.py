@@ -40,6 +40,7 @@ from actorflow.service import (
     QueryRejected,
     RPCError,
     RPCStatusCode,
+    RunHistory,
     StartRequest,
     Target,
     UpdateAnswer,
@@ -340,9 +341,10 @@ class Requests:
         await self._settled()
         return await count_runs(self._store, namespace, query)
 
-    async def history(self, target: Target) -> Sequence[Turn]:
+    async def history(self, target: Target) -> RunHistory:
         """See `Service.history`."""
-        return await self._turns((await self._record(target)).identity)
+        identity = (await self._record(target)).identity
+        return RunHistory(identity.run_id, identity.started_at, await self._turns(identity))
 
     async def result(self, target: Target) -> Closed | Parked:
         """See `Service.result`."""

@@ -1,5 +1,14 @@
-"""What runs workflows and activities."""
+"""What runs workflows and activities, and what replays them."""
 
+from actorflow.worker.patches import PatchActivationCallback, PatchActivationInput
+from actorflow.worker.replayer import Replayer, WorkflowReplayResult, WorkflowReplayResults
 from actorflow.worker.worker import Worker
 
-__all__ = ["Worker"]
+__all__ = [
+    "PatchActivationCallback",
+    "PatchActivationInput",
+    "Replayer",
+    "Worker",
+    "WorkflowReplayResult",
+    "WorkflowReplayResults",
+]

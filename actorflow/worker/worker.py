@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.registry import WorkerHost
 from actorflow.exceptions import RegistrationError
+from actorflow.worker.patches import PatchActivationCallback, asking
 
 
 class Worker:
@@ -31,6 +33,7 @@ class Worker:
         max_concurrent_activities: attempts at the same time; others wait in order of arrival.
         max_cached_workflows: programs kept in memory; with 0 every turn rebuilds its program from the journal.
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
+        patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
         graceful_shutdown_timeout: how long running activities may go on once the worker leaves.
         identity: a name for people; default is pid@host.
 
@@ -52,6 +55,7 @@ class Worker:
         max_concurrent_activities: int | None = None,
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
+        patch_activation_callback: PatchActivationCallback | None = None,
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
     ) -> None:
@@ -70,7 +74,13 @@ class Worker:
         client.engine  # noqa: B018 - a client that only looks has none, and says so here
         self._client = client
         self._task_queue = task_queue
-        self._workflows = _workflows_by_name(workflows)
+        self._workflows = workflows_by_name(workflows)
+        if patch_activation_callback is not None:
+            asks = asking(patch_activation_callback)
+            self._workflows = {
+                name: dataclasses.replace(definition, activates_patch=asks)
+                for name, definition in self._workflows.items()
+            }
         self._activities = _activities_by_name(activities, activity_executor)
         self._activity_executor = activity_executor
         self._activities_max = activities_max
@@ -158,7 +168,13 @@ class Worker:
             self._stopped.set()
 
 
-def _workflows_by_name(classes: Sequence[type]) -> dict[str, WorkflowDefinition]:
+def workflows_by_name(classes: Sequence[type]) -> dict[str, WorkflowDefinition]:
+    """The definitions of workflow classes.
+
+    Raises:
+        TypeError: a class is not decorated, or its parameters can't be filled.
+        ValueError: two definitions have one name.
+    """
     found: dict[str, WorkflowDefinition] = {}
     for cls in classes:
         definition = WorkflowDefinition.of(cls)

@@ -46,6 +46,7 @@ from actorflow.workflow.context import (
 )
 from actorflow.workflow.definition import UpdateMethod, defn, init, query, run, signal, update
 from actorflow.workflow.logs import LoggerAdapter, logger
+from actorflow.workflow.versions import deprecate_patch, patched
 from actorflow.workflow.waiting import as_completed, wait
 
 __all__ = [
@@ -67,6 +68,7 @@ __all__ = [
     "cancellation_reason",
     "current_update_info",
     "defn",
+    "deprecate_patch",
     "execute_activity",
     "execute_activity_class",
     "execute_activity_method",
@@ -76,6 +78,7 @@ __all__ = [
     "instance",
     "logger",
     "now",
+    "patched",
     "payload_converter",
     "query",
     "random",

@@ -28,19 +28,17 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """See `logging.LoggerAdapter.process`."""
+        added: dict[str, Any] = dict(self.extra or {})
         if not in_workflow():
-            return msg, kwargs
+            return msg, _with_extra(kwargs, added)
         about = info()
-        added: dict[str, Any] = {}
         if self.workflow_info_on_message:
             msg = f"{msg} ({_details(about)})"
         if self.workflow_info_on_extra:
             added["temporal_workflow"] = _details(about)
         if self.full_workflow_info_on_extra:
             added["workflow_info"] = about
-        if added:
-            kwargs["extra"] = {**(kwargs.get("extra") or {}), **added}
-        return msg, kwargs
+        return msg, _with_extra(kwargs, added)
 
     def isEnabledFor(self, level: int) -> bool:
         """False on replay, when the line was logged already."""
@@ -52,6 +50,10 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
     def base_logger(self) -> logging.Logger:
         """The logger underneath."""
         return self.logger
+
+
+def _with_extra(kwargs: MutableMapping[str, Any], added: Mapping[str, Any]) -> MutableMapping[str, Any]:
+    return {**kwargs, "extra": {**(kwargs.get("extra") or {}), **added}} if added else kwargs
 
 
 def _is_repeating() -> bool:

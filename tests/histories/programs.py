@@ -102,4 +102,24 @@ class Listens:
         return [*self.heard, workflow.random().randrange(1000), str(workflow.uuid4())]
 
 
-ALL = [Gathers, Waits, Groups, Listens]
+@workflow.defn
+class Changes:
+    """Patches, asked for in run and in a handler of the same turn, and one that is deprecated."""
+
+    def __init__(self) -> None:
+        self.told: list[bool] = []
+
+    @workflow.signal
+    async def say(self, word: str) -> None:
+        self.told.append(workflow.patched(word))
+
+    @workflow.run
+    async def run(self) -> list[Any]:
+        workflow.deprecate_patch("long ago")
+        if workflow.patched("twice"):
+            self.told.append(await doubled(1) == 2)
+        await workflow.wait_condition(lambda: len(self.told) >= 3)
+        return [*self.told, workflow.patched("at the end")]
+
+
+ALL = [Gathers, Waits, Groups, Listens, Changes]

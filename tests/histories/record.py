@@ -14,9 +14,10 @@ from actorflow.client import Client
 from actorflow.core.journal import TurnRow
 from actorflow.store.protocol import Identity
 from actorflow.worker import Worker
-from tests.histories.programs import ALL, Listens, double
+from tests.histories.programs import ALL, Changes, Listens, double
 
 HERE = Path(__file__).parent
+WORDS = {Listens: ("a", "b", "stop"), Changes: ("twice", "once")}
 
 
 class Recorded(msgspec.Struct):
@@ -34,9 +35,8 @@ async def record() -> None:
     ):
         for program in ALL:
             handle = await client.start_workflow(program.run, id=program.__name__, task_queue="q")
-            if program is Listens:
-                for word in ("a", "b", "stop"):
-                    await handle.signal(Listens.say, word)
+            for word in WORDS.get(program, ()):
+                await handle.signal("say", word)
             await handle.result()
             found = await client.engine.store.find("default", program.__name__)
             assert found is not None

@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from actorflow.client import WorkflowHistory
+from actorflow.client.history import history_of
 from actorflow.converter import default
 from actorflow.core import events as ev
 from actorflow.core.definitions import WorkflowDefinition
@@ -15,7 +17,9 @@ from actorflow.core.journal import decode_turns, identity_checksum
 from actorflow.core.program import Program
 from actorflow.core.program.errors import TurnError
 from actorflow.core.state import turn_width
+from actorflow.engine.execution import turns_of
 from actorflow.engine.reporting import ProgramReporter
+from actorflow.worker import Replayer
 from tests.histories.programs import ALL
 from tests.histories.record import HERE, Recorded
 
@@ -39,6 +43,22 @@ def replayed(cls: type, path: Path) -> Any:
 @pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
 def test_a_journal_recorded_on_3_11_replays_here(cls: type) -> None:
     assert replayed(cls, HERE / f"{cls.__name__}.json") == "3.11"
+
+
+@pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
+async def test_a_recorded_journal_replays_from_its_public_history_too(cls: type) -> None:
+    recorded = msgspec.json.decode((HERE / f"{cls.__name__}.json").read_bytes(), type=Recorded)
+    identity, turns = recorded.identity, turns_of(recorded.identity, recorded.turns)
+    history = history_of(identity.workflow_id, identity.run_id, turns, identity.started_at)
+    read = WorkflowHistory.from_json(identity.workflow_id, history.to_json())
+    assert (read.run_id, read.start_time) == (identity.run_id, identity.started_at)
+    assert [(event.event_id, event.event_type) for event in read.events] == [
+        (event.event_id, event.event_type) for event in history.events
+    ]
+    numbers = [event["eventId"] for event in read.to_json_dict()["events"]]
+    assert numbers == [str(number) for number in range(1, turns[-1].number + 1)]
+    for found in (history, read):
+        await Replayer(workflows=[cls]).replay_workflow(found)
 
 
 def test_a_journal_does_not_replay_with_another_program_and_the_error_names_the_interpreters() -> None:

@@ -10,7 +10,7 @@ import anyio
 from actorflow.cli.exits import CommandError, Exit, say
 from actorflow.cli.settings import Settings
 from actorflow.cli.workflow.events import Tell
-from actorflow.client.views import history_of
+from actorflow.client.history import history_of
 from actorflow.core import limits
 from actorflow.engine.execution import turns_of
 from actorflow.store.protocol import RunRecord

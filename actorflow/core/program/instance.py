@@ -32,6 +32,7 @@ from actorflow.core.program.eviction import evict
 from actorflow.core.program.handlers import Handlers, call_at_once, decoded_arguments
 from actorflow.core.program.lines import calling_line, waiting_line, waiting_lines
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
+from actorflow.core.program.patches import Patches
 from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolved_by, timer_duration
 from actorflow.core.program.updates import Rejection, RunningHandlers, UpdateInfo, current_update
 from actorflow.exceptions import CancelledError, FailureError, PayloadError, is_cancelled_exception
@@ -105,7 +106,9 @@ class Program:
         "_is_evicted",
         "_lines",
         "_main",
+        "_patches",
         "_random",
+        "_reader",
         "_rejections",
         "_reporter",
         "_running",
@@ -162,6 +165,8 @@ class Program:
         self._random: Random | None = None
         self._running: RunningHandlers | None = None
         self._rejections: list[Rejection] | None = None
+        self._patches: Patches | None = None
+        self._reader = "a query"
         self._timers = PendingTimers()
         self._activities: dict[str, ActivityHandle[Any]] = {}
         self._activities_started = 0
@@ -241,7 +246,7 @@ class Program:
         validator = handler.validator.__get__(self._instance) if is_bound else handler.validator
         context = self._context.copy()
         context.run(current_update.set, UpdateInfo(request.update_id, request.name))
-        with self._read_only():
+        with self._read_only("an update validator"):
             self.loop.run(lambda: context.run(call_at_once, validator, arguments))
 
     def take_rejections(self) -> Sequence[Rejection]:
@@ -257,6 +262,8 @@ class Program:
         """
         arrivals = [event for event in events if type(event) not in ev.DECISIONS]
         decisions: Sequence[Any] = [event for event in events if type(event) in ev.DECISIONS]
+        if any(type(decision) is ev.Patched for decision in decisions):
+            self._known_patches().record(decisions)
         commands = self.advance(at, arrivals, first_number=first_number, is_replaying=True)
         if len(commands) == len(decisions) and all(map(matcher.is_same, commands, decisions)):
             return
@@ -268,9 +275,11 @@ class Program:
                 lines=self._asked_at,
                 waiting_at=waiting_line(self._main),
                 interpreter=self.started.interpreter,
+                optional_patches=self._patches.optional if self._patches is not None else (),
             )
         except NondeterminismError as problem:
             raise TurnError(problem) from problem
+        self._number_activities(decisions, self.history_length + 1)
 
     def _run_turn(self, arrivals: Sequence[ev.Event]) -> None:
         if self._lines is not None:
@@ -363,10 +372,13 @@ class Program:
         if self._lines is not None:
             self._asked_at = [self._lines[key] for key in self._commands]
         self._commands.clear()
+        self._number_activities(commands, first_decision)
+        return commands
+
+    def _number_activities(self, commands: Sequence[Command], first_decision: int) -> None:
         for offset, command in enumerate(commands):
             if type(command) is ev.ActivityScheduled and command.activity_id in self._activities:
                 self._activities[command.activity_id].scheduled_event_id = first_decision + offset
-        return commands
 
     # The main coroutine and the handlers
 
@@ -542,6 +554,40 @@ class Program:
         self._conditions.append((condition, future))
         return future
 
+    def take_patch(self, patch_id: str, *, is_deprecated: bool = False) -> bool:
+        """True if the run takes the newer side of a change of its code; the first answer is kept, with a marker.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+        """
+        self.check_writable("take a patch")
+        patches = self._known_patches()
+        if is_deprecated:
+            patches.deprecate(patch_id)
+        is_taken = patches.answer(patch_id)
+        if is_taken is None:
+            if self.is_replaying:
+                is_taken = patches.is_recorded(patch_id)
+            else:
+                is_taken = is_deprecated or self._activates(patch_id)
+            patches.keep(patch_id, is_taken=is_taken)
+            if is_taken:
+                self._add(("patch", patch_id), ev.Patched(patch_id, is_deprecated))
+        return is_taken
+
+    def _known_patches(self) -> Patches:
+        if self._patches is None:  # most programs never ask
+            self._patches = Patches()
+        return self._patches
+
+    def _activates(self, patch_id: str) -> bool:
+        """Ask the worker, which may decline; whatever it did to the program could not be repeated on replay."""
+        activates = self.definition.activates_patch
+        if activates is None:
+            return True
+        with self._read_only("a patch activation callback"):
+            return bool(activates(patch_id))
+
     def set_signal_handler(self, name: str, handler: Callable[..., Any] | None) -> None:
         """Set or remove a signal handler; signals that waited for it are handled now, in order."""
         self.check_writable("set a signal handler")
@@ -587,7 +633,7 @@ class Program:
         """See `LoopOwner`."""
         if self.is_read_only:
             self.is_tainted = True
-            raise ReadOnlyContextError(f"can't {what} in a query; do it in the workflow, a signal or an update")
+            raise ReadOnlyContextError(f"can't {what} in {self._reader}; do it in the workflow, a signal or an update")
 
     def on_loop_error(self, context: dict[str, Any]) -> None:
         """See `LoopOwner`."""
@@ -623,12 +669,13 @@ class Program:
             return self.converter.encode_one(self.stack_trace())
         handler, function = self._handlers.query(name, self._instance)
         arguments = self._arguments(handler, name, payloads)
-        with self._read_only():
+        with self._read_only("a query"):
             result = self.loop.run(lambda: self._context.copy().run(call_at_once, function, arguments))
         return self.converter.encode_one(result)
 
     @contextmanager
-    def _read_only(self) -> Generator[None]:
+    def _read_only(self, reader: str) -> Generator[None]:
+        self._reader = reader
         self.is_read_only = self.loop.is_read_only = True
         try:
             yield

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import zip_longest
 
 from actorflow.core import events as ev
 from actorflow.core.commands import Command, command_key
@@ -18,6 +19,7 @@ def check(
     lines: Sequence[str],
     waiting_at: str,
     interpreter: str,
+    optional_patches: Collection[str] = (),
 ) -> None:
     """Compare a turn's commands with the journal's, in order.
 
@@ -28,21 +30,23 @@ def check(
         lines: for each command the line that asked; empty if lines were not recorded.
         waiting_at: where the program's main task waits now.
         interpreter: the Python the execution began on.
+        optional_patches: ids whose markers may stand on one side only.
 
     Raises:
         NondeterminismError: where the two part first.
     """
-    for index in range(max(len(commands), len(decisions))):
-        asked = commands[index] if index < len(commands) else None
-        recorded = decisions[index] if index < len(decisions) else None
+    nothing_asked = (len(commands), None)
+    nothing_recorded = (len(decisions), None)
+    for here, there in zip_longest(_required(commands, optional_patches), _required(decisions, optional_patches)):
+        place, asked = here or nothing_asked
+        number, recorded = there or nothing_recorded
         if asked is not None and recorded is not None and is_same(asked, recorded):
             continue
-        line = lines[index] if index < len(lines) else waiting_at
         raise NondeterminismError(
-            number=first_number + index,
+            number=first_number + number,
             recorded=_shown(recorded, "nothing more in this turn"),
             asked=_shown(asked, "nothing more"),
-            line=line,
+            line=lines[place] if place < len(lines) else waiting_at,
             version_note=f" (begun on Python {interpreter or '?'}, replayed on {interpreter_version()})",
         )
 
@@ -55,6 +59,15 @@ def interpreter_version() -> str:
 def is_same(asked: Command, recorded: Command) -> bool:
     """True if both mean the same operation; arguments and options may have changed with the code."""
     return type(asked) is type(recorded) and command_key(asked) == command_key(recorded)
+
+
+def _required(commands: Sequence[Command], optional_patches: Collection[str]) -> Sequence[tuple[int, Command]]:
+    """Commands with their places, but for the markers that may be missing."""
+    return [
+        (place, command)
+        for place, command in enumerate(commands)
+        if not (isinstance(command, ev.Patched) and command.patch_id in optional_patches)
+    ]
 
 
 def _shown(command: ev.Decision | None, nothing: str) -> str:

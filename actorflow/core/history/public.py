@@ -1,0 +1,323 @@
+"""The public history's JSON as types: only what we write or need to read of it.
+
+Names follow protobuf's mapping to JSON. Numbers of events are text there, bytes are base64, and what has its default
+value is left out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+Number = str | int
+"""A 64-bit number: written as text, read as either."""
+
+
+class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
+    """A message of the public API."""
+
+
+class Payload(Shape, frozen=True):
+    metadata: dict[str, bytes] = {}
+    data: bytes = b""
+
+
+class Payloads(Shape, frozen=True):
+    payloads: list[Payload] = []
+
+
+class Header(Shape, frozen=True):
+    fields: dict[str, Payload] = {}
+
+
+class UserMetadata(Shape, frozen=True):
+    summary: Payload | None = None
+
+
+class Named(Shape, frozen=True):
+    """A type or a task queue, which the public API keeps in messages of their own."""
+
+    name: str = ""
+    kind: Number = ""
+
+
+class RetryPolicy(Shape, frozen=True):
+    initial_interval: str = ""
+    backoff_coefficient: float = 0.0
+    maximum_interval: str = ""
+    maximum_attempts: int = 0
+    non_retryable_error_types: list[str] = []
+
+
+# Failures
+
+
+class ApplicationInfo(Shape, frozen=True):
+    type: str = ""
+    non_retryable: bool = False
+    details: Payloads | None = None
+    next_retry_delay: str = ""
+    category: Number = ""
+
+
+class TimeoutInfo(Shape, frozen=True):
+    timeout_type: Number = ""
+    last_heartbeat_details: Payloads | None = None
+
+
+class CanceledInfo(Shape, frozen=True):
+    details: Payloads | None = None
+
+
+class TerminatedInfo(Shape, frozen=True):
+    identity: str = ""
+
+
+class ServerInfo(Shape, frozen=True):
+    non_retryable: bool = False
+
+
+class ActivityInfo(Shape, frozen=True):
+    scheduled_event_id: Number = 0
+    started_event_id: Number = 0
+    identity: str = ""
+    activity_type: Named = Named()
+    activity_id: str = ""
+    retry_state: Number = ""
+
+
+class Failure(Shape, frozen=True):
+    message: str = ""
+    source: str = ""
+    stack_trace: str = ""
+    cause: Failure | None = None
+    application_failure_info: ApplicationInfo | None = None
+    timeout_failure_info: TimeoutInfo | None = None
+    canceled_failure_info: CanceledInfo | None = None
+    terminated_failure_info: TerminatedInfo | None = None
+    server_failure_info: ServerInfo | None = None
+    activity_failure_info: ActivityInfo | None = None
+
+
+# Attributes of events
+
+
+class Started(Shape, frozen=True):
+    workflow_type: Named = Named()
+    task_queue: Named = Named()
+    input: Payloads | None = None
+    original_execution_run_id: str = ""
+    first_execution_run_id: str = ""
+    workflow_id: str = ""
+    attempt: int = 0
+    header: Header | None = None
+
+
+class Signaled(Shape, frozen=True):
+    signal_name: str = ""
+    input: Payloads | None = None
+    request_id: str = ""
+    skip_generate_workflow_task: bool = False
+
+
+class CancelRequested(Shape, frozen=True):
+    cause: str = ""
+
+
+class UpdateMeta(Shape, frozen=True):
+    update_id: str = ""
+
+
+class UpdateInput(Shape, frozen=True):
+    name: str = ""
+    args: Payloads | None = None
+
+
+class UpdateRequest(Shape, frozen=True):
+    meta: UpdateMeta = UpdateMeta()
+    input: UpdateInput = UpdateInput()
+
+
+class UpdateOutcome(Shape, frozen=True):
+    success: Payloads | None = None
+    failure: Failure | None = None
+
+
+class UpdateAccepted(Shape, frozen=True):
+    protocol_instance_id: str = ""
+    accepted_request_sequencing_event_id: Number = 0
+    accepted_request: UpdateRequest | None = None
+
+
+class UpdateCompleted(Shape, frozen=True):
+    meta: UpdateMeta = UpdateMeta()
+    accepted_event_id: Number = 0
+    outcome: UpdateOutcome = UpdateOutcome()
+
+
+class Completed(Shape, frozen=True):
+    result: Payloads | None = None
+    workflow_task_completed_event_id: Number = 0
+
+
+class Failed(Shape, frozen=True):
+    failure: Failure | None = None
+    retry_state: Number = ""
+    workflow_task_completed_event_id: Number = 0
+
+
+class Canceled(Shape, frozen=True):
+    details: Payloads | None = None
+    workflow_task_completed_event_id: Number = 0
+
+
+class Terminated(Shape, frozen=True):
+    reason: str = ""
+    details: Payloads | None = None
+
+
+class TaskScheduled(Shape, frozen=True):
+    task_queue: Named = Named()
+    attempt: int = 0
+
+
+class TaskStarted(Shape, frozen=True):
+    scheduled_event_id: Number = 0
+
+
+class TaskCompleted(Shape, frozen=True):
+    scheduled_event_id: Number = 0
+    started_event_id: Number = 0
+
+
+class TaskFailed(Shape, frozen=True):
+    scheduled_event_id: Number = 0
+    started_event_id: Number = 0
+    cause: Number = ""
+    failure: Failure | None = None
+
+
+class TaskTimedOut(Shape, frozen=True):
+    pass
+
+
+class ActivityScheduled(Shape, frozen=True):
+    activity_id: str = ""
+    activity_type: Named = Named()
+    task_queue: Named = Named()
+    input: Payloads | None = None
+    schedule_to_close_timeout: str = ""
+    schedule_to_start_timeout: str = ""
+    start_to_close_timeout: str = ""
+    heartbeat_timeout: str = ""
+    workflow_task_completed_event_id: Number = 0
+    retry_policy: RetryPolicy | None = None
+
+
+class ActivityStarted(Shape, frozen=True):
+    scheduled_event_id: Number = 0
+    attempt: int = 0
+
+
+class ActivityCompleted(Shape, frozen=True):
+    result: Payloads | None = None
+    scheduled_event_id: Number = 0
+    started_event_id: Number = 0
+
+
+class ActivityFailed(Shape, frozen=True):
+    failure: Failure | None = None
+    scheduled_event_id: Number = 0
+    started_event_id: Number = 0
+    retry_state: Number = ""
+
+
+class ActivityTimedOut(ActivityFailed, frozen=True):
+    pass
+
+
+class ActivityCancelRequested(Shape, frozen=True):
+    scheduled_event_id: Number = 0
+    workflow_task_completed_event_id: Number = 0
+
+
+class ActivityCanceled(Shape, frozen=True):
+    details: Payloads | None = None
+    latest_cancel_requested_event_id: Number = 0
+    scheduled_event_id: Number = 0
+    started_event_id: Number = 0
+
+
+class TimerStarted(Shape, frozen=True):
+    timer_id: str = ""
+    start_to_fire_timeout: str = ""
+    workflow_task_completed_event_id: Number = 0
+
+
+class TimerFired(Shape, frozen=True):
+    timer_id: str = ""
+    started_event_id: Number = 0
+
+
+class TimerCanceled(Shape, frozen=True):
+    timer_id: str = ""
+    started_event_id: Number = 0
+    workflow_task_completed_event_id: Number = 0
+
+
+class MarkerRecorded(Shape, frozen=True):
+    marker_name: str = ""
+    details: dict[str, Payloads] = {}
+    workflow_task_completed_event_id: Number = 0
+
+
+class SearchAttributes(Shape, frozen=True):
+    indexed_fields: dict[str, Payload] = {}
+
+
+class SearchAttributesUpserted(Shape, frozen=True):
+    search_attributes: SearchAttributes = SearchAttributes()
+
+
+NAME_BY_SHAPE: Final[dict[type[Shape], str]] = {
+    Started: "WORKFLOW_EXECUTION_STARTED",
+    Signaled: "WORKFLOW_EXECUTION_SIGNALED",
+    CancelRequested: "WORKFLOW_EXECUTION_CANCEL_REQUESTED",
+    UpdateAccepted: "WORKFLOW_EXECUTION_UPDATE_ACCEPTED",
+    UpdateCompleted: "WORKFLOW_EXECUTION_UPDATE_COMPLETED",
+    Completed: "WORKFLOW_EXECUTION_COMPLETED",
+    Failed: "WORKFLOW_EXECUTION_FAILED",
+    Canceled: "WORKFLOW_EXECUTION_CANCELED",
+    Terminated: "WORKFLOW_EXECUTION_TERMINATED",
+    TaskScheduled: "WORKFLOW_TASK_SCHEDULED",
+    TaskStarted: "WORKFLOW_TASK_STARTED",
+    TaskCompleted: "WORKFLOW_TASK_COMPLETED",
+    TaskFailed: "WORKFLOW_TASK_FAILED",
+    TaskTimedOut: "WORKFLOW_TASK_TIMED_OUT",
+    ActivityScheduled: "ACTIVITY_TASK_SCHEDULED",
+    ActivityStarted: "ACTIVITY_TASK_STARTED",
+    ActivityCompleted: "ACTIVITY_TASK_COMPLETED",
+    ActivityFailed: "ACTIVITY_TASK_FAILED",
+    ActivityTimedOut: "ACTIVITY_TASK_TIMED_OUT",
+    ActivityCancelRequested: "ACTIVITY_TASK_CANCEL_REQUESTED",
+    ActivityCanceled: "ACTIVITY_TASK_CANCELED",
+    TimerStarted: "TIMER_STARTED",
+    TimerFired: "TIMER_FIRED",
+    TimerCanceled: "TIMER_CANCELED",
+    MarkerRecorded: "MARKER_RECORDED",
+    SearchAttributesUpserted: "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
+}
+"""Types of events; each has its attributes under a key made of the same words."""
+
+EVENT_TYPE_PREFIX: Final = "EVENT_TYPE_"
+INTERPRETER_HEADER: Final = "actorflow-interpreter"
+PATCH_MARKER: Final = "core_patch"
+PATCH_DETAIL: Final = "patch-data"
+"""How SDKs of the public API that share its core mark a patch: one detail, the JSON object {id, deprecated}."""
+
+
+def attributes_key(name: str) -> str:
+    """Where an event of this type has its attributes: ``TIMER_FIRED`` under ``timerFiredEventAttributes``."""
+    first, *others = name.lower().split("_")
+    return "".join((first, *(word.capitalize() for word in others), "EventAttributes"))

@@ -1,0 +1,188 @@
+"""Recorded histories run against today's code, without an engine and without a journal: does it still replay?"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from actorflow.client import WorkflowHistory
+from actorflow.converter import DataConverter, default
+from actorflow.core import events as ev
+from actorflow.core.definitions import WorkflowDefinition
+from actorflow.core.program.errors import NondeterminismError, TurnError
+from actorflow.engine.execution import Execution, extra_failure_types
+from actorflow.store.protocol import Identity
+from actorflow.worker.worker import workflows_by_name
+
+
+@dataclass(frozen=True)
+class WorkflowReplayResult:
+    """How one replay went; ``replay_failure`` is None if the code asked for just what it had asked for then."""
+
+    history: WorkflowHistory
+    replay_failure: Exception | None
+
+
+@dataclass(frozen=True)
+class WorkflowReplayResults:
+    """What went wrong in several replays, by run id."""
+
+    replay_failures: Mapping[str, Exception]
+
+
+@dataclass(frozen=True)
+class _Code:
+    """See `engine.execution.Code`."""
+
+    workflows: Mapping[str, WorkflowDefinition]
+    converter: DataConverter
+    failure_types: tuple[type[BaseException], ...]
+
+
+class Replayer:
+    """Replays histories of open and closed runs; nothing is performed, and nothing is written.
+
+    Args:
+        workflows: classes with ``@workflow.defn``.
+        namespace: what `workflow.info` says.
+        data_converter: for arguments and results, as the client had it.
+        workflow_failure_exception_types: as the worker had them.
+
+    Raises:
+        TypeError: something is not decorated.
+        ValueError: no workflow was given, or two have one name.
+    """
+
+    def __init__(
+        self,
+        *,
+        workflows: Sequence[type],
+        namespace: str = "ReplayNamespace",
+        data_converter: DataConverter = default,
+        workflow_failure_exception_types: Sequence[type[BaseException]] = (),
+    ) -> None:
+        if not workflows:
+            raise ValueError("At least one workflow must be specified")
+        self._namespace = namespace
+        self._code = _Code(workflows_by_name(workflows), data_converter, tuple(workflow_failure_exception_types))
+
+    async def replay_workflow(
+        self, history: WorkflowHistory, *, raise_on_replay_failure: bool = True
+    ) -> WorkflowReplayResult:
+        """Replay one history.
+
+        Args:
+            history: from `WorkflowHandle.fetch_history`, or read by `WorkflowHistory.from_json`.
+            raise_on_replay_failure: raise what went wrong instead of returning it.
+
+        Raises:
+            NondeterminismError: the code asks for something else than the history says; it names event and line.
+            RuntimeError: the workflow type is not registered here, or the code raised what fails a turn (its cause).
+        """
+        failure = self._failure_of(history)
+        if failure is not None and raise_on_replay_failure:
+            raise failure
+        return WorkflowReplayResult(history, failure)
+
+    async def replay_workflows(
+        self, histories: AsyncIterator[WorkflowHistory], *, raise_on_replay_failure: bool = True
+    ) -> WorkflowReplayResults:
+        """Replay several histories, such as `Client.list_workflows(…).map_histories()` gives.
+
+        Args:
+            histories: in any order.
+            raise_on_replay_failure: raise the first thing that goes wrong instead of going on.
+
+        Raises:
+            NondeterminismError, RuntimeError: see `replay_workflow`.
+        """
+        failures: dict[str, Exception] = {}
+        async with self.workflow_replay_iterator(histories) as results:
+            async for result in results:
+                if result.replay_failure is None:
+                    continue
+                if raise_on_replay_failure:
+                    raise result.replay_failure
+                failures[result.history.run_id] = result.replay_failure
+        return WorkflowReplayResults(failures)
+
+    def workflow_replay_iterator(
+        self, histories: AsyncIterator[WorkflowHistory]
+    ) -> AbstractAsyncContextManager[AsyncIterator[WorkflowReplayResult]]:
+        """Replay several histories one by one: ``async with`` it, and go through the results with ``async for``."""
+        return self._results_of(histories)
+
+    @asynccontextmanager
+    async def _results_of(
+        self, histories: AsyncIterator[WorkflowHistory]
+    ) -> AsyncGenerator[AsyncIterator[WorkflowReplayResult], None]:
+        results = self._replayed(histories)
+        try:
+            yield results
+        finally:
+            await results.aclose()
+
+    async def _replayed(self, histories: AsyncIterator[WorkflowHistory]) -> AsyncGenerator[WorkflowReplayResult, None]:
+        async for history in histories:
+            yield WorkflowReplayResult(history, self._failure_of(history))
+
+    def _failure_of(self, history: WorkflowHistory) -> Exception | None:
+        started = _started(history)
+        if started is None:
+            return None  # nothing of it has run yet
+        if started.workflow_type not in self._code.workflows:
+            known = ", ".join(sorted(self._code.workflows))
+            return RuntimeError(
+                f"Workflow type {started.workflow_type} is not registered with this replayer, which knows {known}; "
+                "add its class to workflows"
+            )
+        identity = self._identity(history, started)
+        execution = Execution(identity, turns=history.turns)
+        try:
+            execution.program_on(self._code, started)
+        except TurnError as problem:
+            if _is_recorded(history, problem.cause, extra_failure_types(self._code, identity)):
+                return None
+            return _replay_failure(history, problem)
+        finally:
+            execution.tear_down()
+        return None
+
+    def _identity(self, history: WorkflowHistory, started: ev.Started) -> Identity:
+        return Identity(
+            key=0,
+            namespace=self._namespace,
+            workflow_id=history.workflow_id,
+            run_id=history.run_id,
+            workflow_type=started.workflow_type,
+            task_queue=started.task_queue,
+            started_at=history.start_time or history.turns[0].at,
+        )
+
+
+def _started(history: WorkflowHistory) -> ev.Started | None:
+    events = [event for turn in history.turns for event in turn.events]
+    return next((event for event in events if isinstance(event, ev.Started)), None)
+
+
+def _is_recorded(
+    history: WorkflowHistory, cause: BaseException, failure_types: tuple[type[BaseException], ...]
+) -> bool:
+    """True if the run failed, as it was told to, with what its code raised outside its own control, and does again."""
+    close = history.turns[-1].events[-1]
+    if isinstance(cause, NondeterminismError) or not isinstance(cause, failure_types):
+        return False
+    return isinstance(close, ev.Failed) and close.failure.type == type(cause).__name__
+
+
+def _replay_failure(history: WorkflowHistory, problem: TurnError) -> Exception:
+    cause = problem.cause
+    if isinstance(cause, NondeterminismError):
+        return cause
+    failure = RuntimeError(
+        f"the code of workflow {history.workflow_id!r} (run {history.run_id}) raised {type(cause).__name__} on replay: "
+        f"{problem}"
+    )
+    failure.__cause__ = cause
+    return failure
