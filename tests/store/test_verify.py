@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from actorflow.core import limits
 from actorflow.exceptions import MissingFileError
 from actorflow.store.sqlite import SqliteStore
+from actorflow.store.sqlite.read_only_file import ReadOnlyFile
 from actorflow.store.sqlite.stats import stats
 from actorflow.store.sqlite.verify import verify
 from tests.store import child
@@ -178,6 +180,43 @@ async def test_runs_that_turn_while_they_are_checked_are_not_reported_falsely(pa
             assert found.is_sound, found
             checked += found.runs
         owner.communicate("stop\n")
+
+
+@pytest.mark.parametrize("steps", [0, 400, 1_500])
+async def test_an_owner_that_comes_and_goes_while_a_file_is_checked_has_damaged_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    child.run(child.GROWS, path, 0, 1_000)
+    connected = ReadOnlyFile._connect
+    until = iter(range(steps, -1, -1))
+
+    def come(*_: object) -> None:
+        if next(until, None) == 0:
+            child.run(child.GROWS, path, 1_000, 600)
+
+    def connect(file: ReadOnlyFile, *args: Any) -> sqlite3.Connection:
+        connection = connected(file, *args)
+        connection.set_progress_handler(come, 100)
+        return connection
+
+    monkeypatch.setattr(ReadOnlyFile, "_connect", connect)
+    found = verify(path)
+    assert next(until, None) is None
+    assert found.is_sound, found
+    assert found.runs == 1_600
+
+
+async def test_an_owner_that_comes_and_goes_between_two_pages_has_damaged_nothing(path: Path) -> None:
+    child.run(child.GROWS, path, 0, 1_000)
+    told: list[int] = []
+
+    def come(done: int, _total: int) -> None:
+        if not told:
+            child.run(child.GROWS, path, 1_000, 600)
+        told.append(done)
+
+    assert verify(path, come).is_sound
+    assert told == [500, 1_000, 1_500, 1_600]
 
 
 # Figures
