@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -70,13 +70,18 @@ class ReadOnlyFile:
         self.setting("user_version")  # opens it, or says why it can't be
 
     def fetch(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> Sequence[tuple[Any, ...]]:
-        """All rows of a query, as they are at one moment."""
+        """All rows of a query, as they are at one moment.
+
+        Raises:
+            StorageError: they can't be read.
+            sqlite3.OperationalError: it was interrupted.
+        """
         with self._in_our_words():
             for _ in range(_TRIES_MAX):
                 try:
                     found = self._current().execute(query, values).fetchall()
-                except sqlite3.DatabaseError:
-                    if self._is_as_seen():
+                except sqlite3.DatabaseError as error:
+                    if _is_interrupt(error) or self._is_as_seen():
                         raise
                 else:
                     if self._is_as_seen():
@@ -114,6 +119,13 @@ class ReadOnlyFile:
         """The value of a setting as SQLite reports it."""
         ((found,),) = self.fetch(f"PRAGMA {name}")
         return found
+
+    def interrupt(self) -> None:
+        """End the query under way, if there is one; may be called on any thread."""
+        connection = self._connection
+        if connection is not None:
+            with suppress(sqlite3.ProgrammingError):  # it was closed in this very instant
+                connection.interrupt()
 
     def close(self) -> None:
         """Let go of the file; harmless if done before."""
@@ -203,6 +215,8 @@ class ReadOnlyFile:
         try:
             yield
         except sqlite3.Error as error:
+            if _is_interrupt(error):
+                raise  # whoever did it knows why
             raise self._translated(error) from error
 
     def _translated(self, error: sqlite3.Error) -> StorageError:
@@ -227,6 +241,10 @@ def _length(name: str) -> int | None:
         return os.stat(name).st_size
     except FileNotFoundError:
         return None
+
+
+def _is_interrupt(error: sqlite3.Error) -> bool:
+    return _primary_code(error) == sqlite3.SQLITE_INTERRUPT
 
 
 def _primary_code(error: sqlite3.Error) -> int:
