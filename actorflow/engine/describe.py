@@ -9,10 +9,10 @@ from typing import NamedTuple
 import msgspec
 
 from actorflow.converter import Failure
+from actorflow.core.failing import FailingTurn, decode_failing
 from actorflow.core.state import ExecutionState, PendingActivity
 from actorflow.engine.activity_actor import ActivityActor
 from actorflow.engine.execution import turns_of
-from actorflow.engine.failing import FailingTurn, decode_failing
 from actorflow.engine.site import OpenActivity
 from actorflow.exceptions import CorruptJournalError
 from actorflow.service import Description, PendingActivityInfo
