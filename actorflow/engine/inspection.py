@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Generator, Hashable, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 import anyio
@@ -16,7 +17,9 @@ from actorflow.core.policy.checks import check_id, check_name
 from actorflow.engine.describe import describe_run
 from actorflow.engine.ends import end_of, parking_of
 from actorflow.engine.execution import turns_of
+from actorflow.engine.group_commit import stopped
 from actorflow.engine.listing import count_runs, list_page
+from actorflow.exceptions import StorageError
 from actorflow.service import (
     Closed,
     Description,
@@ -131,6 +134,11 @@ class Inspection:
     def __init__(self, readings: Readings, name: str) -> None:
         self._readings = readings
         self._name = name
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Answer no more; whoever waits is told that this client is closed."""
+        self._is_stopped = True
 
     async def start(self, request: StartRequest) -> tuple[str, bool]:
         """Refused."""
@@ -161,23 +169,39 @@ class Inspection:
 
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`."""
-        return await self._readings.describe(target)
+        with self._answering():
+            return await self._readings.describe(target)
 
     async def list(self, request: ListRequest) -> ExecutionPage:
         """See `Service.list`."""
-        return await self._readings.list(request)
+        with self._answering():
+            return await self._readings.list(request)
 
     async def count(self, namespace: str, query: str) -> ExecutionCount:
         """See `Service.count`."""
-        return await self._readings.count(namespace, query)
+        with self._answering():
+            return await self._readings.count(namespace, query)
 
     async def history(self, target: Target) -> Sequence[Turn]:
         """See `Service.history`."""
-        return await self._readings.history(target)
+        with self._answering():
+            return await self._readings.history(target)
 
     async def result(self, target: Target) -> Closed | Parked:
         """See `Service.result`."""
-        return await self._readings.result(target)
+        with self._answering():
+            return await self._readings.result(target)
+
+    @contextmanager
+    def _answering(self) -> Generator[None]:
+        if self._is_stopped:
+            raise stopped(None)
+        try:
+            yield
+        except StorageError as problem:
+            if self._is_stopped:  # the journal was closed under the one who asked
+                raise stopped(None) from problem
+            raise
 
     def _refusal(self, what: str) -> RPCError:
         return RPCError(

@@ -19,7 +19,7 @@ from actorflow.client import (
     WorkflowParkedError,
 )
 from actorflow.core import limits
-from actorflow.exceptions import CorruptJournalError, MissingFileError, ReadOnlyError
+from actorflow.exceptions import CorruptJournalError, EngineStoppedError, MissingFileError, ReadOnlyError
 from actorflow.store.sqlite.backup import backup
 from actorflow.store.sqlite.verify import verify
 from actorflow.worker import Worker
@@ -207,6 +207,37 @@ async def test_a_list_with_a_run_that_began_beyond_the_calendar_is_refused_as_da
     async with a_client(path, read_only=True) as client:
         with pytest.raises(CorruptJournalError, match="beyond the calendar"):
             await anext(client.list_workflows())
+
+
+ASKED: dict[str, Callable[[Client], Coroutine[Any, Any, Any]]] = {
+    "describe": lambda client: client.get_workflow_handle("order").describe(),
+    "history": lambda client: client.get_workflow_handle("order").fetch_history(),
+    "result": lambda client: client.get_workflow_handle("order").result(),
+    "list": lambda client: anext(client.list_workflows()),
+    "count": lambda client: client.count_workflows(),
+}
+
+
+@pytest.mark.parametrize("question", ASKED)
+@pytest.mark.parametrize("is_here", [False, True])
+async def test_a_closed_client_that_looked_is_told_to_connect_again(path: Path, question: str, is_here: bool) -> None:
+    async with asyncio.timeout(10), a_client(path) as client:
+        await start(client, "Approval", "order", id="order")
+        if not is_here:
+            await client.close()
+        async with a_client(path, read_only=True) as looking:
+            assert (await looking.count_workflows()).count == 1
+        with pytest.raises(EngineStoppedError, match="connect again"):
+            await ASKED[question](looking)
+
+
+async def test_who_waits_for_a_result_from_outside_is_told_when_the_client_closes(path: Path) -> None:
+    killed_after(path, "start order")
+    async with a_client(path, read_only=True) as looking:
+        waiting = asyncio.create_task(looking.get_workflow_handle("order").result())
+        assert (await looking.get_workflow_handle("order").describe()).status == WorkflowExecutionStatus.RUNNING
+    with pytest.raises(EngineStoppedError, match="connect again"):
+        await waiting
 
 
 async def test_an_engine_of_this_event_loop_is_shared(path: Path) -> None:
