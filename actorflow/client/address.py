@@ -11,8 +11,9 @@ from uuid import UUID
 from actorflow.client.connection import Connection, Hosting, Looking
 from actorflow.clock import Clock, SystemClock
 from actorflow.engine.engine import Engine
-from actorflow.engine.inspection import Inspection, StoredReadings
+from actorflow.engine.inspection import Inspection
 from actorflow.engine.ownership import acquire, join, release
+from actorflow.engine.stored_readings import StoredReadings
 from actorflow.store.memory import MemoryStore
 
 _EXAMPLES = 'use "sqlite:///orders.db" (relative), "sqlite:////var/lib/orders.db" (absolute) or "memory://"'

@@ -25,7 +25,7 @@ from actorflow.store.sqlite.errors import translate
 from actorflow.store.sqlite.file import sync_folder
 from actorflow.store.sqlite.ownership import lock_file, owner_of
 from actorflow.store.sqlite.read_only_file import ReadOnlyFile
-from actorflow.store.sqlite.verify import Progress, Verification, verify
+from actorflow.store.sqlite.verify import Progress, Verification, unwatched, verify
 
 _PAGES_PER_STEP: Final = 500  # 2 MB: often enough for whoever wants to stop it
 _NO_LINKS_HERE: Final = frozenset((errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
@@ -77,7 +77,7 @@ def backup(
         _finish_naming(copy)
         _check_target(copy, source.path, force=force)
         with _partial_of(copy) as (partial, descriptor):
-            batch = _copied(source, partial, progress or _ignore)
+            batch = _copied(source, partial, progress or unwatched)
             _put_in_place(partial, descriptor, copy, force=force)
     finally:
         source.close()
@@ -220,7 +220,3 @@ def _rename_to_new(partial: Path, target: Path) -> None:
         partial.replace(target)
     else:
         partial.unlink(missing_ok=True)  # the next backup may have been quicker
-
-
-def _ignore(_done: int, _total: int) -> None:
-    """Nobody wants to know how far it is."""

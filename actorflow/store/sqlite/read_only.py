@@ -1,4 +1,4 @@
-"""The reading half of `Store` on a file somebody else owns, or nobody."""
+"""`ReadableStore` on a file somebody else owns, or nobody: the queries of `reading`, asked of two `looker`s."""
 
 from __future__ import annotations
 
