@@ -388,8 +388,9 @@ class ListTimeoutError(ActorflowError):
 
     def __init__(self, timeout: timedelta) -> None:
         super().__init__(
-            f"the query looked at too many executions and was ended after {timeout.total_seconds():g} s; narrow it "
-            "down with WorkflowId, WorkflowType or ExecutionStatus, or with a range of StartTime"
+            "the query looked at too many executions, or waited for others that do, and was ended after "
+            f"{timeout.total_seconds():g} s; narrow it down with WorkflowId, WorkflowType or ExecutionStatus, or with "
+            "a range of StartTime"
         )
         self.timeout = timeout
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable, Sequence
 from functools import partial
-from pathlib import Path
 from urllib.parse import unquote
 from uuid import UUID
 
 from actorflow.client.connection import Connection, Hosting, Looking
 from actorflow.clock import Clock, SystemClock
 from actorflow.engine.engine import Engine
-from actorflow.engine.inspection import Inspection, StoredReadings
+from actorflow.engine.inspection import Inspection
 from actorflow.engine.ownership import acquire, join, release
+from actorflow.engine.stored_readings import StoredReadings
 from actorflow.store.memory import MemoryStore
 
 _EXAMPLES = 'use "sqlite:///orders.db" (relative), "sqlite:////var/lib/orders.db" (absolute) or "memory://"'
@@ -71,7 +72,7 @@ def _scheme_and_name(address: str) -> tuple[str, str]:
 def _resolved(path: str) -> str:
     if "\0" in path:
         raise ValueError("a path can't hold a NUL character")
-    return str(Path(path).resolve())
+    return os.path.realpath(path)  # `Path.resolve` raises where links lead in a circle; the store says so in words
 
 
 def _file_keys(name: str) -> Sequence[Hashable]:

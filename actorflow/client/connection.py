@@ -77,4 +77,5 @@ class Looking:
 
     async def close(self) -> None:
         """See `Connection.close`."""
+        self._inspection.stop()
         await self._close()

@@ -28,6 +28,7 @@ import msgspec
 
 from actorflow.core import events as ev
 from actorflow.core import limits
+from actorflow.core.failing import decode_failing
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.state import ExecutionState, turn_width
@@ -113,7 +114,7 @@ def read_story(run: StoredRun) -> Story:
     """Decode a run's rows.
 
     Raises:
-        CorruptJournalError: a row does not match its checksum.
+        CorruptJournalError: a row does not match its checksum, or an instant lies beyond the calendar.
         msgspec.DecodeError: a row holds what this version doesn't know.
     """
     turns = decode_turns(run.turns, seed=run.seed, run_id=run.run_id)
@@ -222,6 +223,11 @@ def _head(run: StoredRun, story: Story) -> Iterator[str]:
             yield f"the head says {name} is {found}, the journal {wanted}"
     if run.parked is not None and run.failing is None:
         yield "the head says it is parked, and not because of what"
+    if run.failing is not None:
+        try:
+            decode_failing(run.failing)
+        except CorruptJournalError as problem:
+            yield str(problem)
     if state.started is not None and state.started.workflow_type != run.workflow_type:
         yield f"the head says it is a {run.workflow_type!r}, the journal a {state.started.workflow_type!r}"
 

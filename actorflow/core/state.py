@@ -11,6 +11,7 @@ import msgspec
 from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.journal import Turn
+from actorflow.exceptions import CorruptJournalError
 
 
 class PendingActivity(msgspec.Struct, gc=False):
@@ -69,10 +70,20 @@ class ExecutionState:
 
     @staticmethod
     def folded(turns: Iterable[Turn]) -> ExecutionState:
-        """The state after these turns."""
+        """The state after these turns.
+
+        Raises:
+            CorruptJournalError: they speak of instants no calendar has.
+        """
         state = ExecutionState()
-        for turn in turns:
-            state.apply(turn)
+        try:
+            for turn in turns:
+                state.apply(turn)
+        except OverflowError as problem:
+            raise CorruptJournalError(
+                f"a turn after event {state.last_event} reaches beyond the calendar ({problem}); "
+                "restore the database from a backup, or terminate this execution"
+            ) from problem
         return state
 
     @property

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import msgspec
 
 from actorflow.converter import Failure
+from actorflow.core.failing import FailingTurn, decode_failing
 from actorflow.core.state import ExecutionState, PendingActivity
 from actorflow.engine.activity_actor import ActivityActor
 from actorflow.engine.execution import turns_of
-from actorflow.engine.failing import FailingTurn, decode_failing
 from actorflow.engine.site import OpenActivity
 from actorflow.exceptions import CorruptJournalError
 from actorflow.service import Description, PendingActivityInfo
@@ -42,14 +42,18 @@ async def describe_run(
 
     Args:
         store: where the run is.
-        record: the run.
+        record: the run, as it was found.
         now: for a journal that can't be read.
         live: activities that are taken care of in this process, by run: they know best how far they are.
     """
-    identity, head = record.identity, record.head
     loaded: LoadedRun | None = None
-    if head.status == "running":
-        loaded = next(iter(await store.load([identity.key])), None)
+    if record.head.status == "running":
+        loaded = next(iter(await store.load([record.identity.key])), None)
+    if loaded is not None:
+        record = loaded.record  # it may have gone on since it was found: all that is told is of this moment
+    identity, head = record.identity, record.head
+    if head.status != "running":
+        loaded = None
     state = ExecutionState()
     try:
         failing = decode_failing(head.failing) if head.failing else None

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Protocol
 
-import anyio
-
-from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition
 from actorflow.converter import Failure, Payload
-from actorflow.core import limits
-from actorflow.core.policy.checks import check_id, check_name
-from actorflow.engine.describe import describe_run
-from actorflow.engine.ends import end_of, parking_of
-from actorflow.engine.execution import turns_of
-from actorflow.engine.listing import count_runs, list_page
+from actorflow.engine.group_commit import stopped
+from actorflow.exceptions import StorageError
 from actorflow.service import (
     Closed,
     Description,
@@ -31,10 +25,7 @@ from actorflow.service import (
     Target,
     UpdateAnswer,
     UpdateRequest,
-    not_found,
 )
-from actorflow.store.protocol import RunRecord
-from actorflow.store.reading import ReadableStore
 
 
 class Readings(Protocol):
@@ -61,68 +52,6 @@ class Readings(Protocol):
         ...
 
 
-class StoredReadings:
-    """What a store alone can tell.
-
-    Args:
-        store: opened already.
-        clock: the time.
-    """
-
-    def __init__(self, store: ReadableStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-
-    async def describe(self, target: Target) -> Description:
-        """See `Service.describe`. Of an activity it tells what is recorded; whether it runs, only its process knows."""
-        return await describe_run(self._store, await self._record(target), now=self._clock.now())
-
-    async def list(self, request: ListRequest) -> ExecutionPage:
-        """See `Service.list`."""
-        return await list_page(self._store, request)
-
-    async def count(self, namespace: str, query: str) -> ExecutionCount:
-        """See `Service.count`."""
-        return await count_runs(self._store, namespace, query)
-
-    async def history(self, target: Target) -> RunHistory:
-        """See `Service.history`."""
-        identity = (await self._record(target)).identity
-        turns = turns_of(identity, await self._store.journal(identity.key))
-        return RunHistory(identity.run_id, identity.started_at, turns)
-
-    async def result(self, target: Target) -> Closed | Parked:
-        """See `Service.result`; the wait lasts as long as nobody runs the execution.
-
-        Raises:
-            CorruptJournalError: it is open, and will stay so: its journal is damaged.
-        """
-        version = await self._store.version()  # from here on, nothing that is committed is missed
-        record = await self._record(target)
-        run = Target(target.namespace, target.workflow_id, record.identity.run_id)
-        if record.head.status == "running":
-            turns_of(record.identity, await self._store.journal(record.identity.key))
-        while (end := parking_of(record) or await end_of(self._store, record)) is None:
-            version = await self._version_after(version)
-            record = await self._record(run)
-        return end
-
-    async def _version_after(self, version: Hashable) -> Hashable:
-        # Another process commits, so there is nobody to wake us.
-        while (found := await self._store.version()) == version:  # noqa: ASYNC110
-            await anyio.sleep(limits.LOOK_INTERVAL.total_seconds())
-        return found
-
-    async def _record(self, target: Target) -> RunRecord:
-        check_id(target.workflow_id)
-        if target.run_id is not None:
-            check_name("run id", target.run_id)
-        record = await self._store.find(target.namespace, target.workflow_id, target.run_id)
-        if record is None:
-            raise not_found(target.workflow_id, target.run_id, target.namespace)
-        return record
-
-
 class Inspection:
     """Implements `actorflow.service.Service`; refuses whatever would write, or needs a program.
 
@@ -134,6 +63,11 @@ class Inspection:
     def __init__(self, readings: Readings, name: str) -> None:
         self._readings = readings
         self._name = name
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Answer no more; whoever waits is told that this client is closed."""
+        self._is_stopped = True
 
     async def start(self, request: StartRequest) -> tuple[str, bool]:
         """Refused."""
@@ -178,23 +112,39 @@ class Inspection:
 
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`."""
-        return await self._readings.describe(target)
+        with self._answering():
+            return await self._readings.describe(target)
 
     async def list(self, request: ListRequest) -> ExecutionPage:
         """See `Service.list`."""
-        return await self._readings.list(request)
+        with self._answering():
+            return await self._readings.list(request)
 
     async def count(self, namespace: str, query: str) -> ExecutionCount:
         """See `Service.count`."""
-        return await self._readings.count(namespace, query)
+        with self._answering():
+            return await self._readings.count(namespace, query)
 
     async def history(self, target: Target) -> RunHistory:
         """See `Service.history`."""
-        return await self._readings.history(target)
+        with self._answering():
+            return await self._readings.history(target)
 
     async def result(self, target: Target) -> Closed | Parked:
         """See `Service.result`."""
-        return await self._readings.result(target)
+        with self._answering():
+            return await self._readings.result(target)
+
+    @contextmanager
+    def _answering(self) -> Generator[None]:
+        if self._is_stopped:
+            raise stopped(None)
+        try:
+            yield
+        except StorageError as problem:
+            if self._is_stopped:  # the journal was closed under the one who asked
+                raise stopped(None) from problem
+            raise
 
     def _refusal(self, what: str) -> RPCError:
         return RPCError(

@@ -12,11 +12,11 @@ from functools import partial
 import msgspec
 
 from actorflow.core import events as ev
+from actorflow.core.failing import FailingTurn, encode_failing
 from actorflow.core.journal import Turn, encode_turn, identity_checksum
 from actorflow.core.messages import Message, encode_message
 from actorflow.core.state import ExecutionState
 from actorflow.engine.counting import text_bytes
-from actorflow.engine.failing import FailingTurn, encode_failing
 from actorflow.engine.mailbox import Delivery
 from actorflow.engine.site import Site
 from actorflow.exceptions import StorageError

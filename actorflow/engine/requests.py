@@ -29,7 +29,7 @@ from actorflow.engine.population import Population
 from actorflow.engine.site import Site
 from actorflow.engine.updates import abandoned, answer_of
 from actorflow.engine.workflow_actor import WorkflowActor
-from actorflow.exceptions import MailboxFullError, WorkflowAlreadyStartedError
+from actorflow.exceptions import MailboxFullError, StorageError, WorkflowAlreadyStartedError
 from actorflow.service import (
     Closed,
     Description,
@@ -333,13 +333,21 @@ class Requests:
         """See `Service.list`."""
         self._check_running()
         await self._settled()
-        return await list_page(self._store, request)
+        try:
+            return await list_page(self._store, request)
+        except StorageError:
+            self._check_running()  # the journal was closed while it was being read
+            raise
 
     async def count(self, namespace: str, query: str) -> ExecutionCount:
         """See `Service.count`."""
         self._check_running()
         await self._settled()
-        return await count_runs(self._store, namespace, query)
+        try:
+            return await count_runs(self._store, namespace, query)
+        except StorageError:
+            self._check_running()
+            raise
 
     async def history(self, target: Target) -> RunHistory:
         """See `Service.history`."""

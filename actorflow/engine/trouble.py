@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from actorflow.clock import Clock, TimerHandle
-from actorflow.engine.failing import FailingTurn
+from actorflow.core.failing import FailingTurn
 from actorflow.service import Parked
 
 

@@ -19,13 +19,13 @@ import msgspec
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
 from actorflow.core import limits
+from actorflow.core.failing import FailingTurn, decode_failing
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
 from actorflow.core.turn import decide, fail, failed_turn, terminate
 from actorflow.engine.effects import perform, recover_activities, release
 from actorflow.engine.execution import Execution, extra_failure_types, turns_of
-from actorflow.engine.failing import FailingTurn, decode_failing
 from actorflow.engine.ledger import Ledger
 from actorflow.engine.mailbox import Delivery, Mailbox, Query
 from actorflow.engine.registry import WorkerHost

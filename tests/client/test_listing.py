@@ -265,6 +265,16 @@ async def test_a_filter_that_takes_too_long_is_ended_and_the_client_goes_on(
         assert await ids(client) == ["later"]
 
 
+async def test_a_list_under_way_while_its_client_closes_says_that_it_is_closed(tmp_path: Path) -> None:
+    async with a_client_on(EndlessStore(tmp_path / "orders.db")) as client:
+        first = asyncio.ensure_future(client.count_workflows())
+        second = asyncio.ensure_future(client.count_workflows())
+        await start(client, "Later", id="later")
+    for counting in (first, second):
+        with pytest.raises(EngineStoppedError, match="connect again"):
+            await counting
+
+
 async def test_a_closed_client_lists_nothing(path: Path | None) -> None:
     async with a_client(path) as client:
         listing = client.list_workflows()

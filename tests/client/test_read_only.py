@@ -19,13 +19,13 @@ from actorflow.client import (
     WorkflowParkedError,
 )
 from actorflow.core import limits
-from actorflow.exceptions import CorruptJournalError, MissingFileError, ReadOnlyError
+from actorflow.exceptions import CorruptJournalError, EngineStoppedError, MissingFileError, ReadOnlyError
 from actorflow.store.sqlite.backup import backup
 from actorflow.store.sqlite.verify import verify
 from actorflow.worker import Worker
 from tests.client.owner import ACTIVITIES, WORKFLOWS, Approval
 from tests.crashes.processes import expect, running
-from tests.store.test_verify import change
+from tests.store.test_verify import change, leave_a_timer_of
 from tests.support import a_client, a_place, a_worker, events_of, start
 
 OWNER = ("-m", "tests.client.owner")
@@ -168,6 +168,76 @@ async def test_waiting_for_a_damaged_execution_says_so_instead_of_waiting_for_ev
         with pytest.raises(CorruptJournalError):
             await client.get_workflow_handle("order").result()
         assert "checksum" in str((await client.get_workflow_handle("order").describe()).parked)
+
+
+DAMAGE = {
+    "what fails is junk": "UPDATE run SET failing = 'junk', parked = 'because'",
+    "closed without an end": "UPDATE run SET status = 'completed', closed_at = started_at",
+    "closed without a turn": "UPDATE run SET status = 'completed', closed_at = started_at; DELETE FROM turn",
+    "begun beyond the calendar": "UPDATE run SET started_at = 9223372036854775807",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_result_that_the_rows_do_not_hold_is_refused_as_damage(
+    path: Path, damage: str, read_only: bool
+) -> None:
+    killed_after(path, "start order")
+    change(path, *DAMAGE[damage].split("; "))
+    async with asyncio.timeout(10), a_client(path, read_only=read_only) as client:
+        with pytest.raises(CorruptJournalError):
+            await client.get_workflow_handle("order").result()
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_timer_beyond_the_calendar_is_described_as_what_keeps_a_run_from_going_on(
+    path: Path, read_only: bool
+) -> None:
+    await leave_a_timer_of(path, timedelta.max)
+    async with a_client(path, read_only=read_only) as client:
+        handle = client.get_workflow_handle("order")
+        assert "beyond the calendar" in str((await handle.describe()).parked)
+        assert (await handle.fetch_history()).events
+
+
+async def test_a_list_with_a_run_that_began_beyond_the_calendar_is_refused_as_damage(path: Path) -> None:
+    killed_after(path, "start order")
+    change(path, "UPDATE run SET started_at = 9223372036854775807")
+    async with a_client(path, read_only=True) as client:
+        with pytest.raises(CorruptJournalError, match="beyond the calendar"):
+            await anext(client.list_workflows())
+
+
+ASKED: dict[str, Callable[[Client], Coroutine[Any, Any, Any]]] = {
+    "describe": lambda client: client.get_workflow_handle("order").describe(),
+    "history": lambda client: client.get_workflow_handle("order").fetch_history(),
+    "result": lambda client: client.get_workflow_handle("order").result(),
+    "list": lambda client: anext(client.list_workflows()),
+    "count": lambda client: client.count_workflows(),
+}
+
+
+@pytest.mark.parametrize("question", ASKED)
+@pytest.mark.parametrize("is_here", [False, True])
+async def test_a_closed_client_that_looked_is_told_to_connect_again(path: Path, question: str, is_here: bool) -> None:
+    async with asyncio.timeout(10), a_client(path) as client:
+        await start(client, "Approval", "order", id="order")
+        if not is_here:
+            await client.close()
+        async with a_client(path, read_only=True) as looking:
+            assert (await looking.count_workflows()).count == 1
+        with pytest.raises(EngineStoppedError, match="connect again"):
+            await ASKED[question](looking)
+
+
+async def test_who_waits_for_a_result_from_outside_is_told_when_the_client_closes(path: Path) -> None:
+    killed_after(path, "start order")
+    async with a_client(path, read_only=True) as looking:
+        waiting = asyncio.create_task(looking.get_workflow_handle("order").result())
+        assert (await looking.get_workflow_handle("order").describe()).status == WorkflowExecutionStatus.RUNNING
+    with pytest.raises(EngineStoppedError, match="connect again"):
+        await waiting
 
 
 async def test_an_engine_of_this_event_loop_is_shared(path: Path) -> None:

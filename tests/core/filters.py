@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -24,7 +25,6 @@ from actorflow.core.policy.filter_tree import (
     StartsWith,
     Value,
 )
-from actorflow.core.policy.filter_values import rfc_3339
 
 DEPTH_MAX = 5
 EQUALITY = (Operator.EQUAL, Operator.NOT_EQUAL)
@@ -129,3 +129,10 @@ def literal(column: Column, value: Value) -> str:
 
 def quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def rfc_3339(instant: int) -> str:
+    """Nanoseconds since 1970 as text."""
+    seconds, fraction = divmod(instant, 1_000_000_000)
+    whole = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
+    return f"{whole.replace(tzinfo=None).isoformat()}.{fraction:09}Z"

@@ -12,6 +12,7 @@ import pytest
 from actorflow.converter import Failure
 from actorflow.core import events as ev
 from actorflow.core import limits
+from actorflow.core.failing import FailingTurn, encode_failing
 from actorflow.core.invariants import StoredActivity, StoredRun, is_waiting_visibly, read_story, violations
 from actorflow.core.journal import Turn, encode_turn
 from actorflow.core.messages import encode_message
@@ -26,6 +27,7 @@ TIMER = ev.TimerStarted("1", MINUTE)
 FIRED = ev.TimerFired("1")
 PAID = ev.SignalReceived("paid", request_id="r1")
 DONE = ev.Completed()
+FAILING = encode_failing(FailingTurn(1, NOON, 1, Failure(message="no")))
 
 
 def stored(*turns: Sequence[Any], inbox: Sequence[Any] = (), **changes: Any) -> StoredRun:
@@ -62,7 +64,7 @@ SOUND = {
     "ended with signals nobody handled": stored([STARTED], [PAID, ev.SignalUnhandled("paid"), DONE]),
     "was terminated before it began": stored([STARTED, ev.Terminated()]),
     "is failing": stored(
-        [STARTED], [ev.TurnFailed(Failure(message="no"))], inbox=[PAID], failing="{}", parked="because"
+        [STARTED], [ev.TurnFailed(Failure(message="no"))], inbox=[PAID], failing=FAILING, parked="because"
     ),
     "retries": stored([STARTED, SHIP], activities=[StoredActivity("1", 3, 2)]),
     "has a repeated signal waiting": stored([STARTED, TIMER], [PAID], inbox=[PAID]),

@@ -90,6 +90,16 @@ async def close_while_found(client: Client, store: SlowlyFindingStore, call: Cal
     return calling
 
 
+async def test_a_description_is_of_one_moment_although_the_run_has_just_closed(tmp_path: Path) -> None:
+    store = SlowlyFindingStore(tmp_path / "j.db")
+    async with asyncio.timeout(10), a_client_on(store) as client, a_worker(client, workflows=[Waits]):
+        handle = client.get_workflow_handle("w")
+        about = await (await close_while_found(client, store, handle.describe))
+        assert about.status == WorkflowExecutionStatus.COMPLETED
+        assert about.close_time is not None
+        assert about.history_length == (await handle.describe()).history_length
+
+
 async def test_who_terminates_a_run_that_has_just_closed_is_told_so(tmp_path: Path) -> None:
     store = SlowlyFindingStore(tmp_path / "j.db")
     async with (

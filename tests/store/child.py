@@ -22,6 +22,20 @@ def say(*words):
     print(*words, flush=True)
 """
 
+GROWS = """
+from tests.store.sound import SoundRun
+async def main():
+    store = SqliteStore(path)
+    await store.open()
+    first, count = map(int, sys.argv[2:])
+    runs = [SoundRun(store, f"order-{number * 7919 % 100003}") for number in range(first, first + count)]
+    await store.commit([run.begins() for run in runs])
+    await store.commit([run.is_signalled("paid" * 300) for run in runs])
+    await store.close()
+asyncio.run(main())
+"""
+"""Owns a file for a while and adds runs, so many after the first so many, all over its pages."""
+
 
 def start(program: str, *arguments: object, prefix: tuple[str, ...] = ()) -> subprocess.Popen[str]:
     """Start a program (after `PRELUDE`); talk to it through its pipes."""

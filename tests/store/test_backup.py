@@ -163,6 +163,59 @@ async def test_what_a_killed_backup_left_is_used_again(path: Path, copy: Path) -
     assert names(copy.parent) == ["copy.db"]
 
 
+KILLED_ONCE_NAMED = """
+from actorflow.store.sqlite.backup import backup
+link = os.link
+def link_and_die(*names):
+    link(*names)
+    os.kill(os.getpid(), 9)
+os.link = link_and_die
+backup(path, sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("force", [False, True])
+async def test_a_copy_whose_backup_was_killed_as_it_was_named_is_a_journal_after_the_next(
+    path: Path, copy: Path, force: bool
+) -> None:
+    await a_journal(path)
+    child.run(KILLED_ONCE_NAMED, path, copy, prefix=("sh", "-c", '"$@"; true', "sh"))
+    assert names(copy.parent) == ["copy.db", "copy.db.partial"]
+    if force:
+        assert backup(path, copy, force=True).verification.is_sound
+    else:
+        with pytest.raises(NotOurFileError, match="exists"):
+            backup(path, copy)
+    assert names(copy.parent) == ["copy.db"]
+    owner = SqliteStore(copy)
+    await owner.open()
+    assert await owner.find("default", "order-1") is not None
+    await owner.close()
+
+
+WITHOUT_LINKS = """
+import errno
+from actorflow.store.sqlite.backup import backup
+def refuse(*names):
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+os.link = refuse
+for _ in range(2):
+    try:
+        say(backup(path, sys.argv[2]).verification.is_sound)
+    except StorageError as error:
+        say(error)
+"""
+
+
+async def test_where_files_have_one_name_only_a_copy_is_made_and_nothing_replaced(path: Path, copy: Path) -> None:
+    await a_journal(path)
+    made, refused = child.run(WITHOUT_LINKS, path, copy).splitlines()
+    assert made == "True"
+    assert "exists and was left as it is" in refused
+    assert names(copy.parent) == ["copy.db"]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
 async def test_two_backups_to_one_name_do_not_mix(path: Path, copy: Path) -> None:
     await a_journal(path)
     partial = copy.with_name("copy.db.partial")

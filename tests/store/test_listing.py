@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actorflow.clock import SystemClock
 from actorflow.core import limits
 from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery, Order
 from actorflow.core.policy.filter_values import nanos
@@ -28,6 +27,8 @@ from actorflow.store.protocol import COMMITTED, Begin, Change, Count, Head, Posi
 from actorflow.store.sqlite import ReadOnlyStore, SqliteStore, schema
 from actorflow.store.sqlite.filter_sql import successor
 from actorflow.store.sqlite.listing_reader import ListingReader
+from actorflow.store.sqlite.looker import Looker
+from actorflow.store.sqlite.reader import Reader
 from actorflow.store.sqlite.session import Profile
 from actorflow.store.sqlite.visibility import BRANCHES_MAX, CountStatement, ListStatement, Visibility, probe
 from actorflow.store.visibility import position_of
@@ -481,9 +482,15 @@ def test_no_value_stands_in_the_statement(query: str) -> None:
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
-@pytest.fixture
-async def reader(path: Path, sqlite: SqliteStore) -> AsyncIterator[ListingReader]:
-    opened = ListingReader(path, Profile("full", timedelta(milliseconds=50)), SystemClock())
+@pytest.fixture(params=["of the owner", "from outside"])
+async def reader(request: pytest.FixtureRequest, path: Path, sqlite: SqliteStore) -> AsyncIterator[ListingReader]:
+    patience = timedelta(milliseconds=50)
+    opened = ListingReader(
+        path,
+        (lambda: Reader(path, Profile("full", patience), name="list"))
+        if request.param == "of the owner"
+        else (lambda: Looker(path, patience, name="list")),
+    )
     yield opened
     await opened.close()
 
@@ -522,8 +529,36 @@ async def test_closing_ends_the_query_under_way(reader: ListingReader) -> None:
         await reader.fetch("SELECT 1", {})
 
 
+async def test_closing_while_the_connection_is_being_opened_starts_nothing(reader: ListingReader) -> None:
+    endless = asyncio.create_task(reader.fetch(ENDLESS, {}))
+    await asyncio.sleep(0)
+    await reader.close()
+    with pytest.raises(StorageError, match="was closed while"):
+        await endless
+
+
+async def test_waiting_for_other_lists_has_an_end_too(reader: ListingReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LIST_TIMEOUT", timedelta(milliseconds=20))
+    async with reader._turn:
+        with pytest.raises(ListTimeoutError):
+            await reader.fetch("SELECT 1", {})
+    assert await reader.fetch("SELECT 1", {}) == [(1,)]
+
+
+async def test_a_query_that_is_cancelled_twice_is_still_waited_for(reader: ListingReader) -> None:
+    await reader.fetch("SELECT 1", {})
+    endless = asyncio.create_task(reader.fetch(ENDLESS, {}))
+    await asyncio.sleep(0)
+    endless.cancel()
+    await asyncio.sleep(0)
+    endless.cancel()
+    await asyncio.wait([endless])
+    assert reader._running is not None
+    assert reader._running.done()
+
+
 async def test_a_statement_sqlite_refuses_does_not_stop_the_store(reader: ListingReader) -> None:
-    with pytest.raises(StorageError, match="refuses this filter"):
+    with pytest.raises(StorageError, match="syntax error"):
         await reader.fetch("no statement", {})
     assert await reader.fetch("SELECT 1", {}) == [(1,)]
 
@@ -534,6 +569,23 @@ async def test_a_store_can_list_again_after_it_was_closed_and_opened(sqlite: Sql
     await sqlite.close()
     await sqlite.open()
     assert await ids(sqlite) == ["order"]
+
+
+async def test_who_looks_from_outside_goes_on_while_a_list_takes_long_and_closing_ends_it(
+    path: Path, sqlite: SqliteStore
+) -> None:
+    await sqlite.commit([begin(sqlite, "order")])
+    store = ReadOnlyStore(path)
+    await store.open()
+    abandoned = asyncio.create_task(store._fetch_listed(ENDLESS, {}))
+    assert await store.find("default", "order") is not None
+    abandoned.cancel()
+    await asyncio.wait([abandoned])
+    endless = asyncio.create_task(store._fetch_listed(ENDLESS, {}))
+    assert await store.find("default", "order") is not None
+    await store.close()
+    with pytest.raises(StorageError, match="was closed while"):
+        await endless
 
 
 # Journals from before there were lists

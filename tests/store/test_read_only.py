@@ -12,20 +12,25 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from actorflow.core.policy.list_filter import parse_count_query
 from actorflow.exceptions import (
     CorruptJournalError,
     MissingFileError,
     NewerSchemaError,
     NotOurFileError,
     OlderSchemaError,
+    StorageBusyError,
     StorageError,
 )
 from actorflow.store.protocol import COMMITTED
 from actorflow.store.sqlite import ReadOnlyStore, SqliteStore, owner_of
+from actorflow.store.sqlite.read_only_file import ReadOnlyFile
 from actorflow.store.sqlite.schema import VERSION
+from actorflow.store.sqlite.verify import verify
 from tests.store import child
 from tests.store.given import NOON, ORDERS, TURN_WIDTH, TYPES, begin, turns
 
@@ -186,6 +191,70 @@ async def test_an_owner_that_comes_later_is_noticed(path: Path) -> None:
             assert len(versions) == 3
             assert await store.find("default", "last") is not None
             owner.kill()
+
+
+async def test_an_owner_that_moves_every_page_while_nobody_reads_has_damaged_nothing(path: Path) -> None:
+    child.run(child.GROWS, path, 0, 1_000)
+    async with looking_at(path) as store:
+        everywhere = parse_count_query("TaskQueue = 'orders'")
+        assert (await store.count("default", everywhere)).total == 1_000
+        child.run(child.GROWS, path, 1_000, 600)
+        assert (await store.count("default", everywhere)).total == 1_600
+        for number in range(0, 1_600, 7):
+            found = await store.find("default", f"order-{number * 7919 % 100003}")
+            assert found is not None
+            assert len(await store.journal(found.identity.key)) == 2
+    assert verify(path).is_sound
+
+
+def test_what_was_damaged_only_while_an_owner_came_is_read_again(path: Path) -> None:
+    child.run(child.GROWS, path, 0, 1_000)
+    file = ReadOnlyFile(path)
+    ((before,),) = file.fetch("SELECT sum(number) FROM turn")
+    child.run(child.GROWS, path, 1_000, 600)
+    assert file.fetch("SELECT count(*) FROM turn WHERE events LIKE '%ship%'") == [(1_600,)]
+    assert file.fetch("SELECT sum(number) > ? FROM turn", (before,)) == [(1,)]
+    file.close()
+
+
+def test_an_owner_that_comes_between_two_reads_of_one_moment_is_told_from_damage(path: Path) -> None:
+    child.run(child.GROWS, path, 0, 1_000)
+    file = ReadOnlyFile(path)
+
+    def read_twice() -> None:
+        with file.snapshot() as connection:
+            child.run(child.GROWS, path, 1_000, 600)
+            connection.execute("SELECT sum(length(events)) FROM turn").fetchall()
+
+    with pytest.raises(StorageBusyError, match="try again"):
+        read_twice()
+    assert file.fetch("SELECT count(*) FROM run") == [(1_600,)]
+    file.close()
+
+
+class SurprisedFile(ReadOnlyFile):
+    """An owner comes and goes on just before it looks for the first time."""
+
+    owner: subprocess.Popen[str] | None = None
+
+    def _look(self, *args: Any, **kwargs: Any) -> Any:
+        if self.owner is None:
+            self.owner = child.start(OWNS, self.path)
+            child.expect(self.owner, "owned")
+        return super()._look(*args, **kwargs)
+
+
+async def test_an_owner_that_comes_while_a_file_is_being_opened_is_read_beside(path: Path) -> None:
+    await leave_closed(path)
+    file = SurprisedFile(path)
+    assert file.owner is not None
+    with file.owner as owner:
+        assert file.fetch("SELECT workflow_id FROM run") == [("order",)]
+        tell(owner, "later")
+        child.expect(owner, "committed")
+        assert file.fetch("SELECT workflow_id FROM run ORDER BY key") == [("order",), ("later",)]
+        file.close()
+        owner.kill()
 
 
 async def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path, path: Path) -> None:

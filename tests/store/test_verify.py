@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from actorflow.core import events as ev
 from actorflow.core import limits
-from actorflow.exceptions import MissingFileError
+from actorflow.core.journal import Turn, encode_turn
+from actorflow.exceptions import CorruptJournalError, MissingFileError
+from actorflow.store.protocol import Begin, Change, Head
 from actorflow.store.sqlite import SqliteStore
+from actorflow.store.sqlite.read_only_file import ReadOnlyFile
 from actorflow.store.sqlite.stats import stats
 from actorflow.store.sqlite.verify import verify
 from tests.store import child
-from tests.store.given import receives
+from tests.store.given import NOON, identity, receives, seed
 from tests.store.sound import SoundRun
 
 RUNS = 12
@@ -72,6 +78,7 @@ DAMAGE = {
     "a message that is none": ("INSERT INTO inbox VALUES (1, 5, 'hello', 0, '')", "I2"),
     "a row of no open activity": ("INSERT INTO activity VALUES (5, '7', 2, 1, NULL, NULL, NULL, NULL, 0)", "I10"),
     "an impossible attempt": ("INSERT INTO activity VALUES (5, '1', 2, 2, NULL, NULL, NULL, NULL, 0)", "I5"),
+    "a failing turn that is none": ("UPDATE run SET failing = 'junk', parked = 'because' WHERE key = 5", "I11"),
     "an instant beyond time": ("UPDATE run SET closed_at = 9223372036854775807 WHERE key = 5", "I2"),
 }
 
@@ -86,6 +93,28 @@ async def test_damage_to_one_run_is_named_and_the_others_are_still_checked(path:
     assert invariant in {violation.invariant for violation in found.violations}
     assert all(violation.run_id == "run-5" or "run 5" in violation.what for violation in found.violations)
     assert not found.is_sound
+
+
+@pytest.mark.parametrize("duration", [timedelta.max, timedelta.min])
+async def test_a_timer_beyond_the_calendar_is_named_although_its_row_is_as_it_was_written(
+    path: Path, duration: timedelta
+) -> None:
+    await leave_a_timer_of(path, duration)
+    (violation,) = verify(path).violations
+    assert (violation.invariant, violation.workflow_id) == ("I2", "order")
+    assert "beyond the calendar" in violation.what
+
+
+async def leave_a_timer_of(path: Path, duration: timedelta) -> None:
+    """A journal whose only run, "order", waits for so long; its checksums are right."""
+    store = SqliteStore(path)
+    await store.open()
+    run = identity(store.new_run_key(), "order")
+    turn = Turn(4 + 1, NOON, (ev.Started("Order", "orders", interpreter="3.11"), ev.TimerStarted("1", duration)))
+    row = encode_turn(turn, previous=seed(run))
+    head = Head(row.number, row.checksum, "running")
+    await store.commit([Change(run.key, head=head, begin=Begin(run), turns=(row,))])
+    await store.close()
 
 
 async def test_rows_of_a_run_that_is_gone_are_named(path: Path) -> None:
@@ -180,7 +209,51 @@ async def test_runs_that_turn_while_they_are_checked_are_not_reported_falsely(pa
         owner.communicate("stop\n")
 
 
+@pytest.mark.parametrize("steps", [0, 400, 1_500])
+async def test_an_owner_that_comes_and_goes_while_a_file_is_checked_has_damaged_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    child.run(child.GROWS, path, 0, 1_000)
+    connected = ReadOnlyFile._connect
+    until = iter(range(steps, -1, -1))
+
+    def come(*_: object) -> None:
+        if next(until, None) == 0:
+            child.run(child.GROWS, path, 1_000, 600)
+
+    def connect(file: ReadOnlyFile, *args: Any) -> sqlite3.Connection:
+        connection = connected(file, *args)
+        connection.set_progress_handler(come, 100)
+        return connection
+
+    monkeypatch.setattr(ReadOnlyFile, "_connect", connect)
+    found = verify(path)
+    assert next(until, None) is None
+    assert found.is_sound, found
+    assert found.runs == 1_600
+
+
+async def test_an_owner_that_comes_and_goes_between_two_pages_has_damaged_nothing(path: Path) -> None:
+    child.run(child.GROWS, path, 0, 1_000)
+    told: list[int] = []
+
+    def come(done: int, _total: int) -> None:
+        if not told:
+            child.run(child.GROWS, path, 1_000, 600)
+        told.append(done)
+
+    assert verify(path, come).is_sound
+    assert told == [500, 1_000, 1_500, 1_600]
+
+
 # Figures
+
+
+async def test_figures_of_a_file_with_an_instant_beyond_the_calendar_are_refused_in_words(path: Path) -> None:
+    await a_journal(path)
+    change(path, "UPDATE run SET started_at = 9223372036854775807")
+    with pytest.raises(CorruptJournalError, match="beyond the calendar"):
+        stats(path)
 
 
 async def test_figures_of_a_file_beside_its_owner(path: Path) -> None:

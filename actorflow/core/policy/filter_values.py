@@ -78,9 +78,3 @@ def _within_calendar(instant: int) -> int:
     if not _FIRST <= instant <= _LAST:
         raise InvalidTimeError("an instant within the years 1 to 9999 of UTC")
     return instant
-
-
-def rfc_3339(instant: int) -> str:
-    """Nanoseconds since 1970 as text."""
-    seconds, fraction = divmod(instant, _SECOND)
-    return f"{(_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=None).isoformat()}.{fraction:09}Z"

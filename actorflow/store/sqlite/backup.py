@@ -6,13 +6,14 @@ name first, so whoever finds a file under the name that was asked for finds a wh
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
 import stat
 import time
 from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +25,10 @@ from actorflow.store.sqlite.errors import translate
 from actorflow.store.sqlite.file import sync_folder
 from actorflow.store.sqlite.ownership import lock_file, owner_of
 from actorflow.store.sqlite.read_only_file import ReadOnlyFile
-from actorflow.store.sqlite.verify import Progress, Verification, verify
+from actorflow.store.sqlite.verify import Progress, Verification, unwatched, verify
 
 _PAGES_PER_STEP: Final = 500  # 2 MB: often enough for whoever wants to stop it
+_NO_LINKS_HERE: Final = frozenset((errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP))
 _PARTIAL_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -72,14 +74,27 @@ def backup(
     source = ReadOnlyFile(path)
     try:
         copy = Path(os.path.abspath(target))
+        _finish_naming(copy)
         _check_target(copy, source.path, force=force)
         with _partial_of(copy) as (partial, descriptor):
-            batch = _copied(source, partial, progress or _ignore)
+            batch = _copied(source, partial, progress or unwatched)
             _put_in_place(partial, descriptor, copy, force=force)
     finally:
         source.close()
     seconds = time.monotonic() - begun
     return Backup(str(copy), copy.stat().st_size, batch, verify(copy), seconds)
+
+
+def _partial(target: Path) -> Path:
+    return Path(f"{target}.partial")
+
+
+def _finish_naming(target: Path) -> None:
+    """A backup that was killed between giving its copy a name and taking the other away left a journal with two."""
+    partial = _partial(target)
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if os.path.samestat(os.lstat(partial), os.lstat(target)):
+            partial.unlink()
 
 
 def _check_target(target: Path, source: Path, *, force: bool) -> None:
@@ -108,7 +123,7 @@ def _exists(target: Path) -> NotOurFileError:
 @contextmanager
 def _partial_of(target: Path) -> Generator[tuple[Path, int]]:
     """An empty file to copy into, for this backup alone; it is gone in the end, unless it was renamed."""
-    partial = Path(f"{target}.partial")
+    partial = _partial(target)
     try:
         descriptor = os.open(partial, _PARTIAL_FLAGS, 0o600)
     except OSError as error:
@@ -186,8 +201,7 @@ def _put_in_place(partial: Path, descriptor: int, target: Path, *, force: bool) 
         if force:
             partial.replace(target)
         else:
-            os.link(partial, target)  # a rename would replace what has come there meanwhile
-            partial.unlink()
+            _rename_to_new(partial, target)
         sync_folder(target)
     except FileExistsError:
         raise _exists(target) from None
@@ -195,5 +209,14 @@ def _put_in_place(partial: Path, descriptor: int, target: Path, *, force: bool) 
         raise StorageError(f"{target} can't be written: {error}; copy to another disk or folder") from error
 
 
-def _ignore(_done: int, _total: int) -> None:
-    """Nobody wants to know how far it is."""
+def _rename_to_new(partial: Path, target: Path) -> None:
+    """Rename, but never over what has come there meanwhile."""
+    try:
+        os.link(partial, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS_HERE:
+            raise
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        partial.replace(target)
+    else:
+        partial.unlink(missing_ok=True)  # the next backup may have been quicker

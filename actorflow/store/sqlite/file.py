@@ -26,10 +26,10 @@ Identity = tuple[int, int]
 
 
 def file_identity(path: str | os.PathLike[str]) -> Identity | None:
-    """Device and inode of a file, or None while it does not exist. Links to one file have one identity."""
+    """Device and inode of a file, or None where none can be reached. Links to one file have one identity."""
     try:
         found = os.stat(path)
-    except FileNotFoundError:
+    except OSError:
         return None
     return (found.st_dev, found.st_ino)
 
@@ -38,19 +38,24 @@ def check_place(path: Path) -> None:
     """Refuse a path where no database can be kept, before anything is created there.
 
     Raises:
-        NotOurFileError: the path is a directory or not a plain file, it or its folder can't be written, it has more
-            than one hard link, or its file system is shared over a network.
+        NotOurFileError: the path can't be reached, is a directory or not a plain file, it or its folder can't be
+            written, it has more than one hard link, or its file system is shared over a network.
     """
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # unlike `Path.is_dir` it has an answer for names that are too long
         raise NotOurFileError(f"{path}: the folder {folder} does not exist; create it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise NotOurFileError(f"{path}: the folder {folder} can't be written; SQLite keeps two more files beside it")
     file_system = _file_system(folder)
     if file_system in _NETWORK_FILE_SYSTEMS:
         raise NotOurFileError(f"{path}: {file_system} is a network file system; put the database on a local disk")
-    if path.exists():
-        _check_file(path, path.stat())
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _unreachable(path, error) from error
+    _check_file(path, found)
 
 
 def _check_file(path: Path, found: os.stat_result) -> None:
@@ -71,6 +76,10 @@ def _check_plain(path: Path, found: os.stat_result) -> None:
         raise NotOurFileError(f"{path} is not a plain file; name another one")
 
 
+def _unreachable(path: Path, error: OSError) -> NotOurFileError:
+    return NotOurFileError(f"{path} can't be reached: {error.strerror}; name another file")
+
+
 def check_readable(path: Path) -> None:
     """Refuse a path where there is nothing to read; nothing is created.
 
@@ -89,7 +98,7 @@ def check_readable(path: Path) -> None:
     except PermissionError as error:
         raise NotOurFileError(f"{path} can't be reached by this user; change the permissions of its folder") from error
     except OSError as error:
-        raise NotOurFileError(f"{path} can't be reached: {error.strerror}; name another file") from error
+        raise _unreachable(path, error) from error
     _check_plain(path, found)
     if not os.access(path, os.R_OK):
         raise NotOurFileError(f"{path} can't be read by this user; change its permissions, or ask as its owner")

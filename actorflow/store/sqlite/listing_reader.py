@@ -1,23 +1,21 @@
 """A connection for lists and counts alone: opened when first needed, one query at a time, each with an end.
 
 A filter may have to look at every run of a large journal. It does so on a thread of its own, so that nothing else waits
-for it, and only for so long, because an open read also keeps the write-ahead log from starting over.
+for it, and only for so long, because an open read also keeps the write-ahead log from starting over. Waiting for the
+queries before it counts: whoever asks is answered in that time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from actorflow.clock import Clock
 from actorflow.core import limits
 from actorflow.exceptions import ListTimeoutError, StorageError
-from actorflow.store.sqlite.reader import Reader
-from actorflow.store.sqlite.session import Profile
 
 _REPEAT_SECONDS: Final = 0.05
 """An interrupt that comes before the statement has begun is lost, so it is repeated."""
@@ -25,20 +23,38 @@ _REPEAT_SECONDS: Final = 0.05
 _Rows = Sequence[tuple[Any, ...]]
 
 
+class Interruptible(Protocol):
+    """A connection on a thread of its own."""
+
+    async def open(self) -> None:
+        """Connect; if that fails or is cancelled, nothing stays open."""
+        ...
+
+    async def fetch(self, query: str, values: Mapping[str, object]) -> _Rows:
+        """All rows of a query."""
+        ...
+
+    def interrupt(self) -> None:
+        """End the statement under way, if there is one, with SQLITE_INTERRUPT."""
+        ...
+
+    async def close(self) -> None:
+        """Let go and end the thread."""
+        ...
+
+
 class ListingReader:
     """See the module's head.
 
     Args:
-        path: the file.
-        profile: how connections are set up.
-        clock: for the end of a query.
+        path: the file, for messages.
+        new_reader: makes the connection.
     """
 
-    def __init__(self, path: Path, profile: Profile, clock: Clock) -> None:
+    def __init__(self, path: Path, new_reader: Callable[[], Interruptible]) -> None:
         self._path = path
-        self._profile = profile
-        self._clock = clock
-        self._reader: Reader | None = None
+        self._new_reader = new_reader
+        self._reader: Interruptible | None = None
         self._turn = asyncio.Lock()
         self._running: asyncio.Task[_Rows] | None = None
         self._is_closed = False
@@ -48,48 +64,46 @@ class ListingReader:
 
         Raises:
             ListTimeoutError: it took longer than `limits.LIST_TIMEOUT`.
+            StorageError: the file was closed, or SQLite refuses the query.
             sqlite3.Error: SQLite could not do it.
         """
-        async with self._turn:
-            reader = await self._opened()
-            self._running = asyncio.get_running_loop().create_task(reader.fetch(query, values), name="actorflow-list")
-            try:
-                return await self._ended(reader, self._running)
-            except sqlite3.OperationalError as error:
-                raise self._translated(error) from error
+        try:
+            async with asyncio.timeout(limits.LIST_TIMEOUT.total_seconds()), self._turn:
+                return await self._fetched(await self._opened(), query, values)
+        except TimeoutError as late:
+            raise ListTimeoutError(limits.LIST_TIMEOUT) from late
 
-    async def _ended(self, reader: Reader, running: asyncio.Task[_Rows]) -> _Rows:
-        interrupt = partial(self._interrupt, reader, running)
-        timer = self._clock.call_later(limits.LIST_TIMEOUT.total_seconds(), interrupt)
+    async def _fetched(self, reader: Interruptible, query: str, values: Mapping[str, object]) -> _Rows:
+        fetching = reader.fetch(query, values)
+        self._running = running = asyncio.get_running_loop().create_task(fetching, name="actorflow-list")
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
             # The next one must not be taken for this one: the thread is free before the turn is given on.
-            interrupt()
-            await asyncio.wait([running])
-            running.exception()
+            self._interrupt(reader, running)
+            await _done(running)
             raise
-        finally:
-            timer.cancel()
+        except sqlite3.OperationalError as error:
+            raise self._translated(error) from error
 
-    def _interrupt(self, reader: Reader, running: asyncio.Task[_Rows]) -> None:
+    def _interrupt(self, reader: Interruptible, running: asyncio.Task[_Rows]) -> None:
         if not running.done():
             reader.interrupt()
-            self._clock.call_later(_REPEAT_SECONDS, partial(self._interrupt, reader, running))
+            asyncio.get_running_loop().call_later(_REPEAT_SECONDS, self._interrupt, reader, running)
 
-    async def _opened(self) -> Reader:
-        if self._is_closed:
-            raise self._closed()
-        if self._reader is None:
-            reader = Reader(self._path, self._profile, name="actorflow-list-reader")
+    async def _opened(self) -> Interruptible:
+        if self._reader is None and not self._is_closed:
+            reader = self._new_reader()
             await reader.open()
             self._reader = reader
+        if self._reader is None or self._is_closed:  # perhaps while it was being opened
+            raise self._closed()
         return self._reader
 
     def _translated(self, error: sqlite3.OperationalError) -> Exception:
         """What ails the query rather than the file."""
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
-            return self._closed() if self._is_closed else ListTimeoutError(limits.LIST_TIMEOUT)
+            return self._closed()  # nothing else interrupts a query that somebody waits for
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
             return StorageError(f"{self._path}: SQLite refuses this filter ({error}); make it simpler")
         return error
@@ -106,3 +120,11 @@ class ListingReader:
             reader, self._reader = self._reader, None
             if reader is not None:
                 await reader.close()
+
+
+async def _done(running: asyncio.Task[_Rows]) -> None:
+    """Wait for the end of a query nobody wants any more, also if the one who waits is cancelled again."""
+    while not running.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([running])
+    running.exception()

@@ -1,24 +1,22 @@
-"""The reading half of `Store` on a file somebody else owns, or nobody."""
+"""`ReadableStore` on a file somebody else owns, or nobody: the queries of `reading`, asked of two `looker`s."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from actorflow.exceptions import StorageError, StorageFailedError
 from actorflow.store.sqlite import schema
+from actorflow.store.sqlite.listing_reader import ListingReader
+from actorflow.store.sqlite.looker import Looker
 from actorflow.store.sqlite.ownership import owner_of
-from actorflow.store.sqlite.read_only_file import BUSY_TIMEOUT, ReadOnlyFile
+from actorflow.store.sqlite.read_only_file import BUSY_TIMEOUT
 from actorflow.store.sqlite.reading import Reading
-
-T = TypeVar("T")
 
 
 class ReadOnlyStore(Reading):
@@ -34,9 +32,12 @@ class ReadOnlyStore(Reading):
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: timedelta = BUSY_TIMEOUT) -> None:
         super().__init__(self._fetch, self._fetch_listed)
         self._path = Path(os.path.realpath(path))
-        self._busy_timeout = busy_timeout
-        self._file: ReadOnlyFile | None = None
-        self._thread: ThreadPoolExecutor | None = None
+        self._new_looker = partial(Looker, self._path, busy_timeout)
+        self._looker: Looker | None = None
+        self._listing = self._new_listing()
+
+    def _new_listing(self) -> ListingReader:
+        return ListingReader(self._path, partial(self._new_looker, name="actorflow-list-looker"))
 
     async def open(self) -> None:
         """Connect; needs no owner and disturbs none.
@@ -45,61 +46,46 @@ class ReadOnlyStore(Reading):
             MissingFileError, NotOurFileError, NewerSchemaError, OlderSchemaError: there is nothing to read here.
             StorageError: anything else that keeps it from being opened.
         """
-        if self._thread is not None:
+        if self._looker is not None:
             raise StorageError(f"{self._path} is open already")
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="actorflow-looker")
+        self._looker = self._new_looker(name="actorflow-looker")
         try:
-            await self._call(self._open)
+            await self._looker.open()
         except BaseException:
-            await self.close()
+            self._looker = None
             raise
-
-    def _open(self) -> None:
-        self._file = ReadOnlyFile(self._path, busy_timeout=self._busy_timeout)
+        self._listing = self._new_listing()
 
     async def close(self) -> None:
-        """Let go of the file and end the thread; safe to call twice, and after a failed `open`."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            closed = asyncio.get_running_loop().run_in_executor(thread, self._close)
-            thread.shutdown(wait=False)
-            await asyncio.shield(closed)
-
-    def _close(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        """Let go of the file and end the threads; safe to call twice, and after a failed `open`."""
+        looker, self._looker = self._looker, None
+        if looker is not None:
+            try:
+                await self._listing.close()
+            finally:
+                await looker.close()
 
     async def version(self) -> Hashable:
         """See `ReadableStore.version`."""
-        return await self._call(lambda: self._opened.version())
+        return await self._opened.ask(lambda file: file.version())
 
     async def owner(self) -> str | None:
         """Who owns the file right now (see `ownership.owner_of`)."""
-        return await self._call(partial(owner_of, self._path))
+        return await self._opened.ask(lambda file: owner_of(file.path))
 
     def facts(self) -> dict[str, object]:
         """See `Store.facts`."""
         return {"store": "sqlite", "path": str(self._path), "version": sqlite3.sqlite_version, "read_only": True}
 
     async def _fetch(self, query: str, values: Sequence[object] | Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
-        return await self._call(lambda: self._opened.fetch(query, values))
+        return await self._opened.fetch(query, values)
 
     async def _fetch_listed(self, query: str, values: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
-        def fetch() -> Sequence[tuple[Any, ...]]:
-            self._opened.check_schema(schema.LISTABLE_SINCE)
-            return self._opened.fetch(query, values)
-
-        return await self._call(fetch)
+        await self._opened.ask(lambda file: file.check_schema(schema.LISTABLE_SINCE))
+        return await self._listing.fetch(query, values)
 
     @property
-    def _opened(self) -> ReadOnlyFile:
-        if self._file is None:
+    def _opened(self) -> Looker:
+        if self._looker is None:
             raise StorageFailedError(f"{self._path} is not open")
-        return self._file
-
-    async def _call(self, function: Callable[[], T]) -> T:
-        """Run something on the thread of the connection."""
-        if self._thread is None:
-            raise StorageFailedError(f"{self._path} is not open")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        return self._looker

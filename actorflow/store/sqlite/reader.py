@@ -1,4 +1,4 @@
-"""Reading beside the writer: a connection of aiosqlite that can't write.
+"""Reading beside the writer of this process: a connection of aiosqlite that can't write.
 
 Each read is one statement, fetched whole: it sees one moment, leaves no snapshot open that would keep the WAL from
 being copied, and takes one hop to the reader's thread.

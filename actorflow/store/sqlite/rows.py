@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from actorflow.core.journal import TurnRow
+from actorflow.exceptions import CorruptJournalError
 from actorflow.store.protocol import ActivityRow, Head, Identity, InboxRow, LoadedRun, RunRecord
 
 Row = tuple[Any, ...]
@@ -23,8 +24,18 @@ def to_micros(instant: datetime) -> int:
 
 
 def from_micros(micros: int) -> datetime:
-    """The instant (UTC) of microseconds since 1970."""
-    return _EPOCH + timedelta(microseconds=micros)
+    """The instant (UTC) of microseconds since 1970.
+
+    Raises:
+        CorruptJournalError: no calendar has it.
+    """
+    try:
+        return _EPOCH + timedelta(microseconds=micros)
+    except OverflowError as problem:
+        raise CorruptJournalError(
+            f"a row holds the instant {micros} µs after 1970, which is beyond the calendar; `actorflow db verify` says "
+            "which. Restore the database from a backup"
+        ) from problem
 
 
 def _micros(instant: datetime | None) -> int | None:

@@ -56,13 +56,16 @@ class SqliteStore(Reading):
         self._writer: Writer | None = None
         self._session: Session | None = None
         self._readers: list[Reader] = []
-        self._listing = ListingReader(self._path, self._profile, self._clock)
+        self._listing = self._new_listing()
         self._failure: StorageError | None = None
         self._pid = os.getpid()
         self._run_key = 0
         self._inbox_seq = 0
         self._commits = 0
         self._changes = 0
+
+    def _new_listing(self) -> ListingReader:
+        return ListingReader(self._path, partial(Reader, self._path, self._profile, name="actorflow-list-reader"))
 
     async def open(self) -> None:
         """See `Store.open`. A store can be opened again after it was closed."""
@@ -83,7 +86,7 @@ class SqliteStore(Reading):
                 raise translate(error, path=str(self._path), doing="opening the database") from error
             raise
         self._session = session
-        self._listing = ListingReader(self._path, self._profile, self._clock)
+        self._listing = self._new_listing()
         self._run_key, self._inbox_seq = session.run_key, session.inbox_seq
 
     async def _open_readers(self) -> None:

@@ -29,6 +29,10 @@ _FIRST_KEY: Final = -(2**63)
 _LAST_KEY: Final = 2**63 - 1
 
 
+def unwatched(_done: int, _total: int) -> None:
+    """Progress nobody wants to know of."""
+
+
 class Verification(msgspec.Struct, frozen=True):
     """What was checked, and what was found.
 
@@ -71,7 +75,7 @@ def verify(path: str | os.PathLike[str], progress: Progress | None = None, *, is
     """
     file = ReadOnlyFile(path)
     try:
-        return _Verifier(file, progress or _ignore).verify(is_quick=is_quick)
+        return _Verifier(file, progress or unwatched).verify(is_quick=is_quick)
     finally:
         file.close()
 
@@ -207,7 +211,3 @@ def stored_run(loaded: LoadedRun) -> StoredRun:
         inbox=[row.message for row in loaded.inbox],
         activities=[StoredActivity(row.activity_id, row.attempt, row.charged) for row in loaded.activities],
     )
-
-
-def _ignore(_done: int, _total: int) -> None:
-    """Nobody wants to know how far it is."""

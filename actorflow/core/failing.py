@@ -8,6 +8,7 @@ import msgspec
 
 from actorflow.converter import Failure
 from actorflow.core import limits
+from actorflow.exceptions import CorruptJournalError
 
 
 class FailingTurn(msgspec.Struct, frozen=True):
@@ -63,5 +64,15 @@ def encode_failing(failing: FailingTurn) -> str:
 
 
 def decode_failing(text: str) -> FailingTurn:
-    """From the head's column."""
-    return _decoder.decode(text)
+    """From the head's column.
+
+    Raises:
+        CorruptJournalError: that is not what it holds.
+    """
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as problem:
+        raise CorruptJournalError(
+            f"what a head says about its failing turn can't be read ({problem}); restore the database from a backup, "
+            "or terminate this execution"
+        ) from problem
