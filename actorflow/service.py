@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import Protocol
@@ -265,9 +265,11 @@ class Service(Protocol):
         ...
 
     async def update_with_start(
-        self, start: StartRequest, request: UpdateRequest
-    ) -> tuple[str, UpdateAnswer | Parked | RPCError]:
-        """Begin an execution and ask it for an update in one step, or ask the open one; its run id, and the answer.
+        self, start: StartRequest, request: UpdateRequest, on_started: Callable[[str], None]
+    ) -> UpdateAnswer | Parked:
+        """Begin an execution and ask it for an update in one step, or ask the open one.
+
+        ``on_started`` is told the run id once the execution is there, whatever becomes of the update.
 
         Raises:
             WorkflowAlreadyStartedError: the policies refuse it.

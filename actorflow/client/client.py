@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.address import connect, connect_read_only
 from actorflow.client.connection import Connection, Hosting
-from actorflow.client.handle import WorkflowHandle, arguments_of, update_request
+from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
-from actorflow.client.with_start import WithStartWorkflowOperation, described
+from actorflow.client.with_start import WithStartWorkflowOperation, chosen_queue, described
 from actorflow.clock import Clock
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
@@ -194,7 +195,7 @@ class Client:
         name, declared = described(workflow)
         signal = None
         if start_signal is not None:
-            signal = SignalReceived(start_signal, self._converter.encode(start_signal_args), request_id)
+            signal = SignalReceived(start_signal, self._converter.encode(several(start_signal_args)), request_id)
         conflict = WorkflowIDConflictPolicy(id_conflict_policy)
         if signal is not None and conflict == WorkflowIDConflictPolicy.UNSPECIFIED:
             conflict = WorkflowIDConflictPolicy.USE_EXISTING
@@ -202,7 +203,7 @@ class Client:
             namespace=self._namespace,
             workflow_id=id,
             workflow_type=name,
-            task_queue=self._queue(id, task_queue),
+            task_queue=chosen_queue(id, task_queue, self._task_queue),
             input=self._converter.encode(arguments_of(arg, args)),
             reuse=WorkflowIDReusePolicy(id_reuse_policy),
             conflict=conflict,
@@ -211,12 +212,6 @@ class Client:
         )
         run_id, _ = await self._connection.service.start(request)
         return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
-
-    def _queue(self, id: str, task_queue: str | None) -> str:
-        queue = self._task_queue if task_queue is None else task_queue
-        if queue is None:
-            raise TypeError(f"workflow {id!r} needs a task_queue: pass the one its worker serves")
-        return queue
 
     async def start_update_with_start_workflow(
         self,
@@ -248,13 +243,19 @@ class Client:
             WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowParkedError, RPCError: as `WorkflowHandle.start_update`.
         """
         request = update_request(self._converter, update, arg, args, id, wait_for_stage)
-        start, result = start_workflow_operation.begin(self)
-        with start_workflow_operation.failing():
-            call = self._connection.service.update_with_start(start, request)
-            run_id, answer = await within(call, rpc_timeout)
-        handle = self._handle(start.workflow_id, None, result, result_run_id=run_id, first_run_id=run_id)
-        start_workflow_operation.started(handle)
-        return handle.update_answered(answer, update, result_type)
+        operation = start_workflow_operation
+        operation.claim()
+        with operation.failing():
+            start, workflow_result = operation.request(self._namespace, self._converter, self._task_queue)
+
+            def on_started(run_id: str) -> None:
+                operation.started(
+                    self._handle(start.workflow_id, None, workflow_result, result_run_id=run_id, first_run_id=run_id)
+                )
+
+            call = partial(self._connection.service.update_with_start, start, request, on_started)
+            answer = await within(call, rpc_timeout)
+        return (await operation.workflow_handle()).update_answered(answer, update, result_type)
 
     async def execute_update_with_start_workflow(
         self, update: str | Callable[..., Any], arg: Any = UNSET, **options: Any

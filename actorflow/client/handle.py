@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.errors import WorkflowFailureError, WorkflowQueryFailedError, WorkflowQueryRejectedError
@@ -15,7 +16,7 @@ from actorflow.converter import DataConverter, Failure
 from actorflow.core import events as ev
 from actorflow.core.definitions import QUERY_MARK, SIGNAL_MARK, UPDATE_MARK, signature_of
 from actorflow.exceptions import CancelledError, TerminatedError, WorkflowParkedError
-from actorflow.service import Closed, Parked, QueryRejected, RPCError, Service, Target, UpdateAnswer, UpdateRequest
+from actorflow.service import Closed, Parked, QueryRejected, Service, Target, UpdateAnswer, UpdateRequest
 from actorflow.types import (
     LocalReturnType,
     MethodSyncOrAsyncNoParam,
@@ -325,15 +326,13 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
         request = update_request(self._converter, update, arg, args, id, stage)
-        answer = await within(self._service.update(self._target(self._run_id), request), rpc_timeout)
+        answer = await within(partial(self._service.update, self._target(self._run_id), request), rpc_timeout)
         return self.update_answered(answer, update, result_type)
 
     def update_answered(
-        self, answer: UpdateAnswer | Parked | RPCError, update: str | Callable[..., Any], result_type: type | None
+        self, answer: UpdateAnswer | Parked, update: str | Callable[..., Any], result_type: type | None
     ) -> WorkflowUpdateHandle[Any]:
         """The handle of an update that was answered, for clients; raises what `start_update` does."""
-        if isinstance(answer, RPCError):
-            raise answer
         if isinstance(answer, Parked):
             raise self._parked(answer)
         return self._update_handle(answer.update_id, answer.run_id, _result_type(update, result_type), known=answer)
@@ -432,12 +431,20 @@ def arguments_of(arg: Any, args: Sequence[Any]) -> Sequence[Any]:
 
     Raises:
         ValueError: both were given.
+        TypeError: ``args`` is a text, which would be as many arguments as it has characters.
     """
     if arg is UNSET:
-        return args
+        return several(args)
     if args:
         raise ValueError("give either one argument or args=[...], not both")
     return (arg,)
+
+
+def several(args: Sequence[Any]) -> Sequence[Any]:
+    """Several arguments; raises TypeError if they are a text."""
+    if isinstance(args, str | bytes):
+        raise TypeError(f"args must be a list of arguments, not {args!r}; pass [{args!r}]")
+    return args
 
 
 def update_request(
@@ -454,7 +461,7 @@ def update_request(
         ValueError: nobody can wait for the stage.
         PayloadError: an argument can't be encoded.
     """
-    if stage == WorkflowUpdateStage.ADMITTED:
+    if WorkflowUpdateStage(stage) == WorkflowUpdateStage.ADMITTED:
         raise ValueError("ADMITTED is not a stage to wait for; wait for ACCEPTED or COMPLETED")
     name = name_of_handler(update, UPDATE_MARK, "update")
     payloads = converter.encode(arguments_of(arg, args))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import IntEnum
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from actorflow.client.errors import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
@@ -73,8 +74,7 @@ class WorkflowUpdateHandle(Generic[LocalReturnType]):
             RPCError: NOT_FOUND: there is no such update.
         """
         if self._known is None or not self._known.is_over:
-            call = self._service.update_outcome(self._target, self._id)
-            answer = await within(call, rpc_timeout)
+            answer = await within(partial(self._service.update_outcome, self._target, self._id), rpc_timeout)
             if isinstance(answer, Parked):
                 raise parked_error(answer, self._target.workflow_id, self._converter)
             self._known = answer
@@ -86,15 +86,18 @@ class WorkflowUpdateHandle(Generic[LocalReturnType]):
         return result
 
 
-async def within(call: Awaitable[T], timeout: timedelta | None) -> T:
+async def within(call: Callable[[], Awaitable[T]], timeout: timedelta | None) -> T:
     """The answer of a call about an update.
 
     Raises:
         WorkflowUpdateRPCTimeoutOrCancelledError: it did not come in time.
+        TypeError: the timeout is not a timedelta; nothing was called.
     """
+    if timeout is not None and not isinstance(timeout, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"rpc_timeout must be a timedelta, not {type(timeout).__name__}")
     try:
         async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
-            return await call
+            return await call()
     except TimeoutError as late:
         raise WorkflowUpdateRPCTimeoutOrCancelledError from late
 

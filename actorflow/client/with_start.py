@@ -5,31 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, Protocol
+from typing import Any, Generic
 
 from actorflow.client.handle import WorkflowHandle, arguments_of
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition
-from actorflow.service import StartRequest
+from actorflow.service import RPCError, RPCStatusCode, StartRequest
 from actorflow.types import ReturnType, SelfType
 from actorflow.workflow.activities import UNSET
-
-
-class Starter(Protocol):
-    """The client that starts the workflow."""
-
-    @property
-    def namespace(self) -> str:
-        """See `Client.namespace`."""
-        ...
-
-    @property
-    def data_converter(self) -> DataConverter:
-        """See `Client.data_converter`."""
-        ...
-
-    def _queue(self, id: str, task_queue: str | None) -> str: ...
 
 
 class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
@@ -84,8 +68,8 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         """
         return await asyncio.shield(self._future())
 
-    def begin(self, client: Starter) -> tuple[StartRequest, Any]:
-        """The request of the one call it is good for, and the type of the workflow's result.
+    def claim(self) -> None:
+        """Take it for the one call it is good for.
 
         Raises:
             RuntimeError: it was used before.
@@ -93,12 +77,19 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         if self._is_used:
             raise RuntimeError("a WithStartWorkflowOperation is good for one call; make another one")
         self._is_used = True
+
+    def request(self, namespace: str, converter: DataConverter, default_queue: str | None) -> tuple[StartRequest, Any]:
+        """What is asked of a service, and the type of the workflow's result.
+
+        Raises:
+            TypeError, PayloadError: as `Client.start_workflow`.
+        """
         request = StartRequest(
-            namespace=client.namespace,
+            namespace=namespace,
             workflow_id=self._id,
             workflow_type=self._type,
-            task_queue=client._queue(self._id, self._task_queue),  # pyright: ignore[reportPrivateUsage]
-            input=client.data_converter.encode(self._arguments),
+            task_queue=chosen_queue(self._id, self._task_queue, default_queue),
+            input=converter.encode(self._arguments),
             reuse=self._reuse,
             conflict=self._conflict,
             request_id=self._request_id,
@@ -111,19 +102,41 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
 
     @contextmanager
     def failing(self) -> Generator[None]:
-        """Whatever is raised inside is also what `workflow_handle` raises."""
+        """What is raised inside before the workflow is there is also what `workflow_handle` raises."""
         try:
             yield
         except BaseException as problem:
             future = self._future()
-            future.set_exception(problem)
-            future.exception()  # nobody may be waiting for it
+            if not future.done():
+                # Whoever else waits was not cancelled itself.
+                told = problem if isinstance(problem, Exception) else _cancelled(self._id)
+                future.set_exception(told)
+                future.exception()  # nobody may be waiting for it
             raise
 
     def _future(self) -> asyncio.Future[WorkflowHandle[SelfType, ReturnType]]:
         if self._handle is None:
             self._handle = asyncio.get_running_loop().create_future()
         return self._handle
+
+
+def chosen_queue(id: str, task_queue: str | None, default_queue: str | None) -> str:
+    """The task queue of a workflow that is to be started.
+
+    Raises:
+        TypeError: neither the call nor the client names one.
+    """
+    queue = default_queue if task_queue is None else task_queue
+    if queue is None:
+        raise TypeError(f"workflow {id!r} needs a task_queue: pass the one its worker serves")
+    return queue
+
+
+def _cancelled(workflow_id: str) -> RPCError:
+    return RPCError(
+        f"the call that was to start workflow {workflow_id!r} was cancelled; whether it was started is unknown",
+        RPCStatusCode.CANCELLED,
+    )
 
 
 def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:

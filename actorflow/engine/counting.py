@@ -29,6 +29,7 @@ Observe = Callable[[float], None]
 _KIND_BY_MESSAGE: Final[dict[type[ev.Event], str]] = {
     ev.SignalReceived: "signal",
     ev.UpdateRequested: "update",
+    ev.UpdateAccepted: "update",
     ev.TimerFired: "timer",
     ev.ActivityCompleted: "activity_result",
     ev.ActivityFailed: "activity_result",
@@ -184,7 +185,8 @@ class Counting:
     def batch(self, seconds: float, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
         """A batch is durable and all its turns were told: count them one after the other, while the code is warm."""
         self.journal.written(seconds, changes, outcomes)
-        for identity, turn, taken, journal_bytes in self._turns:
+        turns, self._turns = self._turns, []
+        for identity, turn, taken, journal_bytes in turns:
             if turn is None:
                 self._duplicates((), taken)
                 continue
@@ -195,7 +197,6 @@ class Counting:
                 self._messages(turn.events, taken)
             if type(turn.events[-1]) in ev.CLOSING:
                 self._closed(identity, turn, journal_bytes)
-        self._turns.clear()
 
     def _closed(self, identity: Identity, turn: Turn, journal_bytes: int) -> None:
         events = turn.events
@@ -224,6 +225,10 @@ class Counting:
     def rejected(self, message: Message) -> None:
         """A message was refused to its sender."""
         self.metrics.count(table.MESSAGES, _KIND_BY_MESSAGE[type(message)], "rejected").value += 1
+
+    def update_rejected(self) -> None:
+        """A validator has refused an update."""
+        self.metrics.count(table.MESSAGES, "update", "rejected").value += 1
 
     def dead(self, message: Message) -> None:
         """A message of our own found its execution closed."""

@@ -215,16 +215,15 @@ class GroupCommit:
         if self.stalled is not None:
             _log.warning("the journal can be written again")
             self.stalled = None
-        for entry, outcome in zip(batch.entries, outcomes, strict=True):
-            try:
+        try:
+            for entry, outcome in zip(batch.entries, outcomes, strict=True):
                 entry.on_outcome(outcome)
-            except Exception as problem:
-                # A bug of ours: what is on disk is right, what is in memory may not be. Start again from the disk.
-                _log.critical("performing a committed change failed", exc_info=True)
-                self._on_fatal(StorageFailedError(f"performing a committed change failed: {problem!r}; restart"))
-                return
-        for callback, _ in batch.settled:
-            callback()
+            for callback, _ in batch.settled:
+                callback()
+        except Exception as problem:
+            # A bug of ours: what is on disk is right, what is in memory may not be. Start again from the disk.
+            _log.critical("performing a committed change failed", exc_info=True)
+            self._on_fatal(StorageFailedError(f"performing a committed change failed: {problem!r}; restart"))
 
 
 def stopped(problem: BaseException | None) -> EngineStoppedError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -93,8 +93,8 @@ class Inspection:
         raise self._refusal(f"update {request.name!r} can't be sent to workflow {target.workflow_id!r}")
 
     async def update_with_start(
-        self, start: StartRequest, request: UpdateRequest
-    ) -> tuple[str, UpdateAnswer | Parked | RPCError]:
+        self, start: StartRequest, request: UpdateRequest, on_started: Callable[[str], None]
+    ) -> UpdateAnswer | Parked:
         """Refused."""
         raise self._refusal(f"workflow {start.workflow_id!r} can't be started")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import chain, islice
+from typing import Any, Final
 
 import msgspec
 
 from actorflow.converter import Payload
+from actorflow.core import events as ev
 from actorflow.core.messages import Message
 
 Later = tuple[Callable[..., None], tuple[Any, ...]]
@@ -126,7 +128,12 @@ class Mailbox:
             self._queries = [query for query in self._queries if not query.reply.done()] or None
 
     def take(self, limit: int) -> list[Delivery]:
-        """The next messages, accepted ones first."""
+        """The next messages, accepted ones first.
+
+        An update is judged by its validator before its turn runs, so nothing that has a handler may come before it in
+        the same turn: it would be judged by a state that callers have seen change.
+        """
+        limit = self._until_update(limit)
         taken: list[Delivery] = []
         if self._inbox:
             taken, rest = self._inbox[:limit], self._inbox[limit:]
@@ -136,6 +143,17 @@ class Mailbox:
             taken.extend(self._direct[:count])
             self._direct = self._direct[count:] or None
         return taken
+
+    def _until_update(self, limit: int) -> int:
+        """How many messages come before an update that has to wait for another turn."""
+        has_handler = False
+        for place, delivery in enumerate(islice(chain(self._inbox or (), self._direct or ()), limit)):
+            kind = type(delivery.message)
+            if kind in _HANDLED:
+                if has_handler and kind is ev.UpdateRequested:
+                    return place
+                has_handler = True
+        return limit
 
     def take_accepted(self, count: int) -> list[Delivery]:
         """The first so many accepted messages, and no others."""
@@ -164,6 +182,9 @@ class Mailbox:
     def accepted(self) -> Sequence[Delivery]:
         """Messages with a row that have not been taken."""
         return self._inbox or ()
+
+
+_HANDLED: Final = frozenset((ev.SignalReceived, ev.UpdateRequested))
 
 
 def _seq(delivery: Delivery) -> int:

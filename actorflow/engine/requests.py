@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -66,16 +66,19 @@ _START_TRIES_MAX = 10
 
 
 class _NewRun(NamedTuple):
-    """A run that is about to begin: with `Started`, the signal of its request, and what is extra."""
+    """A run that is about to begin: with `Started`, the signal of its request, and what else comes with it."""
 
     actor: WorkflowActor
     begin: Begin
     messages: Sequence[Message]
-    extra: Sequence[Message] = ()
 
-    @property
-    def key(self) -> int:
-        return self.actor.identity.key
+
+class _Started(NamedTuple):
+    """The run that a start has led to: a new one, one that the same call began before, or one that was open."""
+
+    run_id: str
+    is_new: bool = False
+    is_repeated: bool = False
 
 
 class Requests:
@@ -110,50 +113,59 @@ class Requests:
         """See `Service.start`."""
         _check_start(request)
         for _ in range(_START_TRIES_MAX):
-            run_id, is_new, is_repeated = await self._start(self._new_run(request), request)
-            if is_new or is_repeated or request.signal is None:
-                return run_id, is_new
+            started = await self._start(request)
+            if started.is_new or started.is_repeated or request.signal is None:
+                return started.run_id, started.is_new
             try:
-                target = Target(request.namespace, request.workflow_id, run_id)
+                target = Target(request.namespace, request.workflow_id, started.run_id)
                 await self._post(target, request.signal)
-                return run_id, False
+                return started.run_id, False
             except RPCError as refusal:  # it has closed meanwhile: the next one may begin
                 if refusal.status != RPCStatusCode.NOT_FOUND:
                     raise
         raise _restless(request)
 
     async def update_with_start(
-        self, start: StartRequest, request: UpdateRequest
-    ) -> tuple[str, UpdateAnswer | Parked | RPCError]:
+        self, start: StartRequest, request: UpdateRequest, on_started: Callable[[str], None]
+    ) -> UpdateAnswer | Parked:
         """See `Service.update_with_start`."""
         update_id = request.update_id or self._clock.new_run_id()
         check_name("update", request.name)
         check_name("update id", update_id)
         _check_start(start)
-        new = self._new_run(start, ev.UpdateRequested(update_id, request.name, request.input))
-        with self._waiting_for_update(new.key, update_id, wants_outcome=request.wants_outcome) as answer:
-            run_id, is_new, _ = await self._start(new, start)
-            if is_new:
-                return run_id, _about(await answer, update_id, new.actor.identity)
-        target = Target(start.namespace, start.workflow_id, run_id)
-        try:
-            return run_id, await self.update(target, msgspec.structs.replace(request, update_id=update_id))
-        except RPCError as refusal:
-            return run_id, refusal
+        message = ev.UpdateRequested(update_id, request.name, request.input)
+        with ExitStack() as waiting:
+            answers: dict[str, asyncio.Future[UpdateAnswer | Parked]] = {}
 
-    async def _start(self, new: _NewRun, request: StartRequest) -> tuple[str, bool, bool]:
-        """Begin a run if the policies allow; its run id or that of the open one, whether it is new, or a repetition."""
+            def watch(new: Identity) -> None:
+                wait = self._waiting_for_update(new.key, update_id, wants_outcome=request.wants_outcome)
+                answers[new.run_id] = waiting.enter_context(wait)
+
+            started = await self._start(start, message, watch=watch)
+            on_started(started.run_id)
+            if started.is_new:
+                return _about(await answers[started.run_id], update_id, started.run_id)
+        target = Target(start.namespace, start.workflow_id, started.run_id)
+        return await self.update(target, msgspec.structs.replace(request, update_id=update_id))
+
+    async def _start(
+        self, request: StartRequest, *messages: Message, watch: Callable[[Identity], None] | None = None
+    ) -> _Started:
+        """Begin a run if the policies allow it; ``watch`` is told of each that is about to."""
         self._check_writable()
+        new = self._new_run(request, messages, watch)
         outcome = await self._begin(new)
         if outcome is None:
-            return new.actor.identity.run_id, True, False
+            return _Started(new.actor.identity.run_id, is_new=True)
         run = outcome.run
         assert run is not None
         is_open = run.head.status == "running"
         if outcome.repeated or (is_open and request.conflict == WorkflowIDConflictPolicy.USE_EXISTING):
-            return run.identity.run_id, False, outcome.repeated
+            return _Started(run.identity.run_id, is_repeated=outcome.repeated)
         if is_open and request.conflict == _TERMINATE:
-            return await self._replace(self._new_run(request, *new.extra), run), True, False
+            new = self._new_run(request, messages, watch)
+            await self._replace(new, run)
+            return _Started(new.actor.identity.run_id, is_new=True)
         raise _already_started(run)
 
     async def _begin(self, new: _NewRun) -> Conflict | None:
@@ -162,7 +174,9 @@ class Requests:
         new.actor.begin(new.begin, new.messages, reply)
         return await self._answered(reply)
 
-    def _new_run(self, request: StartRequest, *messages: Message) -> _NewRun:
+    def _new_run(
+        self, request: StartRequest, messages: Sequence[Message], watch: Callable[[Identity], None] | None
+    ) -> _NewRun:
         identity = Identity(
             key=self._store.new_run_key(),
             namespace=request.namespace,
@@ -173,13 +187,15 @@ class Requests:
             started_at=self._clock.now(),
             request_id=request.request_id,
         )
+        if watch is not None:
+            watch(identity)
         started = ev.Started(request.workflow_type, request.task_queue, request.input, interpreter_version())
         signals = () if request.signal is None else (request.signal,)
         begin = Begin(identity, _REUSE[request.reuse])
-        return _NewRun(WorkflowActor(self._site, identity), begin, (started, *signals, *messages), messages)
+        return _NewRun(WorkflowActor(self._site, identity), begin, (started, *signals, *messages))
 
-    async def _replace(self, new: _NewRun, run: RunRecord) -> str:
-        """End the open run and begin the new one in one transaction; returns its run id."""
+    async def _replace(self, new: _NewRun, run: RunRecord) -> None:
+        """End the open run and begin the new one in one transaction."""
         existing = await self._population.loaded(run.identity.key)
         if existing.is_unreadable:  # its end can be written, but not together with anything else
             ended = self._reply()
@@ -198,7 +214,6 @@ class Requests:
         if outcome is not None:
             assert outcome.run is not None
             raise _already_started(outcome.run)
-        return new.actor.identity.run_id
 
     async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
         """See `Service.signal`."""
@@ -220,7 +235,9 @@ class Requests:
         with self._waiting_for_update(identity.key, update_id, wants_outcome=request.wants_outcome) as answer:
             try:
                 await self._posted(actor, ev.UpdateRequested(update_id, request.name, request.input))
-                return _about(await answer, update_id, identity)
+                if actor.parked is not None:  # the request is kept, and is looked at with the next try
+                    return actor.parked
+                return _about(await answer, update_id, identity.run_id)
             except RPCError as refusal:
                 if refusal.status != RPCStatusCode.NOT_FOUND:
                     raise
@@ -240,9 +257,12 @@ class Requests:
             actor = await self._population.loaded(identity.key)
             if actor.parked is not None:
                 return actor.parked
-            if not actor.tell_update(update_id):
-                raise unknown_update(target.workflow_id, update_id)
-            return _about(await answer, update_id, identity)
+            if not actor.is_closed:
+                if not actor.tell_update(update_id):
+                    raise unknown_update(target.workflow_id, update_id)
+                return _about(await answer, update_id, identity.run_id)
+        ended = await self._record(Target(target.namespace, target.workflow_id, identity.run_id))
+        return await self._closed_update(ended, update_id)
 
     @contextmanager
     def _waiting_for_update(
@@ -260,7 +280,7 @@ class Requests:
         updates = ExecutionState.folded(await self._turns(identity)).updates
         if updates is None or update_id not in updates:
             raise already_closed(identity.workflow_id, record.head.status)
-        return _about(answer_of(updates[update_id] or abandoned(update_id)), update_id, identity)
+        return _about(answer_of(updates[update_id] or abandoned(update_id)), update_id, identity.run_id)
 
     async def cancel(self, target: Target, reason: str) -> None:
         """See `Service.cancel`."""
@@ -511,11 +531,11 @@ def _restless(request: StartRequest) -> RPCError:
     )
 
 
-def _about(answer: UpdateAnswer | Parked, update_id: str, identity: Identity) -> UpdateAnswer | Parked:
+def _about(answer: UpdateAnswer | Parked, update_id: str, run_id: str) -> UpdateAnswer | Parked:
     """The answer, and which update of which run it is about."""
     if isinstance(answer, Parked):
         return answer
-    return msgspec.structs.replace(answer, update_id=update_id, run_id=identity.run_id)
+    return msgspec.structs.replace(answer, update_id=update_id, run_id=run_id)
 
 
 def _already_started(run: RunRecord) -> WorkflowAlreadyStartedError:

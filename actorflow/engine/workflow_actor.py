@@ -23,6 +23,7 @@ from actorflow.core.failing import FailingTurn, decode_failing
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
+from actorflow.core.program.updates import Rejection
 from actorflow.core.turn import decide, fail, failed_turn, terminate
 from actorflow.engine.effects import perform, recover_activities, release
 from actorflow.engine.execution import Execution, extra_failure_types, turns_of
@@ -399,10 +400,8 @@ class WorkflowActor:
             raise
         finally:
             self._site.health.turn_ended()
-        for rejection in rejections:  # judged by a state that may not be durable yet
-            self._site.journal.when_settled(partial(self._site.updates.rejected, self.identity.key, rejection))
         try:
-            self._write(execution, turn, taken)
+            self._write(execution, turn, taken, rejections)
         except Exception as problem:  # what the program asked for can't be written down
             slots, self._slots = self._slots, None
             release(self._site, slots or {})
@@ -439,7 +438,9 @@ class WorkflowActor:
         turn = terminate(execution.state, event, now=self._site.clock.now(), unhandled=self._not_taken())
         self._write(execution, turn, [delivery])
 
-    def _write(self, execution: Execution, turn: Turn | None, taken: list[Delivery]) -> None:
+    def _write(
+        self, execution: Execution, turn: Turn | None, taken: list[Delivery], rejections: Sequence[Rejection] = ()
+    ) -> None:
         """Hand a turn (or the knowledge that no message mattered) to the ledger."""
         consumed = [delivery.seq for delivery in taken if delivery.seq]
         if execution.state.close is not None:
@@ -448,12 +449,13 @@ class WorkflowActor:
             self._mailbox.drop_accepted()
         self.backlog = max(0, self.backlog - len(consumed))
         was_failing = self._trouble is not None
-        then = partial(self._on_written, execution, turn, taken, self._slots or {})
+        then = partial(self._on_written, execution, turn, taken, self._slots or {}, rejections)
         if turn is not None:
             self._ledger.append(turn, execution.state, consumed=consumed, waiting=taken, then=then)
         elif consumed or was_failing:
             self._ledger.consume(consumed, waiting=taken, then=then)
         else:
+            self._site.journal.when_settled(partial(self._reject, rejections))
             for delivery in taken:
                 self._site.journal.when_settled(delivery.settle, delivery.refuse)
         self._slots = None
@@ -469,13 +471,16 @@ class WorkflowActor:
         turn: Turn | None,
         taken: Sequence[Delivery],
         slots: Mapping[str, Slots[WorkerHost]],
+        rejections: Sequence[Rejection],
         outcome: Outcome,
     ) -> None:
         if isinstance(outcome, Conflict):
             release(self._site, slots)
             self._on_conflict(taken, outcome)
             return
-        self._site.counting.turn(self.identity, turn, taken, self._ledger.journal_bytes)
+        self._reject(rejections)  # judged by a state that was not durable until now
+        counted = taken if not rejections else [one for one in taken if type(one.message) is not ev.UpdateRequested]
+        self._site.counting.turn(self.identity, turn, counted, self._ledger.journal_bytes)
         if turn is not None:
             if isinstance(turn.events[0], ev.Started):
                 self._site.admit(self)
@@ -490,6 +495,11 @@ class WorkflowActor:
                 self._resident_at.residency.trim()
             if execution.is_tainted or not self._mailbox.is_empty:
                 self._wake()
+
+    def _reject(self, rejections: Sequence[Rejection]) -> None:
+        for rejection in rejections:
+            self._site.counting.update_rejected()
+            self._site.updates.rejected(self.identity.key, rejection)
 
     def _on_conflict(self, taken: Sequence[Delivery], outcome: Conflict) -> None:
         if not self._ledger.is_beginning:

@@ -89,7 +89,7 @@ TURN_MESSAGES: Final = _histogram("turn_messages", "Messages one turn took from 
 TURN_STALLS: Final = _counter("turn_stalls_total", "Turns that were found blocking the event loop.", "type")
 MESSAGES: Final = _counter(
     "messages_total",
-    "Messages by kind (signal, query, timer, activity_result, control) and result: ok (consumed or answered), "
+    "Messages by kind (signal, update, query, timer, activity_result, control) and result: ok (consumed or answered), "
     "duplicate (changed nothing), rejected (refused to its sender), dead (accepted, but found its execution closed).",
     "kind",
     "result",

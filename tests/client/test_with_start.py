@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 
 from actorflow import workflow
-from actorflow.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError, WorkflowUpdateStage
+from actorflow.client import (
+    Client,
+    RPCError,
+    RPCStatusCode,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateStage,
+)
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.exceptions import WorkflowAlreadyStartedError
 from tests.support import a_client, a_place, a_worker, events_of
@@ -36,6 +43,16 @@ class Cart:
     def put(self, item: str) -> int:
         self.items.append(item)
         return len(self.items)
+
+    @workflow.update
+    async def slowly(self) -> str:
+        await workflow.sleep(0.01)
+        return workflow.info().run_id
+
+    @workflow.update
+    async def until(self, item: str) -> str:
+        await workflow.wait_condition(lambda: item in self.items)
+        return item
 
     @put.validator
     def check(self, item: str) -> None:
@@ -155,3 +172,51 @@ async def test_an_operation_is_good_for_one_call(client: Client) -> None:
 def test_an_operation_must_say_what_an_open_workflow_means() -> None:
     with pytest.raises(ValueError, match="id_conflict_policy"):
         an_operation(WorkflowIDConflictPolicy.UNSPECIFIED)
+
+
+async def test_an_update_that_replaces_an_open_workflow_is_answered_by_the_new_one(client: Client) -> None:
+    await begin(client)
+    operation = an_operation(WorkflowIDConflictPolicy.TERMINATE_EXISTING)
+    update = await client.start_update_with_start_workflow(
+        Cart.slowly, start_workflow_operation=operation, wait_for_stage=WorkflowUpdateStage.ACCEPTED
+    )
+    current = await client.get_workflow_handle("c").describe()
+    assert update.workflow_run_id == current.run_id
+    assert await update.result() == current.run_id
+
+
+async def test_the_handle_is_there_before_the_update_is_over(client: Client) -> None:
+    operation = an_operation()
+    async with asyncio.TaskGroup() as group:
+        call = group.create_task(
+            client.execute_update_with_start_workflow(Cart.until, "open", start_workflow_operation=operation)
+        )
+        handle = await operation.workflow_handle()
+        await handle.signal(Cart.note, "open")
+    assert call.result() == "open"
+
+
+async def test_a_cancelled_call_does_not_cancel_who_waits_for_the_handle(client: Client) -> None:
+    operation = an_operation(FAIL)
+    call = asyncio.ensure_future(
+        client.execute_update_with_start_workflow(Cart.until, "never", start_workflow_operation=operation)
+    )
+    waiting = asyncio.ensure_future(operation.workflow_handle())
+    await asyncio.sleep(0)
+    call.cancel()
+    (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
+    assert isinstance(outcome, RPCError)
+    assert outcome.status is RPCStatusCode.CANCELLED
+
+
+async def test_an_operation_that_names_no_queue_fails_for_everybody(client: Client) -> None:
+    operation = WithStartWorkflowOperation(Cart.run, "Ada", id="c", id_conflict_policy=FAIL)
+    with pytest.raises(TypeError, match="task_queue"):
+        await client.execute_update_with_start_workflow(Cart.put, "a", start_workflow_operation=operation)
+    with pytest.raises(TypeError, match="task_queue"):
+        await operation.workflow_handle()
+
+
+async def test_a_text_is_not_a_list_of_arguments(client: Client) -> None:
+    with pytest.raises(TypeError, match=r"\['ab'\]"):
+        await begin(client, start_signal="note", start_signal_args="ab")

@@ -215,6 +215,7 @@ class Program:
             TurnError: the workflow object can't be built, or a validator tried to change something.
         """
         self._at = at
+        self.is_replaying = False
         self.loop.set_time((at - _EPOCH).total_seconds())
         try:
             self._ensure_built()
@@ -665,6 +666,7 @@ class Program:
             Exception: whatever the handler raises; `UnknownQueryError`, `PayloadError` and `ReadOnlyContextError` too.
         """
         self._ensure_built()
+        self.is_replaying = False
         if name == STACK_TRACE_QUERY:
             return self.converter.encode_one(self.stack_trace())
         handler, function = self._handlers.query(name, self._instance)

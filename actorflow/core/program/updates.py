@@ -43,16 +43,17 @@ class _Running:
 class RunningHandlers:
     """Handlers of signals and updates between their begin and their end."""
 
-    __slots__ = ("_running",)
+    __slots__ = ("_begun", "_running")
 
     def __init__(self) -> None:
+        self._begun = 0
         self._running: dict[int, _Running] = {}
 
     def begin(self, definition: HandlerDefinition, update_id: str | None = None) -> int:
         """A handler is about to run; returns what `end` is to be told."""
-        number = max(self._running, default=0) + 1
-        self._running[number] = _Running(definition, update_id)
-        return number
+        self._begun += 1
+        self._running[self._begun] = _Running(definition, update_id)
+        return self._begun
 
     def end(self, number: int) -> None:
         """It has run."""
