@@ -1,6 +1,6 @@
 """What starts and steers workflow executions. Names, signatures and meaning follow the Temporal Python SDK."""
 
-from actorflow.client.client import Client, StartOptions
+from actorflow.client.client import Client
 from actorflow.client.errors import (
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
@@ -17,6 +17,7 @@ from actorflow.client.listing import (
     WorkflowExecutionCount,
     WorkflowExecutionCountAggregationGroup,
 )
+from actorflow.client.start import StartOptions
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
     PendingActivity,

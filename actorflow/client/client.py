@@ -6,14 +6,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from actorflow.client.address import connect, connect_read_only
 from actorflow.client.connection import Connection, Hosting
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
+from actorflow.client.start import StartOptions, chosen_queue, described
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
-from actorflow.client.with_start import WithStartWorkflowOperation, chosen_queue, described
+from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.clock import Clock
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
@@ -26,26 +27,6 @@ from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamTyp
 from actorflow.workflow.activities import UNSET
 
 R = TypeVar("R")
-
-
-class StartOptions(TypedDict, total=False):
-    """How an execution is started.
-
-    ``task_queue`` says whose workers run it; it may be left out where the client has one of its own.
-    ``id_reuse_policy`` speaks about closed runs of the id, ``id_conflict_policy`` about an open one. Repeat a call
-    whose outcome you don't know with the same ``request_id``, and it starts once. With ``start_signal`` a new execution
-    gets that signal before anything of it runs, and an open one gets it, too, instead of being in the way.
-    """
-
-    id: Required[str]
-    task_queue: str
-    result_type: type | None
-    id_reuse_policy: WorkflowIDReusePolicy
-    id_conflict_policy: WorkflowIDConflictPolicy
-    request_id: str
-    start_signal: str | None
-    start_signal_args: Sequence[Any]
-    rpc_timeout: timedelta | None
 
 
 class Client:

@@ -1,4 +1,4 @@
-"""What an update-with-start starts, and what a client calls a workflow by."""
+"""What an update-with-start starts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Generic
 
 from actorflow.client.handle import WorkflowHandle, arguments_of
+from actorflow.client.start import chosen_queue, described
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
-from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition
 from actorflow.service import RPCError, RPCStatusCode, StartRequest
 from actorflow.types import ReturnType, SelfType
 from actorflow.workflow.activities import UNSET
@@ -120,39 +120,8 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         return self._handle
 
 
-def chosen_queue(id: str, task_queue: str | None, default_queue: str | None) -> str:
-    """The task queue of a workflow that is to be started.
-
-    Raises:
-        TypeError: neither the call nor the client names one.
-    """
-    queue = default_queue if task_queue is None else task_queue
-    if queue is None:
-        raise TypeError(f"workflow {id!r} needs a task_queue: pass the one its worker serves")
-    return queue
-
-
 def _cancelled(workflow_id: str) -> RPCError:
     return RPCError(
         f"the call that was to start workflow {workflow_id!r} was cancelled; whether it was started is unknown",
         RPCStatusCode.CANCELLED,
     )
-
-
-def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
-    """Name and result type of a run method (or a name alone)."""
-    if isinstance(workflow, str):
-        return workflow, None
-    definition = _definition_of_run(workflow)
-    return definition.name, definition.signature.result_type
-
-
-def _definition_of_run(run: Callable[..., Any]) -> WorkflowDefinition:
-    """The definition whose class holds this run method."""
-    if isinstance(run, type):
-        return WorkflowDefinition.of(run)
-    definition: WorkflowDefinition | None = getattr(run, WORKFLOW_MARK, None)
-    if definition is None:
-        named = getattr(run, "__qualname__", repr(run))
-        raise TypeError(f"{named} is not a workflow's run method; mark it with @workflow.run in a @workflow.defn class")
-    return definition

@@ -154,7 +154,8 @@ class WorkflowDefinition:
         definition: WorkflowDefinition | None = getattr(run, WORKFLOW_MARK, None)
         if definition is None or inspect.isclass(run):
             raise TypeError(
-                f"{_named(run)} is not a workflow's run method; pass Order.run, of a class Order with @workflow.defn"
+                f"{_named(run)} is not a workflow's run method; pass Order.run, the method with @workflow.run of a "
+                "class Order with @workflow.defn"
             )
         return definition
 

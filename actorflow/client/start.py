@@ -1,0 +1,50 @@
+"""How a workflow is named and started by a client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, Required, TypedDict
+
+from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.core.definitions import WorkflowDefinition
+
+
+class StartOptions(TypedDict, total=False):
+    """How an execution is started.
+
+    ``task_queue`` says whose workers run it; it may be left out where the client has one of its own.
+    ``id_reuse_policy`` speaks about closed runs of the id, ``id_conflict_policy`` about an open one. Repeat a call
+    whose outcome you don't know with the same ``request_id``, and it starts once. With ``start_signal`` a new execution
+    gets that signal before anything of it runs, and an open one gets it, too, instead of being in the way.
+    """
+
+    id: Required[str]
+    task_queue: str
+    result_type: type | None
+    id_reuse_policy: WorkflowIDReusePolicy
+    id_conflict_policy: WorkflowIDConflictPolicy
+    request_id: str
+    start_signal: str | None
+    start_signal_args: Sequence[Any]
+    rpc_timeout: timedelta | None
+
+
+def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
+    """Name and result type of a run method (or a name alone)."""
+    if isinstance(workflow, str):
+        return workflow, None
+    definition = WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
+    return definition.name, definition.signature.result_type
+
+
+def chosen_queue(id: str, task_queue: str | None, default_queue: str | None) -> str:
+    """The task queue of a workflow that is to be started.
+
+    Raises:
+        TypeError: neither the call nor the client names one.
+    """
+    queue = default_queue if task_queue is None else task_queue
+    if queue is None:
+        raise TypeError(f"workflow {id!r} needs a task_queue: pass the one its worker serves")
+    return queue
