@@ -74,7 +74,7 @@ def test_the_thirty_lines_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.
     written = [line for line in program.splitlines() if line.strip()]
     assert len(written) <= 30
     monkeypatch.chdir(tmp_path)
-    exec(compile(program, "README.md", "exec"), {"__name__": "readme"})
+    exec(compile(program, "README.md", "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out == "paid A-1\n"
     assert (tmp_path / "orders.db").exists()
 

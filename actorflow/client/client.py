@@ -12,7 +12,7 @@ from actorflow.client.address import connect, connect_read_only
 from actorflow.client.connection import Connection, Hosting
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
-from actorflow.client.start import StartOptions, chosen_queue, described
+from actorflow.client.start import StartOptions, check_arguments, chosen_queue, described
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.clock import Clock
@@ -171,9 +171,11 @@ class Client:
         Raises:
             WorkflowAlreadyStartedError: the policies refuse the id.
             PayloadError: an argument can't be encoded.
-            ValueError, TypeError: a bad id, not a workflow, or no task queue.
+            ValueError, TypeError: a bad id, not a workflow, arguments it can't take, or no task queue.
         """
         name, declared = described(workflow)
+        arguments = arguments_of(arg, args)
+        check_arguments(workflow, arguments)
         signal = None
         if start_signal is not None:
             signal = SignalReceived(start_signal, self._converter.encode(several(start_signal_args)), request_id)
@@ -185,7 +187,7 @@ class Client:
             workflow_id=id,
             workflow_type=name,
             task_queue=chosen_queue(id, task_queue, self._task_queue),
-            input=self._converter.encode(arguments_of(arg, args)),
+            input=self._converter.encode(arguments),
             reuse=WorkflowIDReusePolicy(id_reuse_policy),
             conflict=conflict,
             request_id=request_id,

@@ -31,11 +31,29 @@ class StartOptions(TypedDict, total=False):
 
 
 def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
-    """Name and result type of a run method (or a name alone)."""
+    """Name and result type of a run method or a workflow class (of a name, the name alone)."""
+    definition = _definition(workflow)
+    return (str(workflow), None) if definition is None else (definition.name, definition.signature.result_type)
+
+
+def check_arguments(workflow: str | Callable[..., Any], arguments: Sequence[Any]) -> None:
+    """Refuse a number of arguments that the workflow can't take, where it is known what it takes.
+
+    Raises:
+        TypeError: see above.
+    """
+    definition = _definition(workflow)
+    if definition is not None and not definition.signature.accepts(len(arguments)):
+        names = ", ".join(definition.signature.names) or "none"
+        raise TypeError(
+            f"workflow {definition.name!r} takes other arguments ({names}) than the {len(arguments)} it was given"
+        )
+
+
+def _definition(workflow: str | Callable[..., Any]) -> WorkflowDefinition | None:
     if isinstance(workflow, str):
-        return workflow, None
-    definition = WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
-    return definition.name, definition.signature.result_type
+        return None
+    return WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
 
 
 def chosen_queue(id: str, task_queue: str | None, default_queue: str | None) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, Generic
 
 from actorflow.client.handle import WorkflowHandle, arguments_of
-from actorflow.client.start import chosen_queue, described
+from actorflow.client.start import check_arguments, chosen_queue, described
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.service import RPCError, RPCStatusCode, StartRequest
@@ -51,6 +51,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             raise ValueError("an update-with-start needs an id_conflict_policy: FAIL, or USE_EXISTING")
         self._type, declared = described(workflow)
         self._arguments = arguments_of(arg, args)
+        check_arguments(workflow, self._arguments)
         self._id = id
         self._task_queue = task_queue
         self._conflict = id_conflict_policy

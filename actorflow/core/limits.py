@@ -125,3 +125,6 @@ METRICS_CACHE_INTERVAL: Final = timedelta(seconds=1)
 
 METRICS_REQUEST_TIMEOUT: Final = timedelta(seconds=10)
 """A scraper that sends or reads nothing for so long is cut off; a scrape times out after ten seconds by default."""
+
+UNSERVED_NAMES_MAX: Final = 1_000
+"""Names of types and task queues without a worker that are warned about; after that nobody reads the log any more."""

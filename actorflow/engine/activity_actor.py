@@ -159,6 +159,9 @@ class ActivityActor:
         queue = self._site.registry.queue(self._identity.namespace, self._pending.scheduled.task_queue)
         if self._number > 1:
             self._ready_at = self._site.clock.now()
+        if not queue.workers and self._site.registry.hosts:
+            scheduled = self._pending.scheduled
+            self._site.unserved.activity(self._identity, scheduled.activity_type, scheduled.task_queue)
         self._place = queue.wait(self._begin, self._ready_at)
 
     def _begin(self, slots: Slots[WorkerHost]) -> None:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from actorflow.core import limits
 from actorflow.exceptions import PayloadError
 from actorflow.store.protocol import Identity
 
@@ -54,3 +55,36 @@ def report_turn_failure(identity: Identity, problem: BaseException, *, attempts:
         follows,
         exc_info=problem,
     )
+
+
+class Unserved:
+    """Warns about what waits for a worker although there are some: most often a misspelt name. Once for each name."""
+
+    def __init__(self) -> None:
+        self._warned: set[tuple[str, ...]] = set()
+
+    def workflow(self, identity: Identity) -> None:
+        """No worker here runs this type on this task queue."""
+        if self._is_new("workflow", identity.namespace, identity.task_queue, identity.workflow_type):
+            _log.warning(
+                "workflow %r waits: no worker of this process runs type %r on task queue %r",
+                identity.workflow_id,
+                identity.workflow_type,
+                identity.task_queue,
+            )
+
+    def activity(self, identity: Identity, activity_type: str, task_queue: str) -> None:
+        """No worker here has activities on this task queue."""
+        if self._is_new("activity", identity.namespace, task_queue):
+            _log.warning(
+                "activity %r of workflow %r waits: no worker of this process has activities on task queue %r",
+                activity_type,
+                identity.workflow_id,
+                task_queue,
+            )
+
+    def _is_new(self, *names: str) -> bool:
+        if names in self._warned or len(self._warned) >= limits.UNSERVED_NAMES_MAX:
+            return False
+        self._warned.add(names)
+        return True

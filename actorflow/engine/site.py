@@ -14,6 +14,7 @@ from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
 from actorflow.engine.mailbox import Later
 from actorflow.engine.registry import Registry
+from actorflow.engine.reporting import Unserved
 from actorflow.engine.updates import Updates
 from actorflow.engine.wakes import Wakes
 from actorflow.observability.metrics import Metrics
@@ -77,6 +78,7 @@ class Site:
         self.activity_rows: dict[int, set[str]] = {}
         self.waiters: dict[int, list[asyncio.Future[Closed | Parked]]] = {}
         self.updates = Updates(loop)
+        self.unserved = Unserved()
         self.deliver: Callable[[Identity, Message, Later], None]
         self.wake: Callable[[int], None]
         self.load: Callable[[int], None]

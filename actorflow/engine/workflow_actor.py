@@ -143,6 +143,8 @@ class WorkflowActor:
         first, *others = messages
         delivery = Delivery(first, reply)
         if self.host is None:
+            if self._site.registry.hosts:  # without any, it is a program that only starts and signals
+                self._site.unserved.workflow(self.identity)
             self._ledger.accept(delivery, partial(self._on_accepted, delivery), also=others)
             self._site.journal.flush_soon()
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
 
 from actorflow.common import RetryPolicy
@@ -172,7 +173,10 @@ def _start(
     cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL,
     activity_id: str | None = None,
     summary: str | None = None,
+    **unknown: Any,
 ) -> ActivityHandle[Any]:
+    if unknown:
+        raise _unknown_option(name, next(iter(unknown)))
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
         raise ValueError(f"activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
     schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
@@ -207,6 +211,13 @@ def _start(
         )
 
     return program.start_activity(build, Any if result_type is None else result_type)
+
+
+def _unknown_option(activity: str, option: str) -> TypeError:
+    known = ActivityOptions.__annotations__
+    near = get_close_matches(option, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    return TypeError(f"activity {activity!r}: {option!r} is not an option; {hint}")
 
 
 def _arguments(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:

@@ -170,8 +170,12 @@ def update(
 ) -> Any:
     """Mark a method, sync or async, as the handler of an update: a signal with an answer.
 
-    What it returns is the caller's answer; a failure it raises is the caller's error, and leaves the workflow alone.
-    A validator, ``@my_update.validator``, may reject an update before it has any effect.
+    What it returns is the caller's answer; a failure it raises (`ApplicationError` and its kin, or what the worker and
+    ``failure_exception_types`` name) is the caller's error, and leaves the workflow alone. Any other exception is taken
+    for a bug: the turn is tried again, and the workflow waits until its code works.
+
+    A validator, ``@my_update.validator``, may reject an update before it has any effect; it sees what every message
+    accepted before has done.
 
     Args:
         name: of the update; default is the method's name.
@@ -296,7 +300,9 @@ def name_of_handler(handler: str | Callable[..., Any], mark: str, kind: str) -> 
         return handler
     name: str | None = getattr(handler, mark, None)
     if name is None:
-        raise TypeError(f"{getattr(handler, '__qualname__', handler)!r} is not a {kind}; put @workflow.{kind} above it")
+        article = "an" if kind[0] in "aeiou" else "a"
+        named = getattr(handler, "__qualname__", handler)
+        raise TypeError(f"{named!r} is not {article} {kind}; put @workflow.{kind} above it")
     if name == DYNAMIC:
         raise TypeError(f"{getattr(handler, '__qualname__', handler)!r} is dynamic; call it by a name, as a str")
     return name

@@ -33,7 +33,7 @@ class NondeterminismError(ActorflowError):
     def __init__(self, *, number: int, recorded: str, asked: str, line: str, version_note: str = "") -> None:
         super().__init__(
             f"non-determinism at event {number}: the journal says {recorded!r}, the code asked for {asked!r} "
-            f"at {line}{version_note}; run the code that wrote this journal, or reset the execution"
+            f"at {line}{version_note}; run the code that wrote this journal, or terminate the execution"
         )
         self.number = number
         self.recorded = recorded

@@ -16,7 +16,7 @@ import contextvars
 import sys
 from asyncio import events as asyncio_events
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from actorflow.core import limits
 from actorflow.core.program.errors import TurnTooLongError
@@ -300,3 +300,41 @@ class ProgramLoop(asyncio.AbstractEventLoop):
 
 def _is_suspended(generator: AsyncGenerator[Any, Any]) -> bool:
     return getattr(generator, "ag_frame", None) is not None
+
+
+def _refused(name: str) -> Callable[..., Any]:
+    def method(self: ProgramLoop, *_args: Any, **_options: Any) -> NoReturn:
+        raise NotImplementedError(
+            f"{name} can't be used in a workflow: threads, processes, sockets and signals would not be the same on "
+            "replay; do it in an activity"
+        )
+
+    return method
+
+
+# asyncio's own say nothing but NotImplementedError.
+for _name in (
+    "add_reader",
+    "add_signal_handler",
+    "add_writer",
+    "call_soon_threadsafe",
+    "connect_read_pipe",
+    "connect_write_pipe",
+    "create_connection",
+    "create_datagram_endpoint",
+    "create_server",
+    "create_unix_connection",
+    "create_unix_server",
+    "getaddrinfo",
+    "getnameinfo",
+    "run_forever",
+    "run_in_executor",
+    "run_until_complete",
+    "sock_accept",
+    "sock_connect",
+    "sock_recv",
+    "sock_sendall",
+    "subprocess_exec",
+    "subprocess_shell",
+):
+    setattr(ProgramLoop, _name, _refused(_name))
