@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
 from actorflow.cli.exits import Exit
+from actorflow.common import RawValue
+from actorflow.converter import Payload
 from tests.cli.commands import Run
+from tests.support import a_client
 
 
 def test_a_result_is_printed_as_json(look: Run) -> None:
@@ -48,6 +53,18 @@ def test_a_terminated_execution_has_failed(look: Run) -> None:
     code, _, err = look("workflow", "result", "terminated")
     assert code == Exit.WORKFLOW_FAILED
     assert "has ended as Terminated: TerminatedError: once more" in err
+
+
+def test_a_result_in_an_encoding_of_somebody_else_is_not_wrong_use(run: Run, journal: Path) -> None:
+    async def end_it() -> None:
+        async with a_client(journal) as client:
+            secret = RawValue(Payload(data=b"?", metadata={"encoding": "binary/encrypted"}))
+            await client.get_workflow_handle("order-2").terminate(secret)
+
+    asyncio.run(end_it())
+    code, out, err = run("workflow", "result", "order-2", "--db", journal)
+    assert (code, out) == (Exit.FAILED, "")
+    assert "'binary/encrypted', which this converter doesn't know" in err
 
 
 def test_nobody_is_waited_for_where_nobody_works(look: Run) -> None:

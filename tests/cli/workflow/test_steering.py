@@ -110,9 +110,26 @@ def test_an_enormous_argument_is_refused(journal: Path, argument: str, said: str
     assert len(err) < 500
 
 
-@pytest.mark.parametrize("name", ["x" * 100_000, "", "\x1b[2J"])
-def test_a_signal_whose_name_can_be_none_is_refused(run: Run, journal: Path, name: str) -> None:
-    code, _, err = run("workflow", "signal", TO, "--name", name, "--db", journal)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("signal", "--name", "x" * 100_000),
+        ("signal", "--name", ""),
+        ("signal", "--name", "\x1b[2J"),
+        ("signal", "--name", "x", "--request-id", "\udc80"),
+        ("signal", "--name", "x", "--input", '"\\ud800"'),
+        ("signal", "--name", "x", "--input", f'"{"x" * 3_000_000}"'),
+        ("cancel", "--reason", "x" * 100_000),
+        ("terminate", "--reason", "\udc80"),
+    ],
+)
+def test_what_no_journal_can_hold_is_wrong_use_and_leaves_no_trace(
+    run: Run, journal: Path, arguments: tuple[str, ...]
+) -> None:
+    before = files_of(journal)
+    command, *options = arguments
+    code, _, err = run("workflow", command, TO, *options, "--db", journal)
     assert code == Exit.USAGE
     assert "\x1b" not in err
     assert len(err) < 500
+    assert files_of(journal) == before
