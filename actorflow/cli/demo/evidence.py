@@ -10,6 +10,7 @@ from pathlib import Path
 from actorflow import diagram
 from actorflow.cli.demo.scene import Scene
 from actorflow.client import Client, WorkflowHistory
+from actorflow.client.address import address_of_file
 from actorflow.core import events as ev
 from actorflow.store.sqlite.verify import verify
 
@@ -51,8 +52,7 @@ class Evidence:
 
 async def collect(journal: Path, order: str) -> Evidence:
     """Read the journal without touching it."""
-    address = f"sqlite:///{str(journal).replace('%', '%25')}"
-    async with await Client.connect(address, read_only=True) as client:
+    async with await Client.connect(address_of_file(journal), read_only=True) as client:
         history = await client.get_workflow_handle(order).fetch_history()
     events = [event for turn in history.turns for event in turn.events]
     return Evidence(

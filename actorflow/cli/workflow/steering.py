@@ -20,6 +20,7 @@ from actorflow.cli.workflow.arguments import takes_input
 from actorflow.cli.workflow.identifying import exists, ids_that_begin, takes_execution
 from actorflow.cli.workflow.reading import reading, status_name
 from actorflow.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from actorflow.client.address import address_of_file
 from actorflow.common import RawValue
 from actorflow.core.policy.checks import check_name, check_text
 from actorflow.exceptions import StorageOwnedError
@@ -107,7 +108,7 @@ async def _steered(settings: Settings, given: str, run_id: str | None, act: Act)
     owner = owner_of(settings.path)
     if owner is not None:
         raise _owned(settings, f"{settings.path} is in use by {owner}")
-    async with await Client.connect(settings.address, namespace=settings.namespace) as client:
+    async with await Client.connect(address_of_file(settings.path), namespace=settings.namespace) as client:
         await act(client.get_workflow_handle(given, run_id=about.run_id))
     return about.status
 

@@ -43,7 +43,7 @@ def wait_for_the_worker_to_be_gone(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A demo in plain text, played in full: its folder, and what it told."""
-    folder = tmp_path_factory.mktemp("demo")
+    folder = tmp_path_factory.mktemp("de%20mo")
     code, out, err = in_a_process("demo", *FAST, "--keep", folder)
     assert (code, err) == (Exit.DONE, "")
     return folder, out
@@ -71,7 +71,7 @@ def test_the_seed_it_has_by_itself_shows_every_loop_going_round_and_a_retry(play
     assert "assign_carrier failed: the carrier's line is dead; it is tried again" in told
 
 
-def test_what_it_leaves_can_be_read_as_it_says(played: tuple[Path, str]) -> None:
+def test_what_it_leaves_in_the_folder_that_was_named_can_be_read_as_it_says(played: tuple[Path, str]) -> None:
     folder, told = played
     assert verify(folder / "orders.db").is_sound
     assert f'sqlite3 {folder}/orders.db "SELECT number, event, data FROM af_event WHERE' in told
