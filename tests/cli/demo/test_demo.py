@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import fcntl
 import os
 import re
@@ -10,17 +12,17 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actorflow.cli.demo import evidence
+from actorflow.cli.demo.evidence import Evidence, Verdict, collect, judge
 from actorflow.cli.demo.scene import Scene
 from actorflow.cli.demo.stage import PlainStage
-from actorflow.cli.demo.story import play
+from actorflow.cli.demo.story import play, tell_outcome
 from actorflow.cli.exits import CommandError, Exit
 from actorflow.store.sqlite.verify import verify
 from tests.cli.commands import Run, Terminal, command, environment, in_a_process
@@ -163,16 +165,70 @@ def test_what_it_can_not_do_is_wrong_use(run: Run, arguments: Sequence[str], sai
     assert said in err
 
 
-async def test_a_fault_would_be_found(played: tuple[Path, str]) -> None:
-    journal = played[0] / "orders.db"
-    after = await evidence.collect(journal, "demo-order")
+@pytest.fixture(scope="module")
+def after(played: tuple[Path, str]) -> Evidence:
+    """The journal at the end."""
+    return asyncio.run(collect(played[0] / "orders.db", "demo-order"))
+
+
+@pytest.fixture(scope="module")
+def before(after: Evidence) -> Evidence:
+    """The journal at the kill, as the second activity was under way."""
+    history = dataclasses.replace(after.history, turns=after.history.turns[:2])
+    return Evidence(history, {name: after.types[name] for name in "12"}, after.outcomes[:1])
+
+
+def a_scene(*reports: Mapping[str, Any]) -> Scene:
+    """A worker was killed, and another one reported this and a receipt."""
     scene = Scene()
     scene.kill()
-    assert evidence.faults(journal, after, after, scene) == []
-    scene.see({"kind": "begin", "activity_type": "pick_items", "activity_id": "6", "attempt": 1})
-    assert evidence.faults(journal, after, after, scene) == ["activity 6 was completed before the kill and ran again"]
-    shorter = evidence.Evidence(after.history, {"1": "a", "2": "b"}, after.outcomes[1:2])
-    assert evidence.faults(journal, after, shorter, Scene()) == ["activity 1 has no outcome"]
+    for report in (*reports, {"kind": "result", "receipt": {"status": "delivered"}}):
+        scene.see(report)
+    return scene
+
+
+def test_nothing_is_wrong_where_all_went_as_promised(
+    played: tuple[Path, str], before: Evidence, after: Evidence
+) -> None:
+    assert judge(played[0] / "orders.db", before, after, a_scene()) == Verdict([], is_sound=True)
+
+
+def test_every_fault_would_be_found(played: tuple[Path, str], before: Evidence, after: Evidence) -> None:
+    again = a_scene({"kind": "begin", "activity_type": "pick_items", "activity_id": "1", "attempt": 1})
+    outcomes = after.outcomes
+    elsewhere = dataclasses.replace(after.history, turns=after.history.turns[1:])
+    faults = [
+        (before, after, again, "activity 1 was completed before the kill and ran again"),
+        (before, after, Scene(), "the order never came to a receipt"),
+        (after, after, a_scene(), "the kill interrupted nothing"),
+        (before, Evidence(elsewhere, after.types, outcomes), a_scene(), "what was in the journal before the kill is"),
+        (before, Evidence(after.history, after.types, outcomes[1:]), a_scene(), "activity 1 has no outcome"),
+        (
+            before,
+            Evidence(after.history, after.types, [*outcomes, outcomes[0]]),
+            a_scene(),
+            "activity 1 has 2 outcomes",
+        ),
+        (
+            before,
+            Evidence(before.history, {}, ()),
+            a_scene(),
+            "the journal does not end with Completed, but with Activity",
+        ),
+    ]
+    for then, now, scene, fault in faults:
+        verdict = judge(played[0] / "orders.db", then, now, scene)
+        assert len(verdict.faults) == 1
+        assert verdict.faults[0].startswith(fault)
+        assert verdict.is_sound
+
+
+def test_checksums_and_invariants_are_called_broken_only_if_they_are(
+    before: Evidence, after: Evidence, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for is_sound, said in ((True, "invariants   verified\n"), (False, "invariants   broken, see below\n")):
+        tell_outcome(PlainStage(), a_scene(), before, after, Verdict(["a fault"], is_sound))
+        assert said in capsys.readouterr().out
 
 
 def test_the_same_seed_takes_the_same_course_also_from_an_installed_package(
