@@ -104,6 +104,12 @@ def test_a_result_is_awaited_while_somebody_can_bring_it(path: Path, owner: subp
         assert waiting.returncode == Exit.DONE
 
 
+def test_a_wait_can_be_limited(run: Run, path: Path, owner: subprocess.Popen[str]) -> None:
+    code, out, err = run("workflow", "result", "order", "--timeout", "0", "--db", path)
+    assert (code, out) == (Exit.TIMEOUT, "")
+    assert err == "Error: workflow 'order' has not ended after 0 s; it goes on\n"
+
+
 def test_a_wait_ends_with_the_program_that_could_have_ended_it(path: Path, owner: subprocess.Popen[str]) -> None:
     with started("workflow", "result", "order", "--db", path) as waiting:
         owner.kill()
