@@ -31,11 +31,6 @@ from tests.crashes.processes import ROOT
 FAST = ("--delay", "0.02")
 
 
-def course_of(told: str, folder: Path) -> str:
-    """What a demo tells, without its pids and its folder."""
-    return re.sub(r"(worker|kill -9) \d+", r"\1 PID", told).replace(str(folder), "FOLDER")
-
-
 def wait_for_the_worker_to_be_gone(folder: Path) -> None:
     """It holds the journal's lock for as long as it lives."""
     with (folder / "orders.db.lock").open("rb") as lock:
@@ -44,11 +39,34 @@ def wait_for_the_worker_to_be_gone(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A demo in plain text, played in full: its folder, and what it told."""
-    folder = tmp_path_factory.mktemp("de%20mo")
-    code, out, err = in_a_process("demo", *FAST, "--keep", folder)
-    assert (code, err) == (Exit.DONE, "")
-    return folder, out
+    """A demo in plain text, played in full by an installed package: its folder, and what it told."""
+    folder, site, elsewhere = (tmp_path_factory.mktemp(name) for name in ("de%20mo", "site", "elsewhere"))
+    install(site)
+    (elsewhere / "examples").mkdir()
+    (elsewhere / "examples" / "__init__.py").write_text("raise ImportError('examples of somebody else')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "actorflow.cli", "demo", *FAST, "--keep", str(folder)],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        env=environment(PYTHONPATH=os.pathsep.join((str(site), str(elsewhere)))),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (Exit.DONE, "")
+    return folder, done.stdout
+
+
+def install(site: Path) -> None:
+    """Put into a folder what a wheel would."""
+    shutil.copytree(ROOT / "actorflow", site / "actorflow", ignore=shutil.ignore_patterns("__pycache__"))
+    wheel: Any = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for source, target in wheel["force-include"].items():
+        shutil.copytree(ROOT / source, site / target)
+
+
+def types_of(folder: Path) -> Mapping[str, str]:
+    """Which activities the order of a demo went through."""
+    return asyncio.run(collect(folder / "orders.db", "demo-order")).types
 
 
 def test_an_order_survives_the_death_of_its_worker(played: tuple[Path, str]) -> None:
@@ -84,8 +102,10 @@ def test_what_it_leaves_in_the_folder_that_was_named_can_be_read_as_it_says(play
     assert (folder / "history.md").read_text().count("```mermaid") == 2
 
 
-def test_a_terminal_sees_it_live_and_nothing_is_cut_off(tmp_path: Path) -> None:
-    terminal = Terminal("demo", *FAST, "--keep", tmp_path, "--seed", "16")
+def test_a_terminal_sees_the_same_course_for_the_same_seed_live_and_nothing_is_cut_off(
+    played: tuple[Path, str], tmp_path: Path
+) -> None:
+    terminal = Terminal("demo", *FAST, "--keep", tmp_path, "--seed", "30")
     code, out, _ = terminal.end()
     assert code == Exit.DONE
     assert "━ kill -9" in out
@@ -93,23 +113,19 @@ def test_a_terminal_sees_it_live_and_nothing_is_cut_off(tmp_path: Path) -> None:
     assert "of these run again         none" in out
     assert f'  sqlite3 {tmp_path}/orders.db "SELECT number, event, data FROM af_event WHERE workflow_id' in out
     assert len(terminal.raw) < 100_000
+    assert types_of(tmp_path) == types_of(played[0])
 
 
-def test_a_terminal_that_can_do_nothing_gets_plain_lines(tmp_path: Path) -> None:
-    terminal = Terminal("demo", *FAST, "--keep", tmp_path, variables={"TERM": "dumb"})
-    terminal.until("!! kill -9")
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.end().code == Exit.INTERRUPTED
-    assert "\x1b" not in terminal.raw
-
-
-@pytest.mark.parametrize("moment", ["verify_customer", "kill -9"])
-def test_ctrl_c_stops_the_worker_too(tmp_path: Path, moment: str) -> None:
-    terminal = Terminal("demo", "--keep", tmp_path, "--delay", "0.1")
+@pytest.mark.parametrize(("moment", "kind"), [("verify_customer", "xterm"), ("!! kill -9", "dumb")])
+def test_ctrl_c_stops_the_worker_too_and_a_terminal_that_can_do_nothing_gets_plain_lines(
+    tmp_path: Path, moment: str, kind: str
+) -> None:
+    terminal = Terminal("demo", *FAST, "--keep", tmp_path, variables={"TERM": kind})
     terminal.until(moment)
     terminal.process.send_signal(signal.SIGINT)
     code, out, _ = terminal.end()
     assert code == Exit.INTERRUPTED
+    assert ("\x1b" in terminal.raw) == (kind == "xterm")
     assert out.splitlines()[-1].startswith("Interrupted. The worker was stopped; the order waits in ")
     wait_for_the_worker_to_be_gone(tmp_path)
 
@@ -229,25 +245,3 @@ def test_checksums_and_invariants_are_called_broken_only_if_they_are(
     for is_sound, said in ((True, "invariants   verified\n"), (False, "invariants   broken, see below\n")):
         tell_outcome(PlainStage(), a_scene(), before, after, Verdict(["a fault"], is_sound))
         assert said in capsys.readouterr().out
-
-
-def test_the_same_seed_takes_the_same_course_also_from_an_installed_package(
-    played: tuple[Path, str], tmp_path: Path
-) -> None:
-    site, elsewhere, folder = tmp_path / "site", tmp_path / "elsewhere", tmp_path / "demo"
-    shutil.copytree(ROOT / "actorflow", site / "actorflow", ignore=shutil.ignore_patterns("__pycache__"))
-    wheel: Any = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    for source, target in wheel["force-include"].items():
-        shutil.copytree(ROOT / source, site / target)
-    (elsewhere / "examples").mkdir(parents=True)
-    (elsewhere / "examples" / "__init__.py").write_text("raise ImportError('examples of somebody else')")
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "actorflow.cli", "demo", *FAST, "--seed", "30", "--keep", str(folder)],
-        cwd=elsewhere,
-        capture_output=True,
-        text=True,
-        env=environment(PYTHONPATH=os.pathsep.join((str(site), str(elsewhere)))),
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (Exit.DONE, "")
-    assert course_of(done.stdout, folder) == course_of(played[1], played[0])
