@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client import Client, WorkflowHandle
+from actorflow.client.address import address_of_file
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.core import limits
@@ -196,7 +197,7 @@ def _is_in_a_loop() -> bool:
 
 def _address(journal: str | os.PathLike[str]) -> str:
     name = os.fsdecode(journal)
-    return name if "://" in name else f"sqlite:///{name.replace('%', '%25')}"
+    return name if "://" in name else address_of_file(name)
 
 
 def _worker(client: Client, task_queue: str, options: OpenOptions, stack: AsyncExitStack) -> Worker:

@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from actorflow.cli.text import visible
-from actorflow.exceptions import ActorflowError
+from actorflow.exceptions import ActorflowError, ListFilterError
 
 _TRACEBACK_VARIABLE: Final = "ACTORFLOW_TRACEBACK"
 
@@ -64,7 +64,7 @@ def ended(problem: BaseException) -> Exit:
             # Here and not above: whoever can raise these has loaded what it takes to tell them apart.
             from actorflow.cli.refusals import code_of  # noqa: PLC0415 - see above
 
-            say(f"Error: {problem}")
+            say(f"Error: {problem}", keeps_lines=isinstance(problem.__cause__, ListFilterError))
             return code_of(problem)
         case Exception():
             return _mistaken(problem)
@@ -72,11 +72,16 @@ def ended(problem: BaseException) -> Exit:
             raise problem
 
 
-def say(message: str) -> None:
-    """A line for people, on stderr; what users wrote can't steer the terminal."""
+def say(message: str, *, keeps_lines: bool = False) -> None:
+    """Words for people, on stderr; what users wrote can't steer the terminal.
+
+    Args:
+        message: a sentence.
+        keeps_lines: it has several lines, all of them our own; of other messages nobody should take a part for one.
+    """
     # There is nobody else to tell.
     with suppress(OSError):
-        click.echo(visible(message, keeps_lines=True), err=True)
+        click.echo(visible(message, keeps_lines=keeps_lines), err=True)
 
 
 def flushed(code: int) -> int:
@@ -98,7 +103,8 @@ def flushed(code: int) -> int:
 
 
 def _misused(problem: click.UsageError) -> Exit:
-    say(f"Error: {problem.format_message()}")
+    # Only what click says of a missing choice has lines, and nothing of a user's.
+    say(f"Error: {problem.format_message()}", keeps_lines=isinstance(problem, click.MissingParameter))
     if problem.ctx is not None:
         say(f"Try `{problem.ctx.command_path} --help`.")
     return Exit.USAGE

@@ -7,7 +7,7 @@ from typing import Final
 
 from actorflow.cli.exits import Exit
 from actorflow.client import RPCError, RPCStatusCode, WorkflowFailureError
-from actorflow.exceptions import PayloadTooLargeError, StorageError, StorageFullError, WorkflowParkedError
+from actorflow.exceptions import StorageError, StorageFullError, WorkflowParkedError
 
 _BY_STATUS: Final[Mapping[RPCStatusCode, Exit]] = {
     RPCStatusCode.NOT_FOUND: Exit.NOT_FOUND,
@@ -29,7 +29,7 @@ def code_of(problem: BaseException) -> Exit:
             return Exit.FAILED
         case StorageError():
             return Exit.UNREACHABLE
-        case PayloadTooLargeError() | ValueError():
+        case ValueError():
             return Exit.USAGE
         case _:
             return Exit.FAILED

@@ -37,11 +37,6 @@ class Settings:
             raise click.UsageError(f"which journal? Name its file with --db PATH or in the variable {DB_VARIABLE}")
         return Path(self.db)
 
-    @property
-    def address(self) -> str:
-        """The journal's address, as `Client.connect` takes it."""
-        return f"sqlite:///{str(self.path).replace('%', '%25')}"
-
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     # The innermost one that was given counts, wherever it stands.

@@ -19,6 +19,11 @@ from actorflow.store.memory import MemoryStore
 _EXAMPLES = 'use "sqlite:///orders.db" (relative), "sqlite:////var/lib/orders.db" (absolute) or "memory://"'
 
 
+def address_of_file(path: str | os.PathLike[str]) -> str:
+    """The address of the journal in a file, whatever the file's name holds."""
+    return f"sqlite:///{os.fsdecode(path).replace('%', '%25')}"
+
+
 async def connect(address: str, clock: Clock | None = None) -> Connection:
     """The engine behind an address, opened if it is not open yet.
 

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from actorflow.client import Client
+from actorflow.client.address import address_of_file
 from actorflow.converter import DataConverter
 
 
@@ -30,7 +31,7 @@ class WorkflowEnvironment:
             data_converter: of its client.
             db_filename: keep the journal in this file; default is memory.
         """
-        address = "memory://" if db_filename is None else f"sqlite:///{db_filename}"
+        address = "memory://" if db_filename is None else address_of_file(db_filename)
         return cls(await Client.connect(address, namespace=namespace, data_converter=data_converter))
 
     @property

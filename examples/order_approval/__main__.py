@@ -13,6 +13,7 @@ import sys
 from contextlib import suppress
 from datetime import timedelta
 
+import actorflow
 from actorflow import workflow
 from actorflow.client import Client, RPCError, RPCStatusCode
 from actorflow.exceptions import StorageError, StorageOwnedError
@@ -78,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _play(options: argparse.Namespace) -> int:
     db = getattr(options, "db", "order_approval.db")
-    async with await Client.connect(f"sqlite:///{db}") as client:
+    async with actorflow.open(db) as client:
         match options.role:
             case "story":
                 return await _tell_story(client)

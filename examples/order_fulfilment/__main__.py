@@ -8,7 +8,8 @@ import sys
 from dataclasses import fields
 from datetime import timedelta
 
-from actorflow.client import Client, RPCError, RPCStatusCode, WorkflowFailureError, WorkflowHandle
+import actorflow
+from actorflow.client import RPCError, RPCStatusCode, WorkflowFailureError, WorkflowHandle
 from actorflow.exceptions import StorageError
 from actorflow.worker import Worker
 from examples.order_fulfilment.activities import Shop
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
 async def _follow(options: argparse.Namespace, tell: Tell) -> Receipt:
     shop = Shop(options.delay, tell=tell)
-    async with await Client.connect(f"sqlite:///{options.db}") as client:
+    async with actorflow.open(options.db) as client:
         known = await look_up(client, options.order)
         tell(known or Report("new", options.order, f"new order {options.order}", {"seed": options.seed}))
         async with Worker(client, task_queue=_TASK_QUEUE, workflows=[OrderFulfilment], activities=shop.steps):

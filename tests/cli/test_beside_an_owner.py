@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,20 @@ def tell(owner: subprocess.Popen[str], line: str) -> None:
     expect(owner, "done")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "orders.db"
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("owned") / "orders.db"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def owner(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A program with an execution that waits: 'order', which no test touches."""
+    with owning(path) as process:
+        yield process
+
+
+@contextmanager
+def owning(path: Path) -> Iterator[subprocess.Popen[str]]:
     """A program with an execution that waits."""
     with running("-m", "tests.client.owner", path) as process:
         expect(process, "ready")
@@ -49,7 +57,7 @@ def started(*arguments: object) -> subprocess.Popen[str]:
 
 def test_looking_works_and_changes_nothing(run: Run, path: Path, owner: subprocess.Popen[str], tmp_path: Path) -> None:
     before = files_of(path)
-    assert run("workflow", "count", "--db", path).out == "Total\t1\n"
+    assert run("workflow", "count", "-q", "WorkflowId = 'order'", "--db", path).out == "Total\t1\n"
     assert json.loads(run("workflow", "describe", "order", "--db", path, "-o", "json").out)["status"] == "Running"
     assert "Started" in run("workflow", "show", "ord", "--db", path).out
     assert "Approval.run" in run("workflow", "stack", "order", "--app", "tests.client.owner", "--db", path).out
@@ -76,11 +84,12 @@ def test_writing_is_refused_by_the_name_of_the_owner(
 
 
 def test_a_history_is_followed_until_the_execution_closes(path: Path, owner: subprocess.Popen[str]) -> None:
-    with started("workflow", "show", "order", "--follow", "-o", "jsonl", "--db", path) as follower:
+    tell(owner, "start followed")
+    with started("workflow", "show", "followed", "--follow", "-o", "jsonl", "--db", path) as follower:
         assert follower.stdout is not None
         first = json.loads(follower.stdout.readline())
         assert first["event_type"] == "Started"
-        tell(owner, "approve order")
+        tell(owner, "approve followed")
         rest = [json.loads(line)["event_type"] for line in follower.stdout]
         assert rest == ["SignalReceived", "ActivityScheduled", "ActivityCompleted", "Completed"]
         assert follower.wait() == Exit.DONE
@@ -98,14 +107,22 @@ def test_a_terminal_follows_line_by_line_and_ctrl_c_ends_it(path: Path, owner: s
 
 
 def test_a_result_is_awaited_while_somebody_can_bring_it(path: Path, owner: subprocess.Popen[str]) -> None:
-    with started("workflow", "result", "order", "--db", path) as waiting:
-        tell(owner, "approve order")
-        assert waiting.communicate() == ('"shipped order"\n', "")
+    tell(owner, "start awaited")
+    with started("workflow", "result", "awaited", "--db", path) as waiting:
+        tell(owner, "approve awaited")
+        assert waiting.communicate() == ('"shipped awaited"\n', "")
         assert waiting.returncode == Exit.DONE
 
 
-def test_a_wait_ends_with_the_program_that_could_have_ended_it(path: Path, owner: subprocess.Popen[str]) -> None:
-    with started("workflow", "result", "order", "--db", path) as waiting:
+def test_a_wait_can_be_limited(run: Run, path: Path, owner: subprocess.Popen[str]) -> None:
+    code, out, err = run("workflow", "result", "order", "--timeout", "0", "--db", path)
+    assert (code, out) == (Exit.TIMEOUT, "")
+    assert err == "Error: workflow 'order' has not ended after 0 s; it goes on\n"
+
+
+def test_a_wait_ends_with_the_program_that_could_have_ended_it(tmp_path: Path) -> None:
+    path = tmp_path / "orders.db"
+    with owning(path) as owner, started("workflow", "result", "order", "--db", path) as waiting:
         owner.kill()
         owner.wait()
         assert "no process has" in waiting.communicate()[1]

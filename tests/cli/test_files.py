@@ -98,14 +98,28 @@ def test_a_file_that_may_not_be_read_is_refused(run: Run, journal: Path) -> None
         assert run(*command.split(), "--db", journal).code == Exit.UNREACHABLE
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_name_of_a_file_can_not_pass_for_a_line_of_ours(run: Run, command: str) -> None:
+    code, out, err = run(*command.split(), "--db", "/nowhere/a\nError: all is well")
+    assert (code, out, err.count("\n")) == (Exit.UNREACHABLE, "", 1)
+    assert "a\\nError: all is well" in err
+
+
 def test_a_damaged_page_is_a_sentence(run: Run, journal: Path) -> None:
     content = bytearray(journal.read_bytes())
     content[4096:] = b"\x55" * (len(content) - 4096)
     journal.write_bytes(content)
-    for command in ("workflow list", "workflow describe order-1", "workflow signal order-1 --name x", "db stats"):
+    for command in (
+        "workflow list",
+        "workflow describe order-1",
+        "workflow signal order-1 --name x",
+        "db stats",
+        "db verify",
+    ):
         code, _, err = run(*command.split(), "--db", journal)
-        assert code == Exit.UNREACHABLE, command
+        assert code == (Exit.FAILED if command == "db verify" else Exit.UNREACHABLE), command
         assert "is damaged" in err
+        assert "db verify" not in err
         assert err.count("\n") == 1
     assert journal.read_bytes() == bytes(content)
 

@@ -57,6 +57,10 @@ def test_every_help_fits_eighty_columns(run: Run) -> None:
             assert all(len(line) <= 90 for line in out.splitlines()), name
 
 
+def test_help_says_where_updates_and_queries_are(run: Run) -> None:
+    assert "There is no update and no query here" in run("workflow", "--help").out
+
+
 @pytest.mark.parametrize("group", [(), ("workflow",), ("db",)])
 def test_a_group_alone_shows_its_help(run: Run, group: tuple[str, ...]) -> None:
     assert run(*group) == run(*group, "--help")

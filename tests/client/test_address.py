@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from actorflow.client import Client
+from actorflow.client.address import address_of_file
 from actorflow.exceptions import NotOurFileError
 
 
@@ -39,3 +40,9 @@ async def test_a_path_that_cannot_be_is_refused(tmp_path: Path, place: str, read
         await Client.connect(f"sqlite:///{path}", read_only=read_only)
     assert str(path) in str(refused.value)
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["100% off.db", "e%20f.db", "a?b#c&d.db", "日本.db"])
+async def test_a_file_is_reached_by_its_address_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    async with await Client.connect(address_of_file(tmp_path / name)):
+        assert (tmp_path / name).exists()

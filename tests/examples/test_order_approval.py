@@ -309,8 +309,9 @@ def killed_while_waiting(path: Path) -> None:
     killed_after("pending", "-c", WAITS, path)
 
 
-def test_the_whole_story_is_played_in_one_process(tmp_path: Path) -> None:
-    said = life(path=tmp_path / "j.db")
+def test_the_whole_story_is_played_in_one_process_in_the_file_that_was_named(tmp_path: Path) -> None:
+    path = tmp_path / "e%20f.db"
+    said = life(path=path)
     ends = [line for line in said.splitlines() if line.startswith("ORD-")]
     assert ends == [
         "ORD-001 completed: paid $89.95, on its way",
@@ -318,7 +319,7 @@ def test_the_whole_story_is_played_in_one_process(tmp_path: Path) -> None:
         "ORD-003 rejected: the last one is not paid",
         "ORD-004 timed out: no answer within 0.5 seconds",
     ]
-    runs = {run.workflow_id: run for run in invariants.check(tmp_path / "j.db")}
+    runs = {run.workflow_id: run for run in invariants.check(path)}
     assert {run.status for run in runs.values()} == {"completed"}
 
 

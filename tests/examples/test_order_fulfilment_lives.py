@@ -71,9 +71,13 @@ class Program:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    program = Program(tmp_path_factory.mktemp("undisturbed") / "orders.db")
+    program = Program(tmp_path_factory.mktemp("un%20disturbed") / "orders.db")
     assert program.live(delay=0)
     return program
+
+
+def test_the_journal_is_in_the_file_that_was_named(undisturbed: Program) -> None:
+    assert undisturbed.path.exists()
 
 
 def test_the_default_order_takes_every_loop_more_than_once_and_one_step_twice(undisturbed: Program) -> None:

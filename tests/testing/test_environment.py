@@ -30,14 +30,15 @@ async def test_a_local_environment_is_closed_with_its_block() -> None:
 
 
 async def test_a_local_environment_may_keep_its_journal_in_a_file(tmp_path: Path) -> None:
-    name = str(tmp_path / "j.db")
+    path = tmp_path / "j%20.db"
     for number in range(2):
-        environment = await WorkflowEnvironment.start_local(db_filename=name)
+        environment = await WorkflowEnvironment.start_local(db_filename=str(path))
         if number == 0:
             async with a_worker(environment.client, workflows=[Greets]):
                 await execute(environment.client, Greets.run, "you")
         assert await environment.client.get_workflow_handle("w").result() == "hello you"
         await environment.shutdown()
+    assert path.exists()
 
 
 async def test_private_environments_share_nothing() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from actorflow.cli.demo.child import Worker
-from actorflow.cli.demo.evidence import Evidence, collect, draw, faults, ran_again
+from actorflow.cli.demo.evidence import Evidence, Verdict, collect, draw, judge, ran_again
 from actorflow.cli.demo.scene import Scene
 from actorflow.cli.demo.stage import Stage
 from actorflow.cli.exits import CommandError, say
@@ -42,12 +42,12 @@ def play(stage: Stage, folder: Path, *, seed: int, delay: float) -> bool:
     )
     _second_act(stage, scene, Worker(folder, _ORDER, seed=seed, delay=delay))
     after = waited_for(lambda: collect(journal, _ORDER))
-    found = faults(journal, before, after, scene)
-    _tell_outcome(stage, scene, before, after, is_sound=not found)
+    verdict = judge(journal, before, after, scene)
+    tell_outcome(stage, scene, before, after, verdict)
     _tell_where(stage, journal, draw(folder, after))
-    for fault in found:
+    for fault in verdict.faults:
         say(f"The demo found a fault: {fault}")
-    return not found
+    return not verdict.faults
 
 
 def _first_act(stage: Stage, scene: Scene, worker: Worker) -> None:
@@ -74,7 +74,8 @@ def _second_act(stage: Stage, scene: Scene, worker: Worker) -> None:
             stage.show(report, scene)
 
 
-def _tell_outcome(stage: Stage, scene: Scene, before: Evidence, after: Evidence, *, is_sound: bool) -> None:
+def tell_outcome(stage: Stage, scene: Scene, before: Evidence, after: Evidence, verdict: Verdict) -> None:
+    """Sum up what happened, as it was seen and as the journal has it."""
     again = ran_again(before, scene)
     interrupted = [
         f"{after.types[name]}, done by attempt {after.attempt_of(name)} after the kill" for name in before.open
@@ -87,7 +88,7 @@ def _tell_outcome(stage: Stage, scene: Scene, before: Evidence, after: Evidence,
             "of these run again": _named(before, again) or "none",
             "interrupted by it": "; ".join(interrupted) or "nothing",
             "in all": f"{len(after.completed)} activities, {after.events} events",
-            "checksums and invariants": "verified" if is_sound else "broken, see below",
+            "checksums and invariants": "verified" if verdict.is_sound else "broken, see below",
         },
     )
 

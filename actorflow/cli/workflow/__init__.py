@@ -31,5 +31,6 @@ def workflow() -> None:
 
     Those that look work beside the program that owns the journal, and take the beginning of a workflow id if it is
     the only one. Those that steer (signal, cancel, terminate) write: they need the whole id, and the journal for
-    themselves.
+    themselves. There is no update and no query here: only the running program can answer those, so
+    they come with the node.
     """

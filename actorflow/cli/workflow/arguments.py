@@ -1,4 +1,4 @@
-"""Arguments of a signal, given as JSON."""
+"""Arguments of a signal: given as JSON, and encoded before anything is opened."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from typing import Any, Final
 
 import click
 
+from actorflow.common import RawValue
+from actorflow.converter import default
+from actorflow.exceptions import PayloadError
+
 _SHOWN_MAX: Final = 60
 
 
 def takes_input(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a command take arguments as JSON; its function gets them, decoded, as ``arguments``."""
+    """Let a command take arguments as JSON; its function gets them, encoded, as ``arguments``."""
 
     @click.option(
         "--input", "-i", "inputs", multiple=True, metavar="JSON", help="An argument; - reads it from stdin. Repeatable."
@@ -30,8 +34,8 @@ def takes_input(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @wraps(function)
     def command(*args: Any, inputs: tuple[str, ...], files: tuple[Path, ...], **options: Any) -> Any:
-        given = [_decoded(_read() if text == "-" else text, "--input") for text in inputs]
-        from_files = [_decoded(path.read_bytes(), f"--input-file {path}") for path in files]
+        given = [_encoded(_read() if text == "-" else text, "--input") for text in inputs]
+        from_files = [_encoded(path.read_bytes(), f"--input-file {path}") for path in files]
         return function(*args, arguments=[*given, *from_files], **options)
 
     return command
@@ -39,6 +43,13 @@ def takes_input(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _read() -> bytes:
     return sys.stdin.buffer.read()
+
+
+def _encoded(text: str | bytes, source: str) -> RawValue:
+    try:
+        return RawValue(default.encode_one(_decoded(text, source)))
+    except PayloadError as problem:  # JSON says more than a journal can hold
+        raise click.UsageError(f"{source}: {problem}") from problem
 
 
 def _decoded(text: str | bytes, source: str) -> Any:

@@ -15,6 +15,7 @@ from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.reading import reading
 from actorflow.client import Client, WorkflowHandle
 from actorflow.core import limits
+from actorflow.core.policy.checks import check_name
 from actorflow.exceptions import ActorflowError
 
 _SHOWN_MAX: Final = 10
@@ -30,8 +31,12 @@ def takes_execution(function: Callable[..., Any]) -> Callable[..., Any]:
     )
     @click.option("--run-id", "-r", metavar="ID", help="One run of it; else the current or last one.")
     @wraps(function)
-    def command(*args: Any, positional_id: str | None, workflow_id: str | None, **options: Any) -> Any:
-        return function(*args, workflow_id=_chosen(positional_id, workflow_id), **options)
+    def command(
+        *args: Any, positional_id: str | None, workflow_id: str | None, run_id: str | None, **options: Any
+    ) -> Any:
+        if run_id is not None:
+            check_name("run id", run_id)
+        return function(*args, workflow_id=_chosen(positional_id, workflow_id), run_id=run_id, **options)
 
     return command
 
@@ -86,7 +91,7 @@ async def identified(client: Client, given: str, run_id: str | None) -> Workflow
 
 async def exists(client: Client, workflow_id: str, run_id: str | None) -> bool:
     """True if there is a run of exactly that id."""
-    query = f"WorkflowId = {_quoted(workflow_id)}" + (f" AND RunId = {_quoted(run_id)}" if run_id else "")
+    query = f"WorkflowId = {_quoted(workflow_id)}" + (f" AND RunId = {_quoted(run_id)}" if run_id is not None else "")
     return await anext(client.list_workflows(query, limit=1, page_size=1), None) is not None
 
 

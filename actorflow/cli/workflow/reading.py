@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 
 from actorflow.cli.settings import Settings
 from actorflow.client import Client, WorkflowExecutionStatus
+from actorflow.client.address import address_of_file
 
 
 @asynccontextmanager
 async def reading(settings: Settings) -> AsyncGenerator[Client]:
     """A client that can't write; it may read beside the process that owns the journal."""
-    async with await Client.connect(settings.address, namespace=settings.namespace, read_only=True) as client:
+    async with await Client.connect(
+        address_of_file(settings.path), namespace=settings.namespace, read_only=True
+    ) as client:
         yield client
 
 

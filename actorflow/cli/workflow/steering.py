@@ -1,8 +1,8 @@
 """``actorflow workflow signal|cancel|terminate``: write to a journal nobody has open.
 
 A journal has one owner. While a program runs on it, only that program can write; without one the command takes the file
-for a moment, and what it wrote waits there for the next worker. Whatever can be refused is refused before the file is
-taken: a look at it leaves no trace, while every owner leaves its epoch.
+for a moment, and what it wrote waits there for the next worker. What is wrong with a call is refused before the file
+is taken: a look at it leaves no trace, while every owner leaves its epoch.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from actorflow.cli.workflow.arguments import takes_input
 from actorflow.cli.workflow.identifying import exists, ids_that_begin, takes_execution
 from actorflow.cli.workflow.reading import reading, status_name
 from actorflow.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from actorflow.client.address import address_of_file
+from actorflow.common import RawValue
+from actorflow.core.policy.checks import check_name, check_text
 from actorflow.exceptions import StorageOwnedError
 from actorflow.store.sqlite import owner_of
 
@@ -33,13 +36,15 @@ Act = Callable[[WorkflowHandle[Any, Any]], Awaitable[None]]
 @with_settings
 @takes_execution
 def signal(
-    settings: Settings, workflow_id: str, run_id: str | None, name: str, arguments: Sequence[Any], request_id: str
+    settings: Settings, workflow_id: str, run_id: str | None, name: str, arguments: Sequence[RawValue], request_id: str
 ) -> None:
     """Send a signal to an execution.
 
     It is written into the journal and handled by the next program that opens it; while one has it open, only that
     program can send signals.
     """
+    check_name("signal", name)
+    check_text("request id", request_id)
     status = _steer(
         settings, workflow_id, run_id, lambda handle: handle.signal(name, args=arguments, request_id=request_id)
     )
@@ -54,6 +59,7 @@ def signal(
 @takes_execution
 def cancel(settings: Settings, workflow_id: str, run_id: str | None, reason: str) -> None:
     """Ask an execution to stop; its code may tidy up first."""
+    check_text("reason", reason)
     status = _steer(settings, workflow_id, run_id, lambda handle: handle.cancel(reason=reason))
     if status is WorkflowExecutionStatus.RUNNING:
         say(f"Workflow {workflow_id!r} was asked to stop.")
@@ -62,11 +68,12 @@ def cancel(settings: Settings, workflow_id: str, run_id: str | None, reason: str
 
 
 @click.command(cls=Command)
-@click.option("--reason", default=None, metavar="TEXT", help="Why; for people.")
+@click.option("--reason", default="", metavar="TEXT", help="Why; for people.")
 @with_settings
 @takes_execution
-def terminate(settings: Settings, workflow_id: str, run_id: str | None, reason: str | None) -> None:
+def terminate(settings: Settings, workflow_id: str, run_id: str | None, reason: str) -> None:
     """End an execution without asking its code."""
+    check_text("reason", reason)
     status = _steer(settings, workflow_id, run_id, lambda handle: handle.terminate(reason=reason))
     if status is not WorkflowExecutionStatus.RUNNING:
         raise _closed(workflow_id, status)
@@ -101,7 +108,7 @@ async def _steered(settings: Settings, given: str, run_id: str | None, act: Act)
     owner = owner_of(settings.path)
     if owner is not None:
         raise _owned(settings, f"{settings.path} is in use by {owner}")
-    async with await Client.connect(settings.address, namespace=settings.namespace) as client:
+    async with await Client.connect(address_of_file(settings.path), namespace=settings.namespace) as client:
         await act(client.get_workflow_handle(given, run_id=about.run_id))
     return about.status
 

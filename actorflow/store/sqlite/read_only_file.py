@@ -222,9 +222,7 @@ class ReadOnlyFile:
     def _translated(self, error: sqlite3.Error) -> StorageError:
         code = _primary_code(error)
         if code in _DAMAGED:
-            return CorruptJournalError(
-                f"{self.path} is damaged ({error}); `actorflow db verify` says where. Restore it from a backup"
-            )
+            return CorruptJournalError(f"{self.path} is damaged ({error}); restore it from a backup")
         if code in _UNREACHABLE and not os.access(self.path.parent, os.W_OK):
             return NotOurFileError(
                 f"{self.path} was not closed in good order, and reading its -wal file needs a -shm file beside it, "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import fcntl
 import os
 import re
@@ -10,28 +12,23 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actorflow.cli.demo import evidence
+from actorflow.cli.demo.evidence import Evidence, Verdict, collect, judge
 from actorflow.cli.demo.scene import Scene
 from actorflow.cli.demo.stage import PlainStage
-from actorflow.cli.demo.story import play
+from actorflow.cli.demo.story import play, tell_outcome
 from actorflow.cli.exits import CommandError, Exit
 from actorflow.store.sqlite.verify import verify
 from tests.cli.commands import Run, Terminal, command, environment, in_a_process
 from tests.crashes.processes import ROOT
 
 FAST = ("--delay", "0.02")
-
-
-def course_of(told: str, folder: Path) -> str:
-    """What a demo tells, without its pids and its folder."""
-    return re.sub(r"(worker|kill -9) \d+", r"\1 PID", told).replace(str(folder), "FOLDER")
 
 
 def wait_for_the_worker_to_be_gone(folder: Path) -> None:
@@ -42,11 +39,34 @@ def wait_for_the_worker_to_be_gone(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A demo in plain text, played in full: its folder, and what it told."""
-    folder = tmp_path_factory.mktemp("demo")
-    code, out, err = in_a_process("demo", *FAST, "--keep", folder)
-    assert (code, err) == (Exit.DONE, "")
-    return folder, out
+    """A demo in plain text, played in full by an installed package: its folder, and what it told."""
+    folder, site, elsewhere = (tmp_path_factory.mktemp(name) for name in ("de%20mo", "site", "elsewhere"))
+    install(site)
+    (elsewhere / "examples").mkdir()
+    (elsewhere / "examples" / "__init__.py").write_text("raise ImportError('examples of somebody else')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "actorflow.cli", "demo", *FAST, "--keep", str(folder)],
+        cwd=elsewhere,
+        capture_output=True,
+        text=True,
+        env=environment(PYTHONPATH=os.pathsep.join((str(site), str(elsewhere)))),
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (Exit.DONE, "")
+    return folder, done.stdout
+
+
+def install(site: Path) -> None:
+    """Put into a folder what a wheel would."""
+    shutil.copytree(ROOT / "actorflow", site / "actorflow", ignore=shutil.ignore_patterns("__pycache__"))
+    wheel: Any = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for source, target in wheel["force-include"].items():
+        shutil.copytree(ROOT / source, site / target)
+
+
+def types_of(folder: Path) -> Mapping[str, str]:
+    """Which activities the order of a demo went through."""
+    return asyncio.run(collect(folder / "orders.db", "demo-order")).types
 
 
 def test_an_order_survives_the_death_of_its_worker(played: tuple[Path, str]) -> None:
@@ -71,7 +91,7 @@ def test_the_seed_it_has_by_itself_shows_every_loop_going_round_and_a_retry(play
     assert "assign_carrier failed: the carrier's line is dead; it is tried again" in told
 
 
-def test_what_it_leaves_can_be_read_as_it_says(played: tuple[Path, str]) -> None:
+def test_what_it_leaves_in_the_folder_that_was_named_can_be_read_as_it_says(played: tuple[Path, str]) -> None:
     folder, told = played
     assert verify(folder / "orders.db").is_sound
     assert f'sqlite3 {folder}/orders.db "SELECT number, event, data FROM af_event WHERE' in told
@@ -82,8 +102,10 @@ def test_what_it_leaves_can_be_read_as_it_says(played: tuple[Path, str]) -> None
     assert (folder / "history.md").read_text().count("```mermaid") == 2
 
 
-def test_a_terminal_sees_it_live_and_nothing_is_cut_off(tmp_path: Path) -> None:
-    terminal = Terminal("demo", *FAST, "--keep", tmp_path, "--seed", "16")
+def test_a_terminal_sees_the_same_course_for_the_same_seed_live_and_nothing_is_cut_off(
+    played: tuple[Path, str], tmp_path: Path
+) -> None:
+    terminal = Terminal("demo", *FAST, "--keep", tmp_path, "--seed", "30")
     code, out, _ = terminal.end()
     assert code == Exit.DONE
     assert "━ kill -9" in out
@@ -91,23 +113,19 @@ def test_a_terminal_sees_it_live_and_nothing_is_cut_off(tmp_path: Path) -> None:
     assert "of these run again         none" in out
     assert f'  sqlite3 {tmp_path}/orders.db "SELECT number, event, data FROM af_event WHERE workflow_id' in out
     assert len(terminal.raw) < 100_000
+    assert types_of(tmp_path) == types_of(played[0])
 
 
-def test_a_terminal_that_can_do_nothing_gets_plain_lines(tmp_path: Path) -> None:
-    terminal = Terminal("demo", *FAST, "--keep", tmp_path, variables={"TERM": "dumb"})
-    terminal.until("!! kill -9")
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.end().code == Exit.INTERRUPTED
-    assert "\x1b" not in terminal.raw
-
-
-@pytest.mark.parametrize("moment", ["verify_customer", "kill -9"])
-def test_ctrl_c_stops_the_worker_too(tmp_path: Path, moment: str) -> None:
-    terminal = Terminal("demo", "--keep", tmp_path, "--delay", "0.1")
+@pytest.mark.parametrize(("moment", "kind"), [("verify_customer", "xterm"), ("!! kill -9", "dumb")])
+def test_ctrl_c_stops_the_worker_too_and_a_terminal_that_can_do_nothing_gets_plain_lines(
+    tmp_path: Path, moment: str, kind: str
+) -> None:
+    terminal = Terminal("demo", *FAST, "--keep", tmp_path, variables={"TERM": kind})
     terminal.until(moment)
     terminal.process.send_signal(signal.SIGINT)
     code, out, _ = terminal.end()
     assert code == Exit.INTERRUPTED
+    assert ("\x1b" in terminal.raw) == (kind == "xterm")
     assert out.splitlines()[-1].startswith("Interrupted. The worker was stopped; the order waits in ")
     wait_for_the_worker_to_be_gone(tmp_path)
 
@@ -163,35 +181,67 @@ def test_what_it_can_not_do_is_wrong_use(run: Run, arguments: Sequence[str], sai
     assert said in err
 
 
-async def test_a_fault_would_be_found(played: tuple[Path, str]) -> None:
-    journal = played[0] / "orders.db"
-    after = await evidence.collect(journal, "demo-order")
+@pytest.fixture(scope="module")
+def after(played: tuple[Path, str]) -> Evidence:
+    """The journal at the end."""
+    return asyncio.run(collect(played[0] / "orders.db", "demo-order"))
+
+
+@pytest.fixture(scope="module")
+def before(after: Evidence) -> Evidence:
+    """The journal at the kill, as the second activity was under way."""
+    history = dataclasses.replace(after.history, turns=after.history.turns[:2])
+    return Evidence(history, {name: after.types[name] for name in "12"}, after.outcomes[:1])
+
+
+def a_scene(*reports: Mapping[str, Any]) -> Scene:
+    """A worker was killed, and another one reported this and a receipt."""
     scene = Scene()
     scene.kill()
-    assert evidence.faults(journal, after, after, scene) == []
-    scene.see({"kind": "begin", "activity_type": "pick_items", "activity_id": "6", "attempt": 1})
-    assert evidence.faults(journal, after, after, scene) == ["activity 6 was completed before the kill and ran again"]
-    shorter = evidence.Evidence(after.history, {"1": "a", "2": "b"}, after.outcomes[1:2])
-    assert evidence.faults(journal, after, shorter, Scene()) == ["activity 1 has no outcome"]
+    for report in (*reports, {"kind": "result", "receipt": {"status": "delivered"}}):
+        scene.see(report)
+    return scene
 
 
-def test_the_same_seed_takes_the_same_course_also_from_an_installed_package(
-    played: tuple[Path, str], tmp_path: Path
+def test_nothing_is_wrong_where_all_went_as_promised(
+    played: tuple[Path, str], before: Evidence, after: Evidence
 ) -> None:
-    site, elsewhere, folder = tmp_path / "site", tmp_path / "elsewhere", tmp_path / "demo"
-    shutil.copytree(ROOT / "actorflow", site / "actorflow", ignore=shutil.ignore_patterns("__pycache__"))
-    wheel: Any = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
-    for source, target in wheel["force-include"].items():
-        shutil.copytree(ROOT / source, site / target)
-    (elsewhere / "examples").mkdir(parents=True)
-    (elsewhere / "examples" / "__init__.py").write_text("raise ImportError('examples of somebody else')")
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "actorflow.cli", "demo", *FAST, "--seed", "30", "--keep", str(folder)],
-        cwd=elsewhere,
-        capture_output=True,
-        text=True,
-        env=environment(PYTHONPATH=os.pathsep.join((str(site), str(elsewhere)))),
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (Exit.DONE, "")
-    assert course_of(done.stdout, folder) == course_of(played[1], played[0])
+    assert judge(played[0] / "orders.db", before, after, a_scene()) == Verdict([], is_sound=True)
+
+
+def test_every_fault_would_be_found(played: tuple[Path, str], before: Evidence, after: Evidence) -> None:
+    again = a_scene({"kind": "begin", "activity_type": "pick_items", "activity_id": "1", "attempt": 1})
+    outcomes = after.outcomes
+    elsewhere = dataclasses.replace(after.history, turns=after.history.turns[1:])
+    faults = [
+        (before, after, again, "activity 1 was completed before the kill and ran again"),
+        (before, after, Scene(), "the order never came to a receipt"),
+        (after, after, a_scene(), "the kill interrupted nothing"),
+        (before, Evidence(elsewhere, after.types, outcomes), a_scene(), "what was in the journal before the kill is"),
+        (before, Evidence(after.history, after.types, outcomes[1:]), a_scene(), "activity 1 has no outcome"),
+        (
+            before,
+            Evidence(after.history, after.types, [*outcomes, outcomes[0]]),
+            a_scene(),
+            "activity 1 has 2 outcomes",
+        ),
+        (
+            before,
+            Evidence(before.history, {}, ()),
+            a_scene(),
+            "the journal does not end with Completed, but with",
+        ),
+    ]
+    for then, now, scene, fault in faults:
+        verdict = judge(played[0] / "orders.db", then, now, scene)
+        assert len(verdict.faults) == 1
+        assert verdict.faults[0].startswith(fault)
+        assert verdict.is_sound
+
+
+def test_checksums_and_invariants_are_called_broken_only_if_they_are(
+    before: Evidence, after: Evidence, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for is_sound, said in ((True, "invariants   verified\n"), (False, "invariants   broken, see below\n")):
+        tell_outcome(PlainStage(), a_scene(), before, after, Verdict(["a fault"], is_sound))
+        assert said in capsys.readouterr().out

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
+import actorflow
 from actorflow.cli.exits import Exit
+from actorflow.client import WorkflowParkedError
+from actorflow.common import RawValue
+from actorflow.converter import Payload
+from actorflow.core import limits
 from tests.cli.commands import Run
+from tests.cli.programs import Broken
+from tests.support import a_client
 
 
 def test_a_result_is_printed_as_json(look: Run) -> None:
@@ -50,17 +59,54 @@ def test_a_terminated_execution_has_failed(look: Run) -> None:
     assert "has ended as Terminated: TerminatedError: once more" in err
 
 
-def test_nobody_is_waited_for_where_nobody_works(look: Run) -> None:
-    code, out, err = look("workflow", "result", "order-1")
+def test_a_result_in_an_encoding_of_somebody_else_is_not_wrong_use(run: Run, journal: Path) -> None:
+    async def end_it() -> None:
+        async with a_client(journal) as client:
+            secret = RawValue(Payload(data=b"?", metadata={"encoding": "binary/encrypted"}))
+            await client.get_workflow_handle("order-2").terminate(secret)
+
+    asyncio.run(end_it())
+    code, out, err = run("workflow", "result", "order-2", "--db", journal)
+    assert (code, out) == (Exit.FAILED, "")
+    assert "'binary/encrypted', which this converter doesn't know" in err
+
+
+@pytest.fixture
+def parked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A journal in which 'order' is parked."""
+    monkeypatch.setattr(limits, "TURN_FAILURES_BEFORE_PARKING", 1)
+
+    async def park_it() -> None:
+        async with actorflow.open(tmp_path / "parked.db", workflows=[Broken]) as client:
+            with pytest.raises(WorkflowParkedError):
+                await client.execute_workflow(Broken.run, "b", id="order")
+
+    asyncio.run(park_it())
+    return tmp_path / "parked.db"
+
+
+@pytest.mark.parametrize("more", [(), ("--timeout", "0")])
+def test_a_parked_execution_says_why_it_can_not_end(run: Run, parked: Path, more: tuple[str, ...]) -> None:
+    code, out, err = run("workflow", "result", "order", "-o", "json", "--db", parked, *more)
+    assert code == Exit.WORKFLOW_FAILED
+    end = json.loads(out)
+    assert (end["workflow_id"], end["status"], end["failure"]["type"]) == ("order", "Running", "WorkflowParkedError")
+    assert end["failure"]["cause"]["message"].startswith("a bug with b")
+    assert err.startswith("Error: workflow 'order' (run ")
+    assert " is parked: " in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("more", [(), ("--timeout", "0.1")])
+def test_nobody_is_waited_for_where_nobody_works(look: Run, more: tuple[str, ...]) -> None:
+    code, out, err = look("workflow", "result", "order-1", *more)
     assert (code, out) == (Exit.TIMEOUT, "")
     assert "is running, but no process has" in err
     assert "start the program that runs its workers" in err
 
 
-def test_a_wait_can_be_limited(look: Run) -> None:
-    code, out, err = look("workflow", "result", "order-1", "--timeout", "0")
-    assert (code, out) == (Exit.TIMEOUT, "")
-    assert err == "Error: workflow 'order-1' has not ended after 0 s; it goes on\n"
+def test_what_has_ended_needs_no_time(look: Run) -> None:
+    assert look("workflow", "result", "done", "--timeout", "0") == (Exit.DONE, '"shipped done"\n', "")
 
 
 @pytest.mark.parametrize("timeout", ["-1", "soon", "nan"])

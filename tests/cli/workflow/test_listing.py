@@ -71,7 +71,9 @@ def test_a_filter_chooses(look: Run) -> None:
         ("WorkflowId = 'x' --", "position 17"),
         ("1=1", "position 0"),
         ("ExecutionStatus = 'Done'", "position 18"),
-        ("StartTime > 'yesterday'", "position 12"),
+        ("StartTime > 'yester\nday'", "position 12"),
+        ("Workflow\nId = 'x'", "position 0"),
+        ("Parked = `x\ny`", "position"),
         ("WorkflowId = '\x1b[2J' AND \u202e", "position"),
         ("(" * 50 + "WorkflowId='x'" + ")" * 50, "position"),
         ("x" * 100_000, "expected at most 32,768"),
@@ -82,6 +84,7 @@ def test_a_filter_that_makes_no_sense_is_answered_with_the_place(look: Run, quer
         code, out, err = look("workflow", command, "--query", query)
         assert (code, out) == (Exit.USAGE, "")
         assert said in err
+        assert len(err.splitlines()) == 3
         assert err.splitlines()[2].strip() == "^"
         assert "\x1b" not in err
         assert "\u202e" not in err

@@ -145,6 +145,10 @@ def test_the_beginning_of_several_ids_is_ambiguous(look: Run, filled: Path, name
         (["a", "-w", "b"], "two workflow ids: 'a' and 'b'; pass one"),
         (["x" * 1001], "a workflow id has at most 1,000 bytes, this has 1,001"),
         (["\udcff"], "'\\udcff' is not UTF-8"),
+        (["nobody", "-r", ""], "the run id is empty"),
+        (["done", "-r", "\udc80"], "the run id '\\udc80' holds lone surrogates"),
+        (["done", "-r", "a\nb"], "the run id 'a\\nb' holds control characters"),
+        (["done", "-r", "x" * 1001], "the run id takes 1,001 bytes, over the limit of 1,000"),
     ],
 )
 def test_what_can_be_no_id_is_wrong_use(look: Run, arguments: list[str], said: str) -> None:

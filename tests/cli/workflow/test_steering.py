@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -16,13 +17,17 @@ from tests.support import a_client, a_worker, events_of
 TO = "order-2"
 
 
-async def after_a_worker(journal: Path, workflow_id: str = TO) -> list[str]:
+def after_a_worker(journal: Path) -> list[str]:
     """The events of an execution once a worker has taken what waits for it."""
-    async with a_client(journal) as client:
-        handle = client.get_workflow_handle(workflow_id)
-        async with a_worker(client, task_queue="default", workflows=WORKFLOWS, activities=ACTIVITIES):
-            await handle.result()
-        return await events_of(handle)
+
+    async def work() -> list[str]:
+        async with a_client(journal) as client:
+            handle = client.get_workflow_handle(TO)
+            async with a_worker(client, task_queue="default", workflows=WORKFLOWS, activities=ACTIVITIES):
+                await handle.result()
+            return await events_of(handle)
+
+    return asyncio.run(work())
 
 
 def test_a_signal_waits_in_the_journal_for_a_worker(run: Run, journal: Path) -> None:
@@ -32,23 +37,23 @@ def test_a_signal_waits_in_the_journal_for_a_worker(run: Run, journal: Path) -> 
     assert verify(journal).is_sound
 
 
-async def test_a_signal_is_handled_with_its_arguments(journal: Path, tmp_path: Path) -> None:
+def test_a_signal_is_handled_with_its_arguments(run: Run, journal: Path, tmp_path: Path) -> None:
     file = tmp_path / "argument.json"
     file.write_text('{"from": "a file"}')
     signal = ["workflow", "signal", "-w", TO, "--name", "approve", "--db", journal]
     done = in_a_process(*signal, "-i", '"by hand"', "--input", "-", "--input-file", file, stdin="[1, null]")
     assert done.code == Exit.DONE
-    assert (await after_a_worker(journal))[1] == "SignalReceived"
-    shown = in_a_process("workflow", "show", TO, "--db", journal, "-o", "json")
+    assert after_a_worker(journal)[1] == "SignalReceived"
+    shown = run("workflow", "show", TO, "--db", journal, "-o", "json")
     received = json.loads(shown.out)[1]["attributes"]["input"]
     assert [payload["json"] for payload in received] == ["by hand", [1, None], {"from": "a file"}]
 
 
-async def test_a_signal_repeated_with_its_request_id_counts_once(journal: Path) -> None:
+def test_a_signal_repeated_with_its_request_id_counts_once(run: Run, journal: Path) -> None:
     for _ in range(2):
-        sent = in_a_process("workflow", "signal", TO, "--name", "approve", "--request-id", "r1", "--db", journal)
+        sent = run("workflow", "signal", TO, "--name", "approve", "--request-id", "r1", "--db", journal)
         assert sent.code == Exit.DONE
-    assert (await after_a_worker(journal)).count("SignalReceived") == 1
+    assert after_a_worker(journal).count("SignalReceived") == 1
 
 
 def test_an_execution_is_terminated_at_once(run: Run, journal: Path) -> None:
@@ -101,18 +106,34 @@ def test_what_is_refused_leaves_no_trace(run: Run, journal: Path, command: str, 
         ("", "is not JSON"),
     ],
 )
-def test_an_enormous_argument_is_refused(journal: Path, argument: str, said: str) -> None:
-    code, out, err = in_a_process(
-        "workflow", "signal", TO, "--name", "approve", "-i", "-", "--db", journal, stdin=argument
-    )
+def test_an_enormous_argument_is_refused(run: Run, journal: Path, tmp_path: Path, argument: str, said: str) -> None:
+    file = tmp_path / "argument.json"
+    file.write_text(argument)
+    code, out, err = run("workflow", "signal", TO, "--name", "approve", "--input-file", file, "--db", journal)
     assert (code, out) == (Exit.USAGE, "")
     assert said in err
     assert len(err) < 500
 
 
-@pytest.mark.parametrize("name", ["x" * 100_000, "", "\x1b[2J"])
-def test_a_signal_whose_name_can_be_none_is_refused(run: Run, journal: Path, name: str) -> None:
-    code, _, err = run("workflow", "signal", TO, "--name", name, "--db", journal)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("signal", "--name", "x" * 100_000),
+        ("signal", "--name", ""),
+        ("signal", "--name", "\x1b[2J"),
+        ("signal", "--name", "x", "--request-id", "\udc80"),
+        ("signal", "--name", "x", "--input", '"\\ud800"'),
+        ("cancel", "--reason", "x" * 100_000),
+        ("terminate", "--reason", "\udc80"),
+    ],
+)
+def test_what_no_journal_can_hold_is_wrong_use_and_leaves_no_trace(
+    run: Run, journal: Path, arguments: tuple[str, ...]
+) -> None:
+    before = files_of(journal)
+    command, *options = arguments
+    code, _, err = run("workflow", command, TO, *options, "--db", journal)
     assert code == Exit.USAGE
     assert "\x1b" not in err
     assert len(err) < 500
+    assert files_of(journal) == before
