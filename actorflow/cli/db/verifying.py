@@ -47,7 +47,8 @@ def tell_findings(settings: Settings, found: Verification) -> None:
     left_out = max(len(found.structure) - _SHOWN_MAX, 0) + max(found.violations_count - _SHOWN_MAX, 0)
     if left_out:
         say(f"… and {left_out:,} more; -o json lists them (at most {limits.VIOLATIONS_MAX:,})")
-    damaged = "damaged; restore it from a backup, or terminate the executions named above"
+    remedy = "" if found.structure or not found.is_complete else ", or terminate the executions named above"
+    damaged = f"damaged; restore it from a backup{remedy}"
     settings.output.record(
         {
             "journal": found.path,

@@ -31,7 +31,7 @@ def stack(settings: Settings, workflow_id: str, run_id: str | None, app: str) ->
     """Show where the code of an execution waits.
 
     Its program is rebuilt here from its journal, so its class is needed. No activity runs again, and nothing is
-    written.
+    written; but the module is imported, so what starts your program must stand under if __name__ == "__main__".
     """
     about, history = waited_for(lambda: _found(settings, workflow_id, run_id))
     if about.status is not WorkflowExecutionStatus.RUNNING:
