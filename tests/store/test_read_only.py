@@ -401,7 +401,7 @@ async def test_damage_is_reported_as_such(path: Path) -> None:
         for page in range(1, path.stat().st_size // 4096):
             file.seek(page * 4096)
             file.write(b"\xff" * 4096)
-    with pytest.raises(CorruptJournalError, match="db verify"):
+    with pytest.raises(CorruptJournalError, match=r"is damaged \(.*restore it from a backup"):
         async with looking_at(path) as store:
             await store.find("default", "order-1")
 
