@@ -16,6 +16,16 @@ Message = (
     | ev.ActivityFailed
     | ev.ActivityTimedOut
     | ev.ActivityCancelled
+    | ev.ChildStarted
+    | ev.ChildStartFailed
+    | ev.ChildCompleted
+    | ev.ChildFailed
+    | ev.ChildCancelled
+    | ev.ChildTimedOut
+    | ev.ChildTerminated
+    | ev.MessageDelivered
+    | ev.MessageRefused
+    | ev.TimedOut
     | ev.Terminated
 )
 """A message is the arrival it will become: the same value, before it is a fact. (An update becomes one if accepted.)"""

@@ -81,7 +81,6 @@ class ReadOnlyStore(Reading):
         return await self._opened.fetch(query, values)
 
     async def _fetch_listed(self, query: str, values: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
-        await self._opened.ask(lambda file: file.check_schema(schema.LISTABLE_SINCE))
         return await self._listing.fetch(query, values)
 
     @property
