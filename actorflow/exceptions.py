@@ -500,7 +500,7 @@ class PortUnavailableError(ActorflowError):
 
 
 def is_cancelled_exception(exception: BaseException) -> bool:
-    """True if the exception means cancellation: asyncio's, ours, an activity's or a child's caused by one, or a group of such."""
+    """True if an exception means cancellation: asyncio's, ours, an activity's or a child's due to one, or a group."""
     match exception:
         case asyncio.CancelledError() | CancelledError():
             return True

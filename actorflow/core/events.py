@@ -329,11 +329,12 @@ class Patched(Event, frozen=True, gc=False):
 
 
 class ChildScheduled(Event, frozen=True, gc=False):
-    """The program wants a child; its run begins with this turn, or `ChildStartFailed` follows."""
+    """The program wants a child; its run, ``run_id``, begins with this turn, or `ChildStartFailed` follows."""
 
     workflow_id: str
     workflow_type: str
     task_queue: str
+    run_id: str = ""
     input: tuple[Payload, ...] = ()
     parent_close: int = 1
     cancellation: int = 2

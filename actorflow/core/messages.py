@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from actorflow.core import events as ev
@@ -29,6 +31,9 @@ Message = (
     | ev.Terminated
 )
 """A message is the arrival it will become: the same value, before it is a fact. (An update becomes one if accepted.)"""
+
+CARRIED: Final = (ev.SignalReceived, ev.UpdateRequested, ev.CancelRequested, ev.Terminated)
+"""What waits for a workflow and not for one of its runs: the run that follows gets it."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)

@@ -31,13 +31,6 @@ class PendingTimer(msgspec.Struct, frozen=True, gc=False):
     summary: str = ""
 
 
-class PendingChild(msgspec.Struct, gc=False):
-    """A child that is not over. ``run_id`` is that of its first run, empty until it has begun."""
-
-    scheduled: ev.ChildScheduled
-    run_id: str = ""
-
-
 STATUS_BY_CLOSE: Final[dict[type[ev.Event], str]] = {
     ev.Completed: "completed",
     ev.Failed: "failed",
@@ -82,7 +75,7 @@ class ExecutionState:
         self.timers: dict[str, PendingTimer] = {}
         self.updates: dict[str, ev.UpdateCompleted | None] | None = None
         """Accepted updates by id, with their outcome once they have one; None while there are none at all."""
-        self.children: dict[int, PendingChild] | None = None
+        self.children: dict[int, ev.ChildScheduled] | None = None
         """Children by the event that asked for them; None until there was one."""
         self.sent: dict[int, ev.SignalSent | ev.CancelSent] | None = None
         """What is on its way to other executions, by the event that sent it; None until there was something."""
@@ -132,6 +125,7 @@ class ExecutionState:
             self.children is not None
             or self.sent is not None
             or (self.started is not None and self.started.options is not None)
+            or bool(getattr(self.close, "successor", ""))
         )
 
     def due_timers(self, now: datetime) -> list[str]:
@@ -273,12 +267,7 @@ def _activity_over(state: ExecutionState, event: Any, _at: datetime, _number: in
 def _child_scheduled(state: ExecutionState, event: Any, _at: datetime, number: int) -> None:
     if state.children is None:
         state.children = {}
-    state.children[number] = PendingChild(event)
-
-
-def _child_started(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
-    if state.children is not None and event.initiated in state.children:
-        state.children[event.initiated].run_id = event.run_id
+    state.children[number] = event
 
 
 def _child_over(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
@@ -322,7 +311,6 @@ _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, in
     ev.ActivityTimedOut: _activity_over,
     ev.ActivityCancelled: _activity_over,
     ev.ChildScheduled: _child_scheduled,
-    ev.ChildStarted: _child_started,
     ev.ChildStartFailed: _child_over,
     ev.ChildCompleted: _child_over,
     ev.ChildFailed: _child_over,

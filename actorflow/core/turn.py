@@ -22,7 +22,7 @@ ReserveSlot = Callable[[ev.ActivityScheduled], bool]
 """Takes a slot for an activity's first attempt; False if it has to wait for one."""
 
 NewRunId = Callable[[], str]
-"""A run id for a run that follows this one."""
+"""A run id for a child, or for the run that follows."""
 
 
 def _no_run_id() -> str:
@@ -49,7 +49,7 @@ def decide(
         reserve: takes activity slots.
         unhandled: accepted messages that were not taken into this turn; if the turn closes the execution and no run
             follows it, they are recorded as unhandled signals before its end.
-        new_run_id: for the run that follows, if the turn closes this one and one does.
+        new_run_id: for children, and for the run that follows if the turn closes this one and one does.
 
     Returns:
         The turn, or None if no message matters any more. What became of updates that were rejected, the program knows
@@ -74,7 +74,7 @@ def decide(
         commands = (*commands[:-1], close)
         if not successor_id(close):
             arrivals.extend(_left_over(state, messages, unhandled()))
-    events = (*arrivals, *[_with_slot(command, reserve) for command in commands])
+    events = (*arrivals, *[_placed(command, reserve, new_run_id) for command in commands])
     return _applied(state, at, events)
 
 
@@ -176,9 +176,13 @@ def _unique_key(message: Message) -> tuple[str, str] | None:
             return None
 
 
-def _with_slot(command: Command, reserve: ReserveSlot) -> Command:
-    if type(command) is ev.ActivityScheduled and not reserve(command):
+def _placed(command: Command, reserve: ReserveSlot, new_run_id: NewRunId) -> Command:
+    """A command with what only the engine knows: whether an activity has a slot, and the run of a child."""
+    kind = type(command)
+    if kind is ev.ActivityScheduled and not reserve(command):  # pyright: ignore[reportArgumentType]
         return msgspec.structs.replace(command, waiting=True)
+    if kind is ev.ChildScheduled:
+        return msgspec.structs.replace(command, run_id=new_run_id())
     return command
 
 

@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.letters import Address
 from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery
 from actorflow.core.policy.filter_truth import holds
 from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open
 from actorflow.store.protocol import (
     COMMITTED,
     ActivityRow,
-    Address,
     Begin,
     Change,
     Committed,

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.letters import Address
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
 
 
@@ -122,15 +123,6 @@ class NewRun(msgspec.Struct, frozen=True, gc=False):
     begin: Begin
     head: Head
     inbox: tuple[InboxRow, ...]
-
-
-class Address(msgspec.Struct, frozen=True, gc=False):
-    """The open run of a workflow id, if it is this run, and of the chain that began with that run; empty means any."""
-
-    namespace: str
-    workflow_id: str
-    run_id: str = ""
-    first_run_id: str = ""
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):

@@ -55,8 +55,8 @@ def check_cron(text: str) -> None:
 def next_fire(text: str, after: datetime) -> datetime:
     """The first instant (UTC) after another one at which an expression fires.
 
-    Five fields, their names (``@daily``, ``@hourly``, …), ``@every 90s``, and ``CRON_TZ=Europe/Berlin`` in front; without
-    a zone in UTC.
+    Five fields, their names (``@daily``, ``@hourly``, …) or ``@every 90s``, with ``CRON_TZ=Europe/Berlin`` in front if
+    not in UTC.
 
     Raises:
         ValueError: it can't be understood, or never fires.

@@ -44,7 +44,7 @@ class Closing(NamedTuple):
 def first_options(
     options: ev.RunOptions, *, started_at: datetime, start_delay: timedelta | None = None
 ) -> ev.RunOptions | None:
-    """The options of the first run of a chain, with the instants that follow from its durations; None if there are none.
+    """The options of the first run of a chain, with the instants that follow from its durations; None for none.
 
     Raises:
         ValueError: the cron schedule can't be understood.

@@ -184,7 +184,7 @@ class Program:
         self._sent: dict[int, Sent] | None = None
         self._links = 0
         self._linked: dict[tuple[str, str], Child | Sent] | None = None
-        """Children and messages asked for in this turn, by their command; their events have no number before its end."""
+        """Children and messages asked for in this turn, by their command; numbered when it is over."""
         self._arriving: frozenset[tuple[str, str]] = frozenset()
         self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 

@@ -175,7 +175,7 @@ class Child:
 
 
 class ChildStart(ProgramFuture[None]):
-    """The wait for a child to begin. Cancelling it is a request to the child; one that was not sent yet never begins."""
+    """The wait for a child to begin. Cancelling it is a request to the child; one not sent yet never begins."""
 
     __slots__ = ("_child", "_is_cancel_requested")
 
@@ -226,7 +226,7 @@ class ChildFuture(ProgramFuture[T]):
 
 
 class Sent(ProgramFuture[None]):
-    """A message on its way to another execution. Cancelling the wait takes it back if it has not left; else it goes on."""
+    """A message on its way to another execution. Cancelling the wait takes it back, unless it has left."""
 
     __slots__ = ("_owner", "command", "initiated")
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from actorflow.exceptions import StorageError, StorageFailedError
-from actorflow.store.sqlite import schema
 from actorflow.store.sqlite.listing_reader import ListingReader
 from actorflow.store.sqlite.looker import Looker
 from actorflow.store.sqlite.ownership import owner_of

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from actorflow.core.letters import Address
 from actorflow.exceptions import StorageFailedError
 from actorflow.store.preconditions import begin_conflict, change_conflict, is_open
 from actorflow.store.protocol import (
     COMMITTED,
-    Address,
     Begin,
     Change,
     Committed,
@@ -149,7 +149,7 @@ class Transaction:
             raise InconsistentBatchError
         self._run(queries.INSERT_TURNS, [rows.turn_row(key, turn) for key, turn in plan.turns])
         self._run(queries.INSERT_INBOX, [rows.inbox_row(key, row) for key, row in plan.arrived])
-        received = self._send_all(plan) if plan.sends else {}
+        received = self._send_all(plan)
         self._run(queries.DELETE_INBOX, plan.consumed)
         self._run(queries.SWEEP_INBOX, plan.swept)
         self._run(queries.PUT_ACTIVITIES, [rows.activity_row(key, row) for key, row in plan.activities])
