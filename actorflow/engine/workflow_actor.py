@@ -352,6 +352,9 @@ class WorkflowActor:
             delivery.refuse(already_closed(self.identity.workflow_id, status))
         elif isinstance(delivery.message, ev.Started) and delivery.reply is not None:
             self._site.admit(self)
+            options = delivery.message.options
+            if options is not None and options.expires_at is not None and self.host is None:
+                self._site.wakes.add(options.expires_at, self.identity.key)
         delivery.settle()
         self._leave_or_load()
 
