@@ -391,8 +391,8 @@ class WorkflowActor:
     def step(self) -> None:
         """See `actors.dispatcher.Turnable`."""
         execution = self._execution
-        if execution is None:
-            return
+        if execution is None or self._ledger.is_first_turn_under_way:
+            return  # what is under way comes back here
         if self._mailbox.termination is not None and not self.is_closed:
             self._end_by_termination(execution, self._mailbox.termination)
             return

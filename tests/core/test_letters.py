@@ -62,7 +62,7 @@ def test_a_signal_names_the_run_it_is_for_and_what_its_sender_hears() -> None:
         Address("default", "other", run_id="run-x"),
         ev.SignalReceived("go", default.encode([1])),
         ev.MessageDelivered(5),
-        ev.MessageRefused(5, "there is no open execution of that id"),
+        ev.MessageRefused(5, "there is no open execution of that id, or it has too many unprocessed messages"),
     )
 
 
@@ -116,7 +116,11 @@ def test_a_parent_hears_how_its_child_ended(close: Any, heard: Any) -> None:
 
 @pytest.mark.parametrize(
     "close",
-    [ev.ContinuedAsNew("W", "q", successor="run-2"), ev.Failed(FAILURE, successor="run-2"), ev.Completed(successor="r")],
+    [
+        ev.ContinuedAsNew("W", "q", successor="run-2"),
+        ev.Failed(FAILURE, successor="run-2"),
+        ev.Completed(successor="r"),
+    ],
 )
 def test_a_parent_hears_nothing_before_the_whole_chain_of_its_child_is_over(close: Any) -> None:
     assert sent((ev.Started("W", "q", options=OWN), close)) == []

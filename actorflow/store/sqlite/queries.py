@@ -92,6 +92,7 @@ INSERT_RUNS: Final = f"INSERT INTO run ({', '.join(RUN_COLUMNS)}, epoch) VALUES 
 INSERT_TURNS: Final = "INSERT INTO turn (run, number, at, events, checksum) VALUES {rows}"
 INSERT_INBOX: Final = "INSERT INTO inbox (run, seq, message, received_at, request_id) VALUES {rows}"
 DELETE_INBOX: Final = "DELETE FROM inbox WHERE seq IN (VALUES {rows})"
+INBOX_SIZE: Final = "SELECT count(*) FROM inbox WHERE run = ?"
 SWEEP_INBOX: Final = "DELETE FROM inbox WHERE run IN (VALUES {rows})"
 PUT_ACTIVITIES: Final = (
     "INSERT OR REPLACE INTO activity (run, activity_id, attempt, charged, started_at, next_attempt_at, last_failure,"
