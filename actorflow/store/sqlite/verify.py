@@ -199,6 +199,7 @@ def stored_run(loaded: LoadedRun) -> StoredRun:
         workflow_id=run.workflow_id,
         run_id=run.run_id,
         workflow_type=run.workflow_type,
+        task_queue=run.task_queue,
         last_event=head.last_event,
         checksum=head.checksum,
         status=head.status,
