@@ -116,7 +116,11 @@ def test_a_parent_hears_how_its_child_ended(close: Any, heard: Any) -> None:
 
 @pytest.mark.parametrize(
     "close",
-    [ev.ContinuedAsNew("W", "q", successor="run-2"), ev.Failed(FAILURE, successor="run-2"), ev.Completed(successor="r")],
+    [
+        ev.ContinuedAsNew("W", "q", successor="run-2"),
+        ev.Failed(FAILURE, successor="run-2"),
+        ev.Completed(successor="r"),
+    ],
 )
 def test_a_parent_hears_nothing_before_the_whole_chain_of_its_child_is_over(close: Any) -> None:
     assert sent((ev.Started("W", "q", options=OWN), close)) == []
