@@ -110,6 +110,11 @@ class WorkflowActor:
         return self._execution is None and self._ledger.is_settled
 
     @property
+    def is_beginning(self) -> bool:
+        """True while it is not known whether the run may begin."""
+        return self._ledger.is_beginning
+
+    @property
     def is_closed(self) -> bool:
         """True if the last turn, durable or not, ended the execution."""
         return self._ledger.is_closed
@@ -393,6 +398,8 @@ class WorkflowActor:
         execution = self._execution
         if execution is None or self._ledger.is_first_turn_under_way:
             return  # what is under way comes back here
+        if self._site.holds.names and self._site.holds.holds_back(self.identity, self._wake):
+            return
         if self._mailbox.termination is not None and not self.is_closed:
             self._end_by_termination(execution, self._mailbox.termination)
             return
@@ -566,6 +573,7 @@ class WorkflowActor:
     ) -> None:
         if isinstance(outcome, Conflict):
             release(self._site, slots)
+            outgoing.on_refused()
             self._on_conflict(taken, outcome)
             return
         outgoing.on_durable(outcome)

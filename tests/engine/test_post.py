@@ -1,0 +1,165 @@
+"""What executions send each other arrives once, in whatever moment of its receiver's life it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actorflow import activity, workflow
+from actorflow.client import Client, WorkflowFailureError
+from actorflow.exceptions import TerminatedError, WorkflowAlreadyStartedError
+from actorflow.workflow import ParentClosePolicy
+from tests.crashes import invariants
+from tests.crashes.gated import GatedStore, a_gated_client
+from tests.support import a_client, a_place, a_worker, failure_of, start
+
+
+@activity.defn
+async def nothing() -> None:
+    """Be done at once."""
+
+
+@workflow.defn
+class Listens:
+    """Collects what it is told, until it is told "finish"."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+
+    @workflow.signal
+    def tell(self, text: str) -> None:
+        self._told.append(text)
+
+    @workflow.query
+    def told(self) -> list[str]:
+        return self._told
+
+    @workflow.run
+    async def run(self) -> list[str]:
+        await workflow.wait_condition(lambda: "finish" in self._told)
+        return self._told
+
+
+@workflow.defn
+class Hurries:
+    """Is over with its first turn or its second, and says what it was told until then."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+
+    @workflow.signal
+    def tell(self, text: str) -> None:
+        self._told.append(text)
+
+    @workflow.run
+    async def run(self, works: bool = False) -> list[str]:
+        if works:
+            await workflow.execute_activity(nothing, start_to_close_timeout=timedelta(seconds=5))
+        return self._told
+
+
+@workflow.defn
+class Tells:
+    """Tells another workflow something, once it is asked to, and says what came of it."""
+
+    def __init__(self) -> None:
+        self._is_asked = False
+
+    @workflow.signal
+    def ask(self) -> None:
+        self._is_asked = True
+
+    @workflow.run
+    async def run(self, to: str, text: str, at_once: bool = False) -> str:
+        await workflow.wait_condition(lambda: at_once or self._is_asked)
+        try:
+            await workflow.get_external_workflow_handle(to).signal("tell", text)
+        except Exception as problem:
+            return type(problem).__name__
+        return "told"
+
+
+@workflow.defn
+class Restless:
+    """Continues as new with its first turn, and then listens."""
+
+    @workflow.run
+    async def run(self, is_first: bool) -> None:
+        if is_first:
+            workflow.continue_as_new(False)
+        await workflow.wait_condition(lambda: False)
+
+
+@workflow.defn
+class Parents:
+    """Starts a child and leaves it to its policy."""
+
+    @workflow.run
+    async def run(self, child_type: str, child_id: str, queue: str, policy: int) -> str:
+        await workflow.start_child_workflow(
+            child_type, id=child_id, task_queue=queue, parent_close_policy=ParentClosePolicy(policy)
+        )
+        return "done"
+
+
+ALL = [Listens, Hurries, Tells, Restless, Parents]
+
+
+@pytest.mark.parametrize("cached", [0, 100])
+async def test_a_start_that_is_refused_has_no_successor(cached: int) -> None:
+    async with a_place(*ALL, max_cached_workflows=cached) as client:
+        existing = await start(client, Listens.run)
+        with pytest.raises(WorkflowAlreadyStartedError):
+            await start(client, Restless.run, True)
+        await client.get_workflow_handle("w").signal("tell", "finish")
+        assert await existing.result() == ["finish"]
+
+
+@pytest.mark.parametrize("cached", [0, 100])
+async def test_a_start_that_is_refused_has_told_nobody_anything(cached: int) -> None:
+    async with a_place(*ALL, max_cached_workflows=cached) as client:
+        existing, other = await start(client, Listens.run), await start(client, Listens.run, id="other")
+        with pytest.raises(WorkflowAlreadyStartedError):
+            await start(client, Tells.run, "other", "phantom", True)
+        for handle in (existing, other):
+            await handle.signal("tell", "finish")
+            assert await handle.result() == ["finish"]
+
+
+@pytest.mark.parametrize("begins", ["as a child", "by a client"])
+async def test_a_run_that_has_just_begun_takes_what_is_under_way_to_it(tmp_path: Path, begins: str) -> None:
+    path = tmp_path / "j.db"
+    async with (
+        asyncio.timeout(10),
+        a_gated_client(path) as (client, store),
+        a_worker(client, workflows=ALL, activities=[nothing]),
+        asyncio.TaskGroup() as group,
+    ):
+        sender = await start(client, Tells.run, "hurried", "hello", id="sender")
+        store.before_commit.close()
+        if begins == "as a child":
+            beginning = start(client, Parents.run, "Hurries", "hurried", "q", ParentClosePolicy.ABANDON, id="parent")
+        else:
+            beginning = start(client, Hurries.run, True, id="hurried")
+        group.create_task(beginning)
+        await store.before_commit.reached.wait()
+        group.create_task(sender.signal(Tells.ask))
+        await rounds()  # the sender sends it to somebody who is not there yet
+        store.before_commit.open()
+        store.before_commit.close()  # the begin is written, and what the sender sends held up
+        await store.before_commit.reached.wait()
+        await rounds()  # whoever has begun could come to an end now
+        store.before_commit.open()
+        assert await sender.result() == "told"
+        assert await client.get_workflow_handle("hurried").result() == ["hello"]
+    invariants.check(path)
+
+
+async def rounds() -> None:
+    """More rounds of the event loop than what is being done needs while nothing is written."""
+    for _ in range(200):
+        await asyncio.sleep(0)
