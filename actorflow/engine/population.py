@@ -134,7 +134,11 @@ class Population:
         if actor is None or actor.is_settled_stub:
             self.load(key)
         elif not actor.is_loaded:
-            self._site.journal.when_settled(partial(self._site.loop.call_soon, self._load_settled, key))
+            self._site.journal.when_settled(lambda: self._load_settled_soon(key))
+
+    def _load_settled_soon(self, key: int) -> None:
+        # Not at once: others of the same batch may not have been told yet.
+        self._site.loop.call_soon(self._load_settled, key)
 
     def _want(self, key: int) -> None:
         self._wanted.append(key)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from actorflow import activity, workflow
-from actorflow.client import Client, WorkflowFailureError
-from actorflow.exceptions import TerminatedError, WorkflowAlreadyStartedError
+from actorflow.exceptions import WorkflowAlreadyStartedError
 from actorflow.workflow import ParentClosePolicy
 from tests.crashes import invariants
-from tests.crashes.gated import GatedStore, a_gated_client
-from tests.support import a_client, a_place, a_worker, failure_of, start
+from tests.crashes.gated import a_gated_client
+from tests.support import a_place, a_worker, start
 
 
 @activity.defn
@@ -156,6 +154,31 @@ async def test_a_run_that_has_just_begun_takes_what_is_under_way_to_it(tmp_path:
         store.before_commit.open()
         assert await sender.result() == "told"
         assert await client.get_workflow_handle("hurried").result() == ["hello"]
+    invariants.check(path)
+
+
+async def test_a_run_that_is_being_read_does_not_miss_what_is_written_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    async with asyncio.timeout(10), a_gated_client(path) as (client, store):
+        async with a_worker(client, workflows=[Tells], task_queue="other"):
+            receiver = await start(client, Listens.run, id="receiver")
+            store.after_load.close(for_one=True)
+            store.before_commit.close()
+            sending = asyncio.ensure_future(
+                client.start_workflow(Tells.run, args=["receiver", "hello", True], id="sender", task_queue="other")
+            )
+            await store.before_commit.reached.wait()
+            asking = asyncio.ensure_future(receiver.query(Listens.told))
+            await store.after_load.reached.wait()  # the receiver was read without what is being written to it
+            store.before_commit.open()
+            sender = await sending
+            await rounds()
+            async with a_worker(client, workflows=[Listens]):
+                store.after_load.open()
+                assert await asking == ["hello"]
+                assert await sender.result() == "told"
+                await receiver.signal(Listens.tell, "finish")
+                assert await receiver.result() == ["hello", "finish"]
     invariants.check(path)
 
 
