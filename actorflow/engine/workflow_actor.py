@@ -660,6 +660,10 @@ class WorkflowActor:
         not_before = self._options.not_before
         return not_before is not None and not_before > self._site.clock.now()
 
+    def _is_to_begin(self) -> bool:
+        """True if the run waits for its first turn and for nothing else: what its head waited for has come."""
+        return self._execution is not None and self._execution.state.started is None and not self._is_early()
+
     def _expire(self) -> bool:
         """End the run if it has timed out; that needs neither a worker nor a healthy program."""
         expires_at = self._options.expires_at
@@ -672,7 +676,7 @@ class WorkflowActor:
 
     def _arm(self) -> None:
         head = self._ledger.head
-        if head is None or self.host is None:
+        if head is None or self.host is None or self._is_to_begin():
             at = self._options.expires_at
         else:
             at = head.wake_at
