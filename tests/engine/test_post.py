@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from actorflow import activity, workflow
-from actorflow.exceptions import WorkflowAlreadyStartedError
+from actorflow.client import WorkflowContinuedAsNewError
+from actorflow.exceptions import CancelledError, TerminatedError, TimeoutError, WorkflowAlreadyStartedError
 from actorflow.workflow import ParentClosePolicy
 from tests.crashes import invariants
 from tests.crashes.gated import a_gated_client
-from tests.support import a_place, a_worker, start
+from tests.support import a_client, a_place, a_worker, failure_of, start
 
 
 @activity.defn
@@ -94,13 +95,21 @@ class Restless:
 
 @workflow.defn
 class Parents:
-    """Starts a child and leaves it to its policy."""
+    """Starts a child and leaves it to its policy, at once or when it is told to."""
+
+    def __init__(self) -> None:
+        self._may_leave = False
+
+    @workflow.signal
+    def leave(self) -> None:
+        self._may_leave = True
 
     @workflow.run
-    async def run(self, child_type: str, child_id: str, queue: str, policy: int) -> str:
+    async def run(self, child_type: str, child_id: str, queue: str, policy: int, waits: bool = False) -> str:
         await workflow.start_child_workflow(
             child_type, id=child_id, task_queue=queue, parent_close_policy=ParentClosePolicy(policy)
         )
+        await workflow.wait_condition(lambda: self._may_leave or not waits)
         return "done"
 
 
@@ -159,7 +168,7 @@ async def test_a_run_that_has_just_begun_takes_what_is_under_way_to_it(tmp_path:
 
 async def test_a_run_that_is_being_read_does_not_miss_what_is_written_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
-    async with asyncio.timeout(10), a_gated_client(path) as (client, store):
+    async with asyncio.timeout(10), a_gated_client(path) as (client, store):  # noqa: SIM117 - what waits, and what comes
         async with a_worker(client, workflows=[Tells], task_queue="other"):
             receiver = await start(client, Listens.run, id="receiver")
             store.after_load.close(for_one=True)
@@ -180,6 +189,59 @@ async def test_a_run_that_is_being_read_does_not_miss_what_is_written_meanwhile(
                 await receiver.signal(Listens.tell, "finish")
                 assert await receiver.result() == ["hello", "finish"]
     invariants.check(path)
+
+
+async def test_a_child_without_a_worker_that_was_to_end_with_its_parent_ends_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    async with asyncio.timeout(10), a_gated_client(path) as (client, store), a_worker(client, workflows=ALL):
+        parent = await start(
+            client, Parents.run, "Listens", "child", "nowhere", ParentClosePolicy.TERMINATE, True, id="parent"
+        )
+        await rounds()
+        store.after_load.close()
+        await parent.signal(Parents.leave)
+        await store.after_load.reached.wait()  # the child was to be ended now
+    async with asyncio.timeout(10), a_client(path) as client, a_worker(client, workflows=ALL):
+        assert isinstance(await failure_of(client.get_workflow_handle("child")), TerminatedError)
+    invariants.check(path)
+
+
+async def test_a_run_that_never_began_times_out_after_a_restart_beside_any_worker(tmp_path: Path) -> None:
+    path = tmp_path / "j.db"
+    async with a_client(path) as client:
+        await client.start_workflow(Listens.run, id="w", task_queue="nowhere", run_timeout=timedelta(milliseconds=300))
+    async with asyncio.timeout(10), a_client(path) as client, a_worker(client, workflows=ALL):
+        assert isinstance(await failure_of(client.get_workflow_handle("w")), TimeoutError)
+    invariants.check(path)
+
+
+@pytest.mark.parametrize("cached", [0, 100])
+async def test_a_question_to_a_run_that_is_to_begin_later_is_answered_once_it_has_begun(cached: int) -> None:
+    async with a_place(*ALL, max_cached_workflows=cached) as client:
+        handle = await start(client, Listens.run, start_delay=timedelta(milliseconds=300))
+        await handle.signal(Listens.tell, "hello")
+        assert await handle.query(Listens.told) == ["hello"]
+        await handle.signal(Listens.tell, "finish")
+        assert await handle.result() == ["hello", "finish"]
+
+
+@workflow.defn
+class Stops:
+    """Asks another run to stop."""
+
+    @workflow.run
+    async def run(self, workflow_id: str, run_id: str) -> None:
+        await workflow.get_external_workflow_handle(workflow_id, run_id=run_id).cancel()
+
+
+async def test_a_later_run_of_a_chain_can_be_cancelled_by_its_run_id() -> None:
+    async with a_place(*ALL, Stops) as client:
+        first = await start(client, Restless.run, True)
+        with pytest.raises(WorkflowContinuedAsNewError) as continued:
+            await first.result(follow_runs=False)
+        second = continued.value.new_execution_run_id
+        await (await start(client, Stops.run, "w", second, id="stops")).result()
+        assert isinstance(await failure_of(first), CancelledError)
 
 
 async def rounds() -> None:
