@@ -14,6 +14,7 @@ from actorflow.core.state import ExecutionState
 from actorflow.engine.counting import Counting
 from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
+from actorflow.engine.holds import Holds
 from actorflow.engine.mailbox import Later
 from actorflow.engine.outgoing import Outgoing
 from actorflow.engine.registry import Registry
@@ -55,6 +56,7 @@ class Site:
     Attributes:
         activity_rows: by run, the ids of activities that have a row in the store; it goes with their outcome.
         counting: what is counted of all of them.
+        holds: workflows that wait for what is on its way to them.
         deliver: bring an outcome to a run, loading it if need be; the call is made once it is durable.
         wake: a run's earliest timer is due.
         load: read a run from the store and wake it.
@@ -83,6 +85,7 @@ class Site:
         self.activity_rows: dict[int, set[str]] = {}
         self.waiters: dict[int, list[asyncio.Future[Closed | Parked]]] = {}
         self.updates = Updates(loop)
+        self.holds = Holds()
         self.unserved = Unserved()
         self.deliver: Callable[[Identity, Message, Later], None]
         self.wake: Callable[[int], None]
