@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -49,6 +50,7 @@ class Client:
         self._task_queue = task_queue
         self._converter = data_converter or default_converter
         self._is_closed = False
+        self._is_of_test = False
 
     @staticmethod
     async def connect(
@@ -108,6 +110,17 @@ class Client:
     def data_converter(self) -> DataConverter:
         """For arguments and results."""
         return self._converter
+
+    @property
+    def is_of_test(self) -> bool:
+        """True for the client of a test environment: assertions fail the workflows of its workers."""
+        return self._is_of_test
+
+    def of_test(self) -> Client:
+        """The same connection as the client of a test environment."""
+        client = copy(self)
+        client._is_of_test = True
+        return client
 
     @property
     def engine(self) -> Engine:

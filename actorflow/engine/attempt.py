@@ -129,6 +129,7 @@ class Attempt:
     def run(self) -> None:
         """Start the user's code. What prevents it from starting is the attempt's outcome."""
         self._host.attempts.add(self)
+        self._site.rest.attempts += 1
         scheduled = self._pending.scheduled
         activities = self._host.activities
         definition = activities.get(scheduled.activity_type) or activities.get(DYNAMIC)
@@ -204,7 +205,9 @@ class Attempt:
         return Errored(self._host.converter.failure(problem), problem)
 
     def _report(self, outcome: AttemptOutcome | None) -> None:
-        self._is_reported = True
+        if not self._is_reported:
+            self._is_reported = True
+            self._site.rest.attempts -= 1
         for alarm in self._alarms:
             alarm.cancel()
         if outcome is not None:

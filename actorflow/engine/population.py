@@ -49,6 +49,11 @@ class Population:
         """Every actor in memory."""
         return list(self._by_key.values())
 
+    @property
+    def is_idle(self) -> bool:
+        """True if no run is being read, or about to be."""
+        return not self._wanted and not self._loading
+
     def by_key(self, key: int) -> WorkflowActor | None:
         """The actor of a run, if it is in memory."""
         return self._by_key.get(key)
@@ -182,6 +187,7 @@ class Population:
             for read in self._reads.pop(key, ()):
                 if not read.done():
                     read.set_result(None)
+        self._site.rest.stir()
 
     def _admit(self, actor: Addressable) -> None:
         assert isinstance(actor, WorkflowActor)

@@ -69,6 +69,11 @@ class Requests:
         self._site.waiters.clear()
         self._site.updates.stop(stopped(failure))
 
+    @property
+    def is_asked(self) -> bool:
+        """True while a call is under way that needs no time to pass."""
+        return self._calls.is_waiting
+
     async def start(self, request: StartRequest) -> tuple[str, bool]:
         """See `Service.start`."""
         return await self._starts.start(request)
@@ -204,6 +209,7 @@ class Requests:
         self._calls.check_running()
         waiter: asyncio.Future[Closed | Parked] = self._site.loop.create_future()
         self._site.waiters.setdefault(key, []).append(waiter)
+        self._site.rest.stir()
         try:
             if actor is None:
                 # Read once more: it may have closed between the first look and the waiter.
