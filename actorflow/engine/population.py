@@ -32,6 +32,7 @@ class Population:
         self._key_by_id: dict[tuple[str, str], int] = {}
         self._wanted: list[int] = []
         self._loading: set[int] = set()
+        self._under_way = 0
         self._reads: dict[int, list[asyncio.Future[None]]] = {}
         self._stopped: BaseException | None = None
         self._wake: asyncio.Future[None] | None = None
@@ -52,7 +53,7 @@ class Population:
     @property
     def is_idle(self) -> bool:
         """True if no run is being read, or about to be."""
-        return not self._wanted and not self._loading
+        return not (self._wanted or self._loading or self._under_way)
 
     def by_key(self, key: int) -> WorkflowActor | None:
         """The actor of a run, if it is in memory."""
@@ -170,6 +171,14 @@ class Population:
             actor.is_loading = True
 
     async def _read(self, keys: Sequence[int]) -> None:
+        self._under_way += 1
+        try:
+            await self._bring(keys)
+        finally:
+            self._under_way -= 1
+            self._site.rest.stir()
+
+    async def _bring(self, keys: Sequence[int]) -> None:
         for host in self._site.registry.hosts:
             host.residency.trim()  # so that recovering more runs than may stay does not fill the memory
         try:
@@ -187,7 +196,6 @@ class Population:
             for read in self._reads.pop(key, ()):
                 if not read.done():
                     read.set_result(None)
-        self._site.rest.stir()
 
     def _admit(self, actor: Addressable) -> None:
         assert isinstance(actor, WorkflowActor)

@@ -13,7 +13,7 @@ _MODULES: Final = {"WorkflowEnvironment": "environment", "ResultNeverComesError"
 
 
 def __getattr__(name: str) -> Any:
-    """Load what is used when it is used: pytest loads this package for its plugin, also where no test needs an engine."""
+    """Load what is used when it is used: pytest loads this package for its plugin, where no test may need an engine."""
     if name in _MODULES:
         return getattr(import_module(f"actorflow.testing.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'actorflow.testing' has no attribute {name!r}")

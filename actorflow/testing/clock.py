@@ -107,7 +107,6 @@ class VirtualClock(SystemClock):
         self._drop_cancelled()
         if self._alarms:
             self._skipped += max(0, self._alarms[0][0] - self._flowing())
-            self._instant = max(self._instant, self._alarms[0][0])
             self._ring()
 
     def close(self) -> None:
@@ -118,7 +117,8 @@ class VirtualClock(SystemClock):
             self._handle = None
 
     def _ring(self) -> None:
-        """One instant for all that is due: what falls due while callbacks run rings later."""
+        """Ring what is due at the instant of the earliest alarm; what is due later, or armed meanwhile, rings later."""
+        self._instant = max(self._instant, self._alarms[0][0])
         due: deque[_Entry] = deque()
         while self._alarms and self._alarms[0][0] <= self._instant:
             due.append(heapq.heappop(self._alarms))
@@ -137,8 +137,11 @@ class VirtualClock(SystemClock):
 
     def _ring_in_time(self) -> None:
         self._handle = self._handle_at = None
-        self._instant = self._flowing()
-        self._ring()
+        self._drop_cancelled()
+        if self._alarms and self._alarms[0][0] <= self._flowing():
+            self._ring()
+        else:
+            self._arm()
 
     def _arm(self) -> None:
         """Ring in real time what nobody skips to."""

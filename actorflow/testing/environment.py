@@ -87,7 +87,7 @@ class WorkflowEnvironment:
         if client.engine.clock is not clock:
             await client.close()
             raise RuntimeError(
-                f"{db_filename} is open in this process already, with another clock; close it first, or use another file"
+                f"{db_filename} is open in this process with another clock; close it first, or use another file"
             )
         return cls(client, TimeSkipping(client.engine, clock), is_owner=True)
 

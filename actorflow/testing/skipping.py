@@ -9,18 +9,18 @@ runs, and a worker that comes or goes.
 Each thing that moves is counted from the call that sets it off until the call that hands its outcome on, and both are
 plain function calls. Only between two of them may a callback of the event loop stand that nobody counts: a future is
 done and its task has not run yet, a task is over and its owner has not heard. Such a gap is one round of the loop. So
-rest is believed only after it was seen in several rounds, one after the other; a stir in between starts the count again.
-The same rounds let a test that was just answered make its next call before time moves on.
+rest is believed only after it was seen in several rounds, one after the other; a stir between them starts the count
+again. The same rounds let a test that was just answered make its next call before time moves on.
 
-Nothing polls. Whatever ends the last thing under way stirs (`engine/rest.py`); the look that follows stops as soon as it
-sees something that moves, because its end will stir again.
+Nothing polls. Whatever ends the last thing under way stirs (`engine/rest.py`); the look that follows stops as soon as
+it sees something that moves, because its end will stir again.
 
 Then time jumps to the earliest alarm of the clock: a timer, a timeout or a retry, whichever comes first, and what
 follows from it comes to rest before the next jump. It jumps for two reasons:
 
 - a client awaits a result, skipping is not switched off, and no activity runs: an activity takes real time;
-- somebody sleeps in the environment (`WorkflowEnvironment.sleep`): he is an alarm among the others. He may be an activity
-  himself, so running ones don't hold him up; others that run get a moment of real time to end.
+- somebody sleeps in the environment (`WorkflowEnvironment.sleep`): an alarm among the others. An activity may sleep
+  there, so running ones don't hold it up; others that run get a moment of real time to end.
 
 Signals, queries and updates are calls: they are waited for, and never move the time.
 
