@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from actorflow.testing.environment import WorkflowEnvironment as WorkflowEnvironment
     from actorflow.testing.outlook import ResultNeverComesError as ResultNeverComesError
+    from actorflow.testing.recorded import RecordedHistory as RecordedHistory
 
-__all__ = ["ResultNeverComesError", "WorkflowEnvironment"]
+__all__ = ["RecordedHistory", "ResultNeverComesError", "WorkflowEnvironment"]
 
-_MODULES: Final = {"WorkflowEnvironment": "environment", "ResultNeverComesError": "outlook"}
+_MODULES: Final = {
+    "RecordedHistory": "recorded",
+    "ResultNeverComesError": "outlook",
+    "WorkflowEnvironment": "environment",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -63,6 +63,7 @@ class WorkflowEnvironment:
         *,
         namespace: str = "default",
         data_converter: DataConverter | None = None,
+        task_queue: str | None = None,
         db_filename: str | None = None,
         **server: Unpack[ServerOptions],
     ) -> Self:
@@ -74,6 +75,7 @@ class WorkflowEnvironment:
         Args:
             namespace: of its client.
             data_converter: of its client.
+            task_queue: where its client starts executions, unless a call says otherwise.
             db_filename: keep the journal in this file; default is memory.
             server: accepted for ported tests, see `ServerOptions`.
 
@@ -83,7 +85,9 @@ class WorkflowEnvironment:
         """
         clock = VirtualClock()
         address = "memory://" if db_filename is None else address_of_file(db_filename)
-        client = await Client.connect(address, namespace=namespace, data_converter=data_converter, clock=clock)
+        client = await Client.connect(
+            address, namespace=namespace, data_converter=data_converter, task_queue=task_queue, clock=clock
+        )
         if client.engine.clock is not clock:
             await client.close()
             raise RuntimeError(
@@ -97,6 +101,7 @@ class WorkflowEnvironment:
         *,
         namespace: str = "default",
         data_converter: DataConverter | None = None,
+        task_queue: str | None = None,
         db_filename: str | None = None,
         **server: Unpack[ServerOptions],
     ) -> Self:
@@ -105,6 +110,7 @@ class WorkflowEnvironment:
         Args:
             namespace: of its client.
             data_converter: of its client.
+            task_queue: where its client starts executions, unless a call says otherwise.
             db_filename: keep the journal in this file; default is memory.
             server: accepted for ported tests, see `ServerOptions`.
 
@@ -112,7 +118,9 @@ class WorkflowEnvironment:
             StorageError: the file can't be opened.
         """
         address = "memory://" if db_filename is None else address_of_file(db_filename)
-        client = await Client.connect(address, namespace=namespace, data_converter=data_converter)
+        client = await Client.connect(
+            address, namespace=namespace, data_converter=data_converter, task_queue=task_queue
+        )
         return cls(client, is_owner=True)
 
     @classmethod
