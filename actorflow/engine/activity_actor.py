@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from actorflow.activity import ActivityCancellationDetails
 from actorflow.clock import TimerHandle
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
@@ -136,7 +137,7 @@ class ActivityActor:
         if self._phase in (Phase.WAITING, Phase.BACKING_OFF):
             self._end_cancelled()
         elif self._attempt is not None:
-            self._attempt.request_cancel()
+            self._attempt.request_cancel(ActivityCancellationDetails(cancel_requested=True))
 
     def abandon(self) -> None:
         """See `OpenActivity`."""

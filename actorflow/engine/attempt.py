@@ -10,15 +10,19 @@ from typing import Any, Protocol
 import msgspec
 
 from actorflow import activity as public
-from actorflow.common import RawValue
+from actorflow.activity import ActivityCancellationDetails
+from actorflow.common import MetricMeter, Priority, RawValue
 from actorflow.converter import Failure, Payload
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition
+from actorflow.core.policy.retry import policy_of
 from actorflow.core.state import PendingActivity
+from actorflow.engine.activity_context import AttemptContext
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
 from actorflow.exceptions import ApplicationError, CancelledError, TimeoutType
 from actorflow.pool.deadlines import Deadline
 from actorflow.pool.executors import RunningAttempt
+from actorflow.pool.interruption import Interruption
 from actorflow.pool.slots import Slots
 from actorflow.store.protocol import Identity
 
@@ -72,18 +76,18 @@ class Attempt:
     __slots__ = (
         "_alarms",
         "_beat_at",
+        "_context",
         "_details",
         "_host",
         "_identity",
-        "_is_cancelled",
         "_is_reported",
-        "_is_stopped",
         "_number",
         "_owner",
         "_pending",
         "_running",
         "_site",
         "_slots",
+        "_why",
         "started_at",
     )
 
@@ -111,9 +115,9 @@ class Attempt:
         self._alarms: list[Deadline] = []
         self._beat_at: datetime | None = None
         self._running: RunningAttempt | None = None
+        self._context: AttemptContext | None = None
         self._is_reported = False
-        self._is_cancelled = False
-        self._is_stopped = False
+        self._why: ActivityCancellationDetails | None = None
 
     @property
     def host(self) -> WorkerHost:
@@ -152,38 +156,48 @@ class Attempt:
             return [[RawValue(payload) for payload in payloads]]
         return self._host.converter.decode(payloads, definition.signature.types)
 
-    def request_cancel(self, *, at_once: bool = False) -> None:
+    def request_cancel(self, why: ActivityCancellationDetails, *, at_once: bool = False) -> None:
         """Ask the code to stop: at once, or as soon as it gives a sign of life (as in the public SDK)."""
-        self._is_cancelled = True
+        self._why = why
         if at_once or self._beat_at is not None:
-            self._stop(again=at_once)
+            self._stop(why, again=at_once)
 
-    def _stop(self, *, again: bool = False) -> None:
+    def _stop(self, why: ActivityCancellationDetails, *, again: bool = False) -> None:
         """Throw the cancellation into the code, once: it may be tidying up, and may beat while it does."""
-        if self._running is not None and (again or not self._is_stopped):
-            self._is_stopped = True
-            self._running.cancel()
+        context = self._context
+        if context is not None and (again or not context.cancelled.is_set()):
+            context.cancel(why)
+            if self._running is not None:
+                self._running.cancel("Activity cancelled")
 
     def detach(self) -> None:
         """The outcome matters no more; the code is asked to stop if it listens."""
         self._report(None)
-        self.request_cancel()
+        self.request_cancel(ActivityCancellationDetails(not_found=True))
 
     def _execute(self, definition: ActivityDefinition, arguments: Sequence[Any]) -> None:
-        context = self._host.context.copy()
-        context.run(public.current_context.set, public.Context(self._info, self._heartbeat, lambda: self._should_stop))
-        executor = self._host.loop_executor if definition.is_async else self._host.thread_executor
-        assert executor is not None  # a worker with sync activities has one: checked when it was constructed
-        self._running = executor.start(
-            lambda: definition.function(*arguments), context, self._body_ended, name=definition.name
+        host, is_async = self._host, definition.is_async
+        # No exception is thrown into the thread of an activity that does not want one.
+        interrupts = not (is_async or definition.no_thread_cancel_exception)
+        interruption = Interruption(CancelledError) if interrupts else None
+        client = host.client if is_async else None
+        self._context = reachable = AttemptContext(
+            host, self._info, self._heartbeat, self._meter, client=client, interruption=interruption
         )
+        variables = host.context.copy()
+        variables.run(public.current_context.set, reachable)
 
-    @property
-    def _should_stop(self) -> bool:
-        return self._is_cancelled or self._is_reported or self._host.is_shutting_down
+        def call() -> Any:
+            return definition.function(*arguments)
+
+        if is_async:
+            self._running = host.loop_executor.start(call, variables, self._body_ended, name=definition.name)
+            return
+        assert host.thread_executor is not None  # a worker with sync activities has one: checked when it was made
+        self._running = host.thread_executor.start(call, variables, self._body_ended, interruption=interruption)
 
     def _body_ended(self, result: Any, problem: BaseException | None) -> None:
-        self._running = None
+        self._running = self._context = None  # it knows us: without this we would be garbage only a collector finds
         self._host.attempts.discard(self)
         if isinstance(problem, asyncio.CancelledError) and self._site.is_ending():
             self._report(None)  # the whole program is going: the attempt counts as lost
@@ -198,7 +212,7 @@ class Attempt:
                 return Succeeded(None if result is None else self._host.converter.encode_one(result))
             except Exception as bad_result:
                 problem = bad_result
-        was_asked = self._is_cancelled or self._host.is_shutting_down
+        was_asked = self._why is not None or self._host.is_shutting_down
         if was_asked and isinstance(problem, asyncio.CancelledError | CancelledError):
             return Stopped()
         return Errored(self._host.converter.failure(problem), problem)
@@ -232,8 +246,7 @@ class Attempt:
         if self._is_reported:
             return
         self._report(Errored(timeout_failure(kind, self._details)))
-        if self._running is not None:
-            self._running.cancel()
+        self.request_cancel(ActivityCancellationDetails(timed_out=True), at_once=True)
 
     def _heartbeat(self, details: Sequence[Any]) -> None:
         """Called by user code, in whichever thread it runs."""
@@ -249,8 +262,18 @@ class Attempt:
         if self._is_reported:
             return
         self._owner.on_heartbeat(payloads)
-        if self._is_cancelled:
-            self._stop()
+        if self._why is not None:
+            self._stop(self._why)
+
+    def _meter(self) -> MetricMeter:
+        scheduled = self._pending.scheduled
+        return self._site.metrics.meter(
+            {
+                "namespace": self._identity.namespace,
+                "task_queue": scheduled.task_queue,
+                "activity_type": scheduled.activity_type,
+            }
+        )
 
     def _info(self) -> public.Info:
         scheduled, identity = self._pending.scheduled, self._identity
@@ -262,6 +285,7 @@ class Attempt:
             heartbeat_details=self._host.converter.decode(self._details),
             heartbeat_timeout=scheduled.heartbeat,
             is_local=False,
+            namespace=identity.namespace,
             schedule_to_close_timeout=scheduled.schedule_to_close,
             scheduled_time=self._pending.scheduled_at,
             start_to_close_timeout=scheduled.start_to_close,
@@ -272,6 +296,8 @@ class Attempt:
             workflow_namespace=identity.namespace,
             workflow_run_id=identity.run_id,
             workflow_type=identity.workflow_type,
+            priority=Priority.default,
+            retry_policy=policy_of(scheduled.retry),
         )
 
 

@@ -67,6 +67,7 @@ class Site:
         self.loop = loop
         self.store = store
         self.clock = clock
+        self.metrics = metrics
         self.registry = Registry()
         self.counting = counting = Counting(metrics)
         self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem), counting)
