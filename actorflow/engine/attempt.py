@@ -16,6 +16,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition
 from actorflow.core.policy.retry import policy_of
 from actorflow.core.state import PendingActivity
+from actorflow.core.task_token import TaskToken, encode_task_token
 from actorflow.engine.activity_context import AttemptContext
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
@@ -58,16 +59,22 @@ class AttemptOwner(Protocol):
         """A sign of life."""
         ...
 
+    def on_left_open(self) -> None:
+        """The code has ended and left the outcome to somebody outside; the attempt goes on without it."""
+        ...
+
 
 class Attempt:
     """See the module's head. The slot is given back when the code has ended, however late that is.
+
+    Code may leave the attempt open; then only the timeouts go on, and with `resume` they do after a restart.
 
     Args:
         site: collaborators.
         identity: of the run.
         pending: what was scheduled.
         number: of the attempt.
-        slots: of the worker that runs it; one is taken.
+        slots: of the worker that runs it, one is taken; None if an earlier process ran it.
         started_at: when the attempt began.
         details: heartbeat details of the attempts before.
         owner: is told the outcome.
@@ -78,7 +85,6 @@ class Attempt:
         "_beat_at",
         "_context",
         "_details",
-        "_host",
         "_identity",
         "_is_reported",
         "_number",
@@ -98,7 +104,7 @@ class Attempt:
         pending: PendingActivity,
         *,
         number: int,
-        slots: Slots[WorkerHost],
+        slots: Slots[WorkerHost] | None,
         started_at: datetime,
         details: tuple[Payload, ...],
         owner: AttemptOwner,
@@ -108,7 +114,6 @@ class Attempt:
         self._pending = pending
         self._number = number
         self._slots = slots
-        self._host = slots.worker
         self.started_at = started_at
         self._details = details
         self._owner = owner
@@ -120,9 +125,14 @@ class Attempt:
         self._why: ActivityCancellationDetails | None = None
 
     @property
-    def host(self) -> WorkerHost:
-        """Who runs it."""
-        return self._host
+    def _host(self) -> WorkerHost:
+        assert self._slots is not None  # only code that runs here asks
+        return self._slots.worker
+
+    @property
+    def identity(self) -> str:
+        """Of the worker that runs it."""
+        return "?" if self._slots is None else self._slots.worker.identity
 
     @property
     def name(self) -> str:
@@ -149,6 +159,16 @@ class Attempt:
         if scheduled.heartbeat is not None:
             self._alarm(scheduled.heartbeat.total_seconds(), self._check_heartbeat)
         self._execute(definition, arguments)
+
+    def resume(self) -> None:
+        """Go on waiting for somebody outside; nobody knows when the last sign of life was, so it counts from now."""
+        scheduled = self._pending.scheduled
+        self._beat_at = now = self._site.clock.now()
+        if scheduled.start_to_close is not None:
+            remaining = min(self.started_at + scheduled.start_to_close - now, scheduled.start_to_close)
+            self._alarm(remaining.total_seconds(), self._run_out_of_time)
+        if scheduled.heartbeat is not None:
+            self._alarm(scheduled.heartbeat.total_seconds(), self._check_heartbeat)
 
     def _arguments(self, definition: ActivityDefinition) -> Sequence[Any]:
         payloads = self._pending.scheduled.input
@@ -198,13 +218,18 @@ class Attempt:
 
     def _body_ended(self, result: Any, problem: BaseException | None) -> None:
         self._running = self._context = None  # it knows us: without this we would be garbage only a collector finds
-        self._host.attempts.discard(self)
-        if isinstance(problem, asyncio.CancelledError) and self._site.is_ending():
+        slots, host = self._slots, self._host
+        assert slots is not None
+        host.attempts.discard(self)
+        if isinstance(problem, public.CompleteAsync):
+            if not self._is_reported:
+                self._owner.on_left_open()
+        elif isinstance(problem, asyncio.CancelledError) and self._site.is_ending():
             self._report(None)  # the whole program is going: the attempt counts as lost
         elif not self._is_reported:
             self._report(self._outcome_of(result, problem))
-        self._site.registry.release(self._slots)
-        self._host.on_attempt_ended()
+        self._site.registry.release(slots)
+        host.on_attempt_ended()
 
     def _outcome_of(self, result: Any, problem: BaseException | None) -> AttemptOutcome:
         if problem is None:
@@ -252,11 +277,12 @@ class Attempt:
         """Called by user code, in whichever thread it runs."""
         payloads = self._host.converter.encode(details)
         if asyncio._get_running_loop() is self._site.loop:
-            self._take_heartbeat(payloads)
+            self.take_heartbeat(payloads)
         else:
-            self._site.loop.call_soon_threadsafe(self._take_heartbeat, payloads)
+            self._site.loop.call_soon_threadsafe(self.take_heartbeat, payloads)
 
-    def _take_heartbeat(self, payloads: tuple[Payload, ...]) -> None:
+    def take_heartbeat(self, payloads: tuple[Payload, ...]) -> None:
+        """A sign of life, from the code or from outside."""
         self._beat_at = self._site.clock.now()
         self._details = payloads
         if self._is_reported:
@@ -291,7 +317,11 @@ class Attempt:
             start_to_close_timeout=scheduled.start_to_close,
             started_time=self.started_at,
             task_queue=scheduled.task_queue,
-            task_token=f"{identity.run_id}:{scheduled.activity_id}:{self._number}".encode(),
+            task_token=encode_task_token(
+                TaskToken(
+                    identity.namespace, identity.workflow_id, identity.run_id, scheduled.activity_id, self._number
+                )
+            ),
             workflow_id=identity.workflow_id,
             workflow_namespace=identity.namespace,
             workflow_run_id=identity.run_id,
