@@ -120,6 +120,12 @@ METRIC_SERIES_KEPT: Final = 1_000
 METRIC_NAMES_KNOWN_MAX: Final = 1_000
 """Names whose slots are remembered; one that has no room is looked up for each event."""
 
+CUSTOM_METRICS_MAX: Final = 100
+"""Metrics a program may make with `metric_meter`; more are nobody's to look at."""
+
+CUSTOM_SERIES_MAX: Final = 1_000
+"""Series of all of them; later attributes are counted together."""
+
 METRICS_CACHE_INTERVAL: Final = timedelta(seconds=1)
 """Whoever scrapes again within it gets the same page: two impatient servers cost no more than one."""
 

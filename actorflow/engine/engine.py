@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from actorflow.activity import ActivityCancellationDetails
 from actorflow.clock import Clock
 from actorflow.core import limits
 from actorflow.engine.gauges import Gauges, describe_build
@@ -202,13 +203,13 @@ class Engine:
 
     async def deregister(self, host: WorkerHost) -> None:
         """A worker leaves. Running activities get its graceful timeout, then cancellation; completions are recorded."""
-        host.is_shutting_down = True
+        host.shutdown.set()
         self.site.registry.remove(host)
         await self._settle()  # a turn under way may still start activities on a slot it has reserved here
         with anyio.move_on_after(host.graceful_shutdown_timeout.total_seconds()):
             await host.until_idle()
         for attempt in list(host.attempts):
-            attempt.request_cancel(at_once=True)
+            attempt.request_cancel(ActivityCancellationDetails(worker_shutdown=True), at_once=True)
         with anyio.move_on_after(limits.CANCELLED_ACTIVITY_GRACE.total_seconds()):
             await host.until_idle()
         if host.attempts:

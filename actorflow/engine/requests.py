@@ -11,6 +11,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.policy.checks import check_name, check_text
+from actorflow.engine.activity_requests import ActivityRequests
 from actorflow.engine.calls import Calls
 from actorflow.engine.describe import describe_run
 from actorflow.engine.ends import end_of, parking_of
@@ -23,6 +24,8 @@ from actorflow.engine.starts import Starts
 from actorflow.engine.update_requests import UpdateRequests
 from actorflow.exceptions import StorageError
 from actorflow.service import (
+    ActivityReport,
+    ActivityTarget,
     Closed,
     Description,
     ExecutionCount,
@@ -57,6 +60,7 @@ class Requests:
         self._store = site.store
         self._calls = calls = Calls(site, population)
         self._starts = Starts(site, population, clock, calls)
+        self._activities = ActivityRequests(site, population, calls)
         self._updates = UpdateRequests(site, population, clock, calls, self._starts)
 
     def stop(self, failure: BaseException | None) -> None:
@@ -159,6 +163,14 @@ class Requests:
                 f"is a worker for its type on task queue {actor.identity.task_queue!r} running?",
                 RPCStatusCode.DEADLINE_EXCEEDED,
             ) from late
+
+    async def settle_activity(self, activity: ActivityTarget, report: ActivityReport) -> None:
+        """See `Service.settle_activity`."""
+        await self._activities.settle(activity, report)
+
+    async def beat_activity(self, activity: ActivityTarget, details: tuple[Payload, ...]) -> bool:
+        """See `Service.beat_activity`."""
+        return await self._activities.beat(activity, details)
 
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`."""

@@ -69,6 +69,7 @@ class Site:
         self.loop = loop
         self.store = store
         self.clock = clock
+        self.metrics = metrics
         self.registry = Registry()
         self.rest = Rest()
         self.counting = counting = Counting(metrics)

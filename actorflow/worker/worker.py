@@ -147,6 +147,7 @@ class Worker:
             failure_types=self._failure_types,
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,
             identity=self._identity,
+            client=self._client,
         )
         try:
             self._client.engine.register(host)
