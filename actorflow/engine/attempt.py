@@ -163,6 +163,7 @@ class Attempt:
 
     def resume(self) -> None:
         """Go on waiting for somebody outside; nobody knows when the last sign of life was, so it counts from now."""
+        self._site.rest.attempts += 1
         scheduled = self._pending.scheduled
         self._beat_at = now = self._site.clock.now()
         if scheduled.start_to_close is not None:

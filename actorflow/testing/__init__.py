@@ -4,13 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from actorflow.testing.activities import ActivityEnvironment as ActivityEnvironment
     from actorflow.testing.environment import WorkflowEnvironment as WorkflowEnvironment
     from actorflow.testing.outlook import ResultNeverComesError as ResultNeverComesError
     from actorflow.testing.recorded import RecordedHistory as RecordedHistory
 
-__all__ = ["RecordedHistory", "ResultNeverComesError", "WorkflowEnvironment"]
+__all__ = ["ActivityEnvironment", "RecordedHistory", "ResultNeverComesError", "WorkflowEnvironment"]
 
 _MODULES: Final = {
+    "ActivityEnvironment": "activities",
     "RecordedHistory": "recorded",
     "ResultNeverComesError": "outlook",
     "WorkflowEnvironment": "environment",
