@@ -43,10 +43,11 @@ def testing(settings: Settings, progress: Progress) -> Table:
 
 
 async def _measured(workflows: int, steps: int) -> Sample:
-    async with await WorkflowEnvironment.start_time_skipping() as env:
-        async with Worker(env.client, task_queue=QUEUE, workflows=[Rests]):
-            seconds = await _rested(env.client, workflows, steps)
-    return Sample({"s": seconds})
+    async with (
+        await WorkflowEnvironment.start_time_skipping() as env,
+        Worker(env.client, task_queue=QUEUE, workflows=[Rests]),
+    ):
+        return Sample({"s": await _rested(env.client, workflows, steps)})
 
 
 async def _rested(client: Client, workflows: int, steps: int) -> float:
