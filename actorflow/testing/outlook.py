@@ -45,7 +45,7 @@ class Outlook:
         """Nothing is due, ever: refuse what can't come by itself, and warn about what waits for somebody to call."""
         for run in await self._awaited():
             identity = run.record.identity
-            reason = self._no_worker(identity) or self._no_activities(run)
+            reason = self._no_worker(identity) or self._not_served(run)
             if reason is not None:
                 self._refuse(identity, reason)
             elif identity.key not in self._warned:
@@ -86,14 +86,22 @@ class Outlook:
             f"(those that are here run {', '.join(known) or 'none'}); start one before you await it"
         )
 
-    def _no_activities(self, run: LoadedRun) -> str | None:
-        identity = run.record.identity
-        for pending in _state(run).activities.values():
+    def _not_served(self, run: LoadedRun) -> str | None:
+        """An activity or a child that waits for a worker; had it a timeout, time would have been skipped to that."""
+        registry, namespace = self._site.registry, run.record.identity.namespace
+        state = _state(run)
+        for pending in state.activities.values():
             scheduled = pending.scheduled
-            if not self._site.registry.queue(identity.namespace, scheduled.task_queue).workers:
+            if not registry.queue(namespace, scheduled.task_queue).workers:
                 return (
                     f"its activity {scheduled.activity_type!r} waits for task queue {scheduled.task_queue!r}, on which "
                     "no worker of this environment has activities; start one, or give the activity a timeout"
+                )
+        for child in (state.children or {}).values():
+            if registry.host_of(namespace, child.task_queue, child.workflow_type) is None:
+                return (
+                    f"its child {child.workflow_id!r} waits: no worker of this environment runs type "
+                    f"{child.workflow_type!r} on task queue {child.task_queue!r}; start one, or give it a timeout"
                 )
         return None
 

@@ -344,6 +344,75 @@ async def test_an_activity_no_worker_can_run_is_named(
             await handle.result()
 
 
+async def test_a_child_no_worker_can_run_is_named(env: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SKIP_STUCK_GRACE", timedelta(milliseconds=10))
+
+    @workflow.defn
+    class Parents:
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.execute_child_workflow("Missing", id="child")
+
+    async with a_worker(env.client, workflows=[Parents]):
+        handle = await start(env.client, Parents.run)
+        with pytest.raises(ResultNeverComesError, match=r"child 'child' waits: no worker .* 'Missing'"):
+            await handle.result()
+
+
+async def test_children_and_runs_that_continue_sleep_in_skipped_time_too(env: WorkflowEnvironment) -> None:
+    @workflow.defn
+    class Continues:
+        @workflow.run
+        async def run(self, left: int) -> str:
+            await workflow.execute_child_workflow(Sleeps.run, args=[DAY.total_seconds(), 3])
+            if left:
+                workflow.continue_as_new(left - 1)
+            return "done"
+
+    began_at = await env.get_current_time()
+    async with a_worker(env.client, workflows=[Continues, Sleeps]):
+        assert await execute(env.client, Continues.run, 4) == "done"
+    assert 15 * DAY <= await env.get_current_time() - began_at < 16 * DAY
+
+
+async def test_a_workflow_nobody_runs_is_skipped_to_its_timeout(env: WorkflowEnvironment) -> None:
+    async with a_worker(env.client, workflows=[Sleeps]):
+        failure = await failure_of(await start(env.client, "Missing", execution_timeout=DAY))
+    assert isinstance(failure, TimeoutError)
+
+
+async def test_an_activity_left_open_by_an_earlier_process_counts_as_running(tmp_path: Path) -> None:
+    tokens: asyncio.Queue[bytes] = asyncio.Queue()
+
+    @activity.defn
+    async def leaves() -> None:
+        await tokens.put(activity.info().task_token)
+        activity.raise_complete_async()
+
+    path = str(tmp_path / "j.db")
+    options = {"start_to_close_timeout": DAY.total_seconds()}
+    async with (
+        asyncio.timeout(20),
+        await WorkflowEnvironment.start_time_skipping(db_filename=path) as env,
+        a_worker(env.client, workflows=[Does], activities=[leaves]),
+    ):
+        await start(env.client, Does.run, "leaves", options, id="leaves")
+        token = await tokens.get()
+    async with (
+        asyncio.timeout(20),
+        await WorkflowEnvironment.start_time_skipping(db_filename=path) as env,
+        a_worker(env.client, workflows=[Does, Sleeps], activities=[leaves]),
+    ):
+        left_open = env.client.get_workflow_handle("leaves")
+        sleeping = await start(env.client, Sleeps.run, HOUR.total_seconds(), id="sleeping")
+        results = asyncio.gather(left_open.result(), sleeping.result())
+        for _ in range(50):  # rounds of the loop, ten times as many as time needs to jump
+            await asyncio.sleep(0)
+        assert await sleeping.query(Sleeps.times) == 0
+        await env.client.get_async_activity_handle(task_token=token).complete("from outside")
+        assert await results == ["from outside", HOUR.total_seconds()]
+
+
 async def test_an_activity_that_fails_for_ever_is_not_retried_for_ever(env: WorkflowEnvironment) -> None:
     @activity.defn
     async def fails() -> None:
