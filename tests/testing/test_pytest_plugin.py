@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,13 @@ def test_ninety_days_pass_under_each_plugin_that_runs_tests(
 ) -> None:
     write(program, REMINDS.format(runner=runner))
     program.runpytest_subprocess(*options).assert_outcomes(passed=1)
+
+
+def test_the_test_in_the_readme_passes(program: pytest.Pytester) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    program.makepyfile(test_readme=next(block for block in blocks if "actorflow_env" in block))
+    program.runpytest_subprocess("-p", "no:asyncio", "-W", "error").assert_outcomes(passed=1)
 
 
 def test_both_plugins_run_their_tests_in_one_program_also_where_pytest_asyncio_is_strict(
