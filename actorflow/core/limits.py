@@ -155,3 +155,6 @@ SKIP_STUCK_GRACE: Final = timedelta(seconds=1)
 
 SKIPS_IDLE_MAX: Final = 1_000
 """Jumps in time of which nothing came; by then an activity has been retried long enough to say that it never works."""
+
+SKIPS_MAX: Final = 1_000_000
+"""Jumps in time for one awaited result; some minutes of work, and more steps than an execution should have."""

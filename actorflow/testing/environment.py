@@ -192,6 +192,8 @@ class WorkflowEnvironment:
             if self._skipping is not None:
                 self._skipping.close()
             await self._client.close()
+            if self._skipping is not None:
+                self._skipping.clock.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 
-from actorflow.core import limits
 from actorflow.core.state import ExecutionState
 from actorflow.engine.activity_actor import ActivityActor
 from actorflow.engine.execution import turns_of
@@ -57,17 +55,12 @@ class Outlook:
                     identity.workflow_type,
                 )
 
-    async def give_up(self, *, is_idle: bool) -> None:
-        """Time was skipped for nothing: refuse every result that is awaited.
-
-        Args:
-            is_idle: nothing was journaled meanwhile; else a century has passed.
-        """
-        now = self._site.clock.now()
+    async def give_up(self, reason: str) -> None:
+        """Refuse every result that is awaited: for a reason of its own if it has one, else for this one."""
         for run in await self._awaited():
             identity = run.record.identity
-            reason = self._no_worker(identity) or self._failing_activity(run) or _skipped(now, is_idle=is_idle)
-            self._refuse(identity, reason)
+            own = self._no_worker(identity) or self._failing_activity(run)
+            self._refuse(identity, own or f"{reason}; what it waits for must come from a call")
 
     async def _awaited(self) -> Sequence[LoadedRun]:
         runs = await self._site.store.load(list(self._site.waiters))
@@ -121,15 +114,3 @@ class Outlook:
 
 def _state(run: LoadedRun) -> ExecutionState:
     return ExecutionState.folded(turns_of(run.record.identity, run.turns))
-
-
-def _skipped(now: datetime, *, is_idle: bool) -> str:
-    if is_idle:
-        return (
-            f"time was skipped {limits.SKIPS_IDLE_MAX:,} times in a row, to {now:%Y-%m-%d %H:%M}, and nothing came of "
-            "it; what it waits for must come from a call"
-        )
-    return (
-        f"{limits.DURATION_MAX.days // 365} years were skipped, to {now:%Y-%m-%d}, and it did not end; what it waits "
-        "for must come from a call"
-    )

@@ -25,7 +25,8 @@ follows from it comes to rest before the next jump. It jumps for two reasons:
 Signals, queries and updates are calls: they are waited for, and never move the time.
 
 A result that can never come is not waited for in silence. When there is no alarm to jump to, or a thousand jumps have
-journaled nothing, or a century has passed, `Outlook` looks at what is awaited, and says why.
+journaled nothing, or a million jumps or a century have not brought it, `Outlook` looks at what is awaited, and says
+why.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime
+from functools import partial
 from typing import Final
 
 from actorflow.core import limits
@@ -50,26 +51,27 @@ class TimeSkipping:
 
     Args:
         engine: whose rest is watched.
-        clock: its clock.
+        clock: its clock; whoever closes the engine closes it afterwards.
     """
 
     def __init__(self, engine: Engine, clock: VirtualClock) -> None:
         self._engine = engine
-        self._clock = clock
+        self.clock = self._clock = clock
         self._rest = engine.site.rest
         self._waiters = engine.site.waiters
         self._outlook = Outlook(engine.site)
         self._loop = asyncio.get_running_loop()
         self._locks = 0
-        self._sleepers = 0
+        self._sleeping: list[asyncio.Future[None]] = []
         self._settling: list[asyncio.Future[None]] = []
         self._is_looking = False
         self._rounds = 0
         self._pause: asyncio.TimerHandle | None = None
         self._skips = 0
-        self._events = 0
-        self._awaited: object = None
-        self._awaited_since: datetime | None = None
+        self._idle_skips = 0
+        self._events: int = engine.site.counting.journal.events
+        self._awaited = (0, "")
+        self._awaited_since = clock.now()
         self._rest.watcher = self._stir
         clock.is_flowing = self._is_flowing
 
@@ -93,34 +95,32 @@ class TimeSkipping:
             is_activity: the caller is an activity that runs.
         """
         slept: asyncio.Future[None] = self._loop.create_future()
-        alarm = self._clock.call_later(seconds, lambda: None if slept.done() else slept.set_result(None))
-        own = 1 if is_activity else 0
-        self._sleepers += 1
+        alarm = self._clock.call_later(seconds, partial(self._settle, slept))
+        own = 1 if is_activity and self._rest.attempts else 0
+        self._sleeping.append(slept)
         self._rest.attempts -= own
         self._stir()
         try:
             await slept
-            await self._settled()
         finally:
             alarm.cancel()
-            self._sleepers -= 1
+            self._sleeping.remove(slept)
             self._rest.attempts += own
             self._stir()
 
-    async def _settled(self) -> None:
-        settled: asyncio.Future[None] = self._loop.create_future()
-        self._settling.append(settled)
+    def _settle(self, slept: asyncio.Future[None]) -> None:
+        """The time is over; what falls due with it comes first."""
+        self._settling.append(slept)
         self._stir()
-        await settled
 
     def close(self) -> None:
-        """Skip no more."""
+        """Skip no more; who sleeps is told. The clock goes on until the engine has closed."""
         self._rest.watcher = None
         self._locks += 1
         self._cancel_pause()
-        for settled in self._settling:
-            settled.cancel()
-        self._clock.close()
+        for slept in self._sleeping:
+            if not slept.done():
+                slept.set_exception(RuntimeError("the environment was shut down, and with it the time slept in"))
 
     # When
 
@@ -129,7 +129,7 @@ class TimeSkipping:
 
     @property
     def _is_wanted(self) -> bool:
-        return bool(self._settling) or self._sleepers > 0 or (bool(self._waiters) and not self._locks)
+        return bool(self._sleeping) or (bool(self._waiters) and not self._locks)
 
     def _stir(self) -> None:
         self._rounds = 0
@@ -148,7 +148,7 @@ class TimeSkipping:
             self._loop.call_soon(self._look)
         elif self._rest.attempts <= 0:
             self._move()
-        elif self._settling or self._sleepers:
+        elif self._sleeping:
             self._pause = self._loop.call_later(limits.SKIP_ACTIVITY_GRACE.total_seconds(), self._end_grace)
 
     def _end_grace(self) -> None:
@@ -159,10 +159,9 @@ class TimeSkipping:
     def _move(self) -> None:
         if self._settling:
             settling, self._settling = self._settling, []
-            for settled in settling:
-                if not settled.done():
-                    settled.set_result(None)
-            self._stir()
+            for slept in settling:
+                if not slept.done():
+                    slept.set_result(None)
         elif not self._clock.has_alarms:
             self._pause = self._loop.call_later(limits.SKIP_STUCK_GRACE.total_seconds(), self._give_up)
         elif not self._is_in_vain():
@@ -174,22 +173,40 @@ class TimeSkipping:
     # In vain
 
     def _is_in_vain(self) -> bool:
-        """True if so much time was skipped for nothing that the awaited results are given up."""
-        if self._sleepers or not self._waiters:
+        """True if so much time was skipped that the awaited results are given up."""
+        if self._sleeping or not self._waiters:
             return False
-        awaited = (len(self._waiters), next(reversed(self._waiters)))
-        events = self._engine.site.counting.journal.events
-        if awaited != self._awaited or self._awaited_since is None:
-            self._awaited, self._awaited_since, self._skips = awaited, self._clock.now(), 0
-        if events != self._events:
-            self._events, self._skips = events, 0
         self._skips += 1
-        is_idle = self._skips > limits.SKIPS_IDLE_MAX
-        if is_idle or self._clock.now() - self._awaited_since > limits.DURATION_MAX:
-            self._skips, self._awaited = 0, None
-            self._engine.site.spawn(self._outlook.give_up(is_idle=is_idle))
-            return True
-        return False
+        self._idle_skips += 1
+        if self._has_news():
+            return False
+        reason = None
+        if self._idle_skips > limits.SKIPS_IDLE_MAX:
+            reason = f"time was skipped {limits.SKIPS_IDLE_MAX:,} times in a row, and nothing came of it"
+        elif self._skips > limits.SKIPS_MAX:
+            reason = f"time was skipped {limits.SKIPS_MAX:,} times, and it did not end"
+        elif self._clock.now() - self._awaited_since > limits.DURATION_MAX:
+            reason = f"{limits.DURATION_MAX.days // 365} years were skipped, and it did not end"
+        if reason is None:
+            return False
+        self._awaited = (0, "")
+        self._engine.site.spawn(self._outlook.give_up(reason))
+        return True
+
+    def _has_news(self) -> bool:
+        """True if other results are awaited than before the last jump: then everything is counted anew."""
+        actor = self._engine.population.by_key(next(reversed(self._waiters)))
+        # Runs that follow each other are one result: a cron would never end, and nobody would notice. One that is not
+        # in memory is taken for the one before.
+        awaited = (len(self._waiters), self._awaited[1] if actor is None else actor.identity.chain)
+        events = self._engine.site.counting.journal.events
+        if events != self._events:
+            self._events, self._idle_skips = events, 0
+        if awaited == self._awaited:
+            return False
+        self._awaited, self._awaited_since = awaited, self._clock.now()
+        self._skips = self._idle_skips = 0
+        return True
 
     def _give_up(self) -> None:
         """Nothing was there to skip to, and nobody has called since."""

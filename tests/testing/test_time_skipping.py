@@ -484,6 +484,41 @@ async def test_somebody_who_awaits_a_result_is_told_of_the_shutdown(env: Workflo
         await result
 
 
+async def test_somebody_who_sleeps_in_an_environment_is_told_of_its_shutdown(env: WorkflowEnvironment) -> None:
+    is_running = asyncio.Event()
+
+    @activity.defn
+    async def works() -> None:
+        is_running.set()
+        await asyncio.Event().wait()
+
+    async with a_worker(env.client, workflows=[Does], activities=[works]):
+        await start(env.client, Does.run, "works", {"start_to_close_timeout": 60.0})
+        await is_running.wait()
+        sleeping = asyncio.ensure_future(env.sleep(1))  # held up a moment by the activity
+        await asyncio.sleep(0)
+        await env.shutdown()
+        with pytest.raises(RuntimeError, match="shut down"):
+            await sleeping
+
+
+async def test_a_chain_of_runs_without_end_is_not_followed_for_ever(
+    env: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @workflow.defn
+    class Goes:
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.sleep(DAY)
+            workflow.continue_as_new()
+
+    monkeypatch.setattr(limits, "DURATION_MAX", 20 * DAY)
+    async with a_worker(env.client, workflows=[Goes]):
+        handle = await start(env.client, Goes.run)
+        with pytest.raises(ResultNeverComesError, match="years were skipped"):
+            await handle.result()
+
+
 async def test_another_event_loop_is_refused(env: WorkflowEnvironment) -> None:
     problems: list[BaseException] = []
 
