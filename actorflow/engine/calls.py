@@ -76,20 +76,16 @@ class Calls:
         check_id(target.workflow_id)
         if target.run_id is not None:
             check_name("run id", target.run_id)
-        rest = self._site.rest
-        rest.lookups += 1
-        try:
+        with self._site.rest.lookup():
             record = await self._store.find(target.namespace, target.workflow_id, target.run_id)
-        finally:
-            rest.lookups -= 1
-            rest.stir()
         if record is None or not _is_meant(target, record.identity):
             raise not_found(target.workflow_id, target.run_id, target.namespace)
         return record
 
     async def turns(self, identity: Identity) -> Sequence[Turn]:
         """The journal of a run."""
-        return turns_of(identity, await self._store.journal(identity.key))
+        with self._site.rest.lookup():
+            return turns_of(identity, await self._store.journal(identity.key))
 
     async def post(self, target: Target, message: ev.SignalReceived | ev.CancelRequested) -> None:
         """Send a message to a run and wait until it is durable."""

@@ -175,14 +175,16 @@ class Requests:
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`."""
         record = await self._calls.record(target)
-        return await describe_run(self._store, record, now=self._clock.now(), live=self._site.activities)
+        with self._site.rest.lookup():
+            return await describe_run(self._store, record, now=self._clock.now(), live=self._site.activities)
 
     async def list(self, request: ListRequest) -> ExecutionPage:
         """See `Service.list`."""
         self._calls.check_running()
         await self._calls.settled()
         try:
-            return await list_page(self._store, request)
+            with self._site.rest.lookup():
+                return await list_page(self._store, request)
         except StorageError:
             self._calls.check_running()  # the journal was closed while it was being read
             raise
@@ -192,7 +194,8 @@ class Requests:
         self._calls.check_running()
         await self._calls.settled()
         try:
-            return await count_runs(self._store, namespace, query)
+            with self._site.rest.lookup():
+                return await count_runs(self._store, namespace, query)
         except StorageError:
             self._calls.check_running()
             raise
@@ -241,7 +244,8 @@ class Requests:
                 actor.wake_up()  # there is code to try again with: wait for what comes of it
                 return None
             return actor.parked or parking
-        return await end_of(self._store, record)
+        with self._site.rest.lookup():
+            return await end_of(self._store, record)
 
     def _stop_waiting(self, key: int, waiter: asyncio.Future[Closed | Parked]) -> None:
         waiting = self._site.waiters.get(key)

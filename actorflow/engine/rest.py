@@ -6,7 +6,8 @@ that is under way calls `stir`; see `testing/skipping.py` for the one who listen
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 
 class Rest:
@@ -14,7 +15,7 @@ class Rest:
 
     Attributes:
         attempts: of activities that run, and whose outcome matters.
-        lookups: calls that are looking for their execution in the store.
+        lookups: reads of the store on behalf of calls.
         watcher: rung by `stir`; nobody listens unless time is skipped.
     """
 
@@ -22,6 +23,16 @@ class Rest:
         self.attempts = 0
         self.lookups = 0
         self.watcher: Callable[[], None] | None = None
+
+    @contextmanager
+    def lookup(self) -> Generator[None]:
+        """A call reads the store while the block lasts."""
+        self.lookups += 1
+        try:
+            yield
+        finally:
+            self.lookups -= 1
+            self.stir()
 
     def stir(self) -> None:
         """Something that was under way may be over."""

@@ -7,6 +7,7 @@ import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
@@ -82,7 +83,9 @@ class WorkflowEnvironment:
         Raises:
             RuntimeError: the file is open in this process, with another clock.
             StorageError: it can't be opened.
+            TypeError: an option that is none.
         """
+        _check_names(server)
         clock = VirtualClock()
         address = "memory://" if db_filename is None else address_of_file(db_filename)
         client = await Client.connect(
@@ -116,7 +119,9 @@ class WorkflowEnvironment:
 
         Raises:
             StorageError: the file can't be opened.
+            TypeError: an option that is none.
         """
+        _check_names(server)
         address = "memory://" if db_filename is None else address_of_file(db_filename)
         client = await Client.connect(
             address, namespace=namespace, data_converter=data_converter, task_queue=task_queue
@@ -210,6 +215,15 @@ class WorkflowEnvironment:
                 "this environment was started on another event loop; start one in each test, give the fixture that "
                 "starts it the scope of its loop, and never use it in workflow code"
             )
+
+
+def _check_names(server: ServerOptions) -> None:
+    for name in server:
+        if name not in ServerOptions.__annotations__:
+            known = ["namespace", "data_converter", "task_queue", "db_filename", *ServerOptions.__annotations__]
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+            raise TypeError(f"{name!r} is not an option of a test environment; {hint}")
 
 
 def _seconds(duration: timedelta | float) -> float:

@@ -56,7 +56,7 @@ class TimeSkipping:
 
     def __init__(self, engine: Engine, clock: VirtualClock) -> None:
         self._engine = engine
-        self.clock = self._clock = clock
+        self.clock = clock
         self._rest = engine.site.rest
         self._waiters = engine.site.waiters
         self._outlook = Outlook(engine.site)
@@ -95,7 +95,7 @@ class TimeSkipping:
             is_activity: the caller is an activity that runs.
         """
         slept: asyncio.Future[None] = self._loop.create_future()
-        alarm = self._clock.call_later(seconds, partial(self._settle, slept))
+        alarm = self.clock.call_later(seconds, partial(self._settle, slept))
         own = 1 if is_activity and self._rest.attempts else 0
         self._sleeping.append(slept)
         self._rest.attempts -= own
@@ -162,11 +162,11 @@ class TimeSkipping:
             for slept in settling:
                 if not slept.done():
                     slept.set_result(None)
-        elif not self._clock.has_alarms:
+        elif not self.clock.has_alarms:
             self._pause = self._loop.call_later(limits.SKIP_STUCK_GRACE.total_seconds(), self._give_up)
         elif not self._is_in_vain():
             try:
-                self._clock.skip()
+                self.clock.skip()
             finally:
                 self._stir()
 
@@ -185,7 +185,7 @@ class TimeSkipping:
             reason = f"time was skipped {limits.SKIPS_IDLE_MAX:,} times in a row, and nothing came of it"
         elif self._skips > limits.SKIPS_MAX:
             reason = f"time was skipped {limits.SKIPS_MAX:,} times, and it did not end"
-        elif self._clock.now() - self._awaited_since > limits.DURATION_MAX:
+        elif self.clock.now() - self._awaited_since > limits.DURATION_MAX:
             reason = f"{limits.DURATION_MAX.days // 365} years were skipped, and it did not end"
         if reason is None:
             return False
@@ -204,14 +204,14 @@ class TimeSkipping:
             self._events, self._idle_skips = events, 0
         if awaited == self._awaited:
             return False
-        self._awaited, self._awaited_since = awaited, self._clock.now()
+        self._awaited, self._awaited_since = awaited, self.clock.now()
         self._skips = self._idle_skips = 0
         return True
 
     def _give_up(self) -> None:
         """Nothing was there to skip to, and nobody has called since."""
         self._pause = None
-        if self._waiters and self._engine.is_at_rest and not self._clock.has_alarms:
+        if self._waiters and self._engine.is_at_rest and not self.clock.has_alarms:
             self._engine.site.spawn(self._outlook.explain())
 
     def _cancel_pause(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from actorflow import activity, workflow
-from actorflow.client import WorkflowFailureError
+from actorflow.client import Client, WorkflowFailureError, WorkflowHandle
 from actorflow.common import RetryPolicy
 from actorflow.core import limits
 from actorflow.exceptions import ActivityError, EngineStoppedError, TimeoutError, TimeoutType, WorkflowParkedError
@@ -73,6 +73,10 @@ class Waits:
     @workflow.signal
     def say(self, word: str) -> None:
         self.word = word
+
+    @workflow.query
+    def heard(self) -> str:
+        return self.word
 
     @workflow.update
     async def say_later(self, word: str) -> str:
@@ -149,16 +153,22 @@ async def test_signals_queries_and_updates_do_not_move_the_time(env: WorkflowEnv
         assert await sleeping.query(Sleeps.times) == 0
 
 
-async def test_a_call_that_is_under_way_is_waited_for_before_time_moves(
-    env: WorkflowEnvironment, tmp_path: Path
-) -> None:
+async def test_calls_that_are_under_way_are_waited_for_before_time_moves(tmp_path: Path) -> None:
+    async def asks_and_signals(client: Client, handle: WorkflowHandle[Any, Any]) -> None:
+        await handle.query(Waits.heard)
+        await handle.describe()
+        await handle.fetch_history()
+        assert [one.id async for one in client.list_workflows(f"WorkflowId = '{handle.id}'")] == [handle.id]
+        await handle.signal(Waits.say, "in time")
+
     async with (
-        await WorkflowEnvironment.start_time_skipping(db_filename=str(tmp_path / "j.db")) as on_file,
-        a_worker(on_file.client, workflows=[Waits]),
+        asyncio.timeout(30),
+        await WorkflowEnvironment.start_time_skipping(db_filename=str(tmp_path / "j.db")) as env,
+        a_worker(env.client, workflows=[Waits]),
     ):
         for number in range(20):
-            handle = await start(on_file.client, Waits.run, 60.0, id=f"w{number}")
-            result, _ = await asyncio.gather(handle.result(), handle.signal(Waits.say, "in time"))
+            handle = await start(env.client, Waits.run, 60.0, id=f"w{number}")
+            result, _ = await asyncio.gather(handle.result(), asks_and_signals(env.client, handle))
             assert result == "in time"
 
 
