@@ -1,8 +1,8 @@
 """Decides when time is skipped: when nothing can happen without time passing.
 
 The engine is a machine of which everything that moves can be named: an actor that waits for its turn, a change on its
-way to the journal, a run that is being read, a worker's recovery, a call that looks for its run or waits to hear that
-it is durable. While any of them is there, something will happen by itself, and time must not move. When none is, the
+way to the journal, a run that is being read, a worker's recovery, a call that reads the store or waits to hear that
+something is durable. While any of them is there, something will happen by itself, and time must not move. When none is, the
 engine is *at rest* (`Engine.is_at_rest`), and only four things can end that: time, somebody who calls, an activity that
 runs, and a worker that comes or goes.
 
