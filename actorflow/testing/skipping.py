@@ -2,9 +2,9 @@
 
 The engine is a machine of which everything that moves can be named: an actor that waits for its turn, a change on its
 way to the journal, a run that is being read, a worker's recovery, a call that reads the store or waits to hear that
-something is durable. While any of them is there, something will happen by itself, and time must not move. When none is, the
-engine is *at rest* (`Engine.is_at_rest`), and only four things can end that: time, somebody who calls, an activity that
-runs, and a worker that comes or goes.
+something is durable. While any of them is there, something will happen by itself, and time must not move. When none is,
+the engine is *at rest* (`Engine.is_at_rest`), and only four things can end that: time, somebody who calls, an activity
+that runs, and a worker that comes or goes.
 
 Each thing that moves is counted from the call that sets it off until the call that hands its outcome on, and both are
 plain function calls. Only between two of them may a callback of the event loop stand that nobody counts: a future is
