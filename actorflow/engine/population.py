@@ -33,6 +33,7 @@ class Population:
         self._key_by_id: dict[tuple[str, str], int] = {}
         self._wanted: list[int] = []
         self._loading: set[int] = set()
+        self._under_way = 0
         self._reads: dict[int, list[asyncio.Future[None]]] = {}
         self._outdated: set[int] = set()
         self._stopped: BaseException | None = None
@@ -50,6 +51,11 @@ class Population:
     def actors(self) -> Sequence[WorkflowActor]:
         """Every actor in memory."""
         return list(self._by_key.values())
+
+    @property
+    def is_idle(self) -> bool:
+        """True if no run is being read, or about to be."""
+        return not (self._wanted or self._loading or self._under_way)
 
     def by_key(self, key: int) -> WorkflowActor | None:
         """The actor of a run, if it is in memory."""
@@ -224,6 +230,14 @@ class Population:
             actor.is_loading = True
 
     async def _read(self, keys: Sequence[int]) -> None:
+        self._under_way += 1
+        try:
+            await self._bring(keys)
+        finally:
+            self._under_way -= 1
+            self._site.rest.stir()
+
+    async def _bring(self, keys: Sequence[int]) -> None:
         for host in self._site.registry.hosts:
             host.residency.trim()  # so that recovering more runs than may stay does not fill the memory
         self._outdated.difference_update(keys)
