@@ -14,7 +14,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import limits
 from actorflow.core.events import AnyEvent, SignalReceived
 from actorflow.core.journal import Turn
-from actorflow.exceptions import ActorflowError
+from actorflow.exceptions import TemporalError
 
 
 class RPCStatusCode(IntEnum):
@@ -39,13 +39,20 @@ class RPCStatusCode(IntEnum):
     UNAUTHENTICATED = 16
 
 
-class RPCError(ActorflowError):
-    """The service refused a call; ``status`` says what kind of refusal it is."""
+class RPCError(TemporalError):
+    """The service refused a call; ``status`` says what kind of refusal it is.
 
-    def __init__(self, message: str, status: RPCStatusCode) -> None:
+    Args:
+        message: what was refused and why.
+        status: the kind of refusal.
+        raw_grpc_status: accepted for ported programs; there is no gRPC here, so it is empty.
+    """
+
+    def __init__(self, message: str, status: RPCStatusCode, raw_grpc_status: bytes = b"") -> None:
         super().__init__(message)
         self._message = message
         self._status = status
+        self._raw_grpc_status = raw_grpc_status
 
     @property
     def message(self) -> str:
@@ -56,6 +63,11 @@ class RPCError(ActorflowError):
     def status(self) -> RPCStatusCode:
         """The kind of refusal."""
         return self._status
+
+    @property
+    def raw_grpc_status(self) -> bytes:
+        """Empty, unless the program that made the error gave it something."""
+        return self._raw_grpc_status
 
 
 def not_found(workflow_id: str, run_id: str | None, namespace: str) -> RPCError:

@@ -2,6 +2,7 @@
 
 from actorflow.client.client import Client
 from actorflow.client.errors import (
+    RPCTimeoutOrCancelledError,
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
     WorkflowQueryFailedError,
@@ -34,6 +35,7 @@ __all__ = [
     "PendingActivity",
     "RPCError",
     "RPCStatusCode",
+    "RPCTimeoutOrCancelledError",
     "StartOptions",
     "UpdateOptions",
     "WithStartWorkflowOperation",

@@ -31,9 +31,17 @@ class StartOptions(TypedDict, total=False):
 
 
 def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
-    """Name and result type of a run method or a workflow class (of a name, the name alone)."""
+    """Name and result type of a run method or a workflow class (of a name, the name alone).
+
+    Raises:
+        TypeError: not a workflow, or a dynamic one, which has no name.
+    """
     definition = _definition(workflow)
-    return (str(workflow), None) if definition is None else (definition.name, definition.signature.result_type)
+    if definition is None:
+        return str(workflow), None
+    if definition.is_dynamic:
+        raise TypeError(f"workflow {definition.cls.__qualname__} is dynamic; start it by a workflow type, as a str")
+    return definition.name, definition.signature.result_type
 
 
 def check_arguments(workflow: str | Callable[..., Any], arguments: Sequence[Any]) -> None:

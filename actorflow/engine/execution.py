@@ -9,7 +9,7 @@ from typing import Protocol
 
 from actorflow.converter import DataConverter
 from actorflow.core import events as ev
-from actorflow.core.definitions import WorkflowDefinition
+from actorflow.core.definitions import DYNAMIC, WorkflowDefinition
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
 from actorflow.core.program import Program
 from actorflow.core.program.errors import NondeterminismError, TurnError
@@ -106,7 +106,7 @@ class Execution:
         return self._replayed(code, started, records_lines=True)
 
     def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool = False) -> Program:
-        definition = code.workflows[self._identity.workflow_type]
+        definition = definition_in(code, self._identity.workflow_type)
         program = Program(
             definition,
             self._identity,
@@ -150,7 +150,17 @@ def last_turn_of(identity: Identity, rows: Sequence[TurnRow]) -> Turn:
 
 def extra_failure_types(code: Code, identity: Identity) -> tuple[type[BaseException], ...]:
     """Exceptions that a worker and the definition add to those that fail any execution."""
-    return (*code.failure_types, *code.workflows[identity.workflow_type].failure_exception_types)
+    return (*code.failure_types, *definition_in(code, identity.workflow_type).failure_exception_types)
+
+
+def definition_in(code: Code, workflow_type: str) -> WorkflowDefinition:
+    """What runs a workflow type: the definition of that name, else the dynamic one.
+
+    Raises:
+        KeyError: there is neither.
+    """
+    named = code.workflows.get(workflow_type)
+    return code.workflows[DYNAMIC] if named is None else named
 
 
 def dismantle(program: Program, identity: Identity) -> None:

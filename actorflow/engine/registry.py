@@ -11,7 +11,7 @@ from typing import Protocol
 
 from actorflow.actors.residency import Residency
 from actorflow.converter import DataConverter
-from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
+from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
 from actorflow.pool.executors import LoopExecutor, ThreadExecutor
 from actorflow.pool.slots import Slots, TaskQueue
 
@@ -114,8 +114,9 @@ class Registry:
             self.queue(host.namespace, host.task_queue).remove(host.slots)
 
     def host_of(self, namespace: str, task_queue: str, workflow_type: str) -> WorkerHost | None:
-        """The worker that runs executions of this type; None if nobody here does."""
-        return self._by_type.get((namespace, task_queue, workflow_type))
+        """The worker that runs executions of this type, perhaps as a dynamic workflow; None if nobody here does."""
+        named = self._by_type.get((namespace, task_queue, workflow_type))
+        return named or self._by_type.get((namespace, task_queue, DYNAMIC))
 
     def queue(self, namespace: str, task_queue: str) -> TaskQueue[WorkerHost]:
         """The line in which activities of a task queue wait."""

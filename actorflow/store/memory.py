@@ -14,6 +14,7 @@ from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery
 from actorflow.core.policy.filter_truth import holds
 from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open
 from actorflow.store.protocol import (
+    ANY_TYPE,
     COMMITTED,
     ActivityRow,
     Begin,
@@ -65,7 +66,8 @@ class _Run:
         """True if the run is open, and of this share and one of these types."""
         run = self.identity
         same_share = (run.namespace, run.task_queue, run.shard) == (share.namespace, share.task_queue, share.shard)
-        return is_open(self.head) and same_share and run.workflow_type in workflow_types
+        is_wanted = run.workflow_type in workflow_types or ANY_TYPE in workflow_types
+        return is_open(self.head) and same_share and is_wanted
 
 
 class MemoryStore:

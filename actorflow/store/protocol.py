@@ -9,12 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
+from actorflow.core.definitions import DYNAMIC
 from actorflow.core.journal import TurnRow
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
+
+ANY_TYPE: Final = DYNAMIC
+"""Among the workflow types a worker serves: it serves every type, since it has a dynamic workflow."""
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -236,14 +240,14 @@ class Store(Protocol):
 
     async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
         """Keys (ascending, greater than ``after``) of open runs of a share and these types with inbox rows or a
-        failing turn."""
+        failing turn. `ANY_TYPE` among the types stands for all of them."""
         ...
 
     async def due(
         self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
     ) -> tuple[Sequence[int], datetime | None]:
-        """Open, not parked runs of these types whose ``wake_at`` has come (earliest first), and the earliest
-        ``wake_at`` after now."""
+        """Open, not parked runs of these types (see `arrivals`) whose ``wake_at`` has come (earliest first), and the
+        earliest ``wake_at`` after now."""
         ...
 
     async def list(self, namespace: str, query: ListQuery, after: Position | None, limit: int) -> Sequence[RunRecord]:

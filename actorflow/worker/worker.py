@@ -180,7 +180,10 @@ def workflows_by_name(classes: Sequence[type]) -> dict[str, WorkflowDefinition]:
         definition = WorkflowDefinition.of(cls)
         definition.signature  # noqa: B018 - reads the parameters now, so that mistakes are reported here
         if definition.name in found:
-            raise RegistrationError(f"More than one workflow named {definition.name}; give one of them another name")
+            named = f"named {definition.name}; give one of them another name"
+            raise RegistrationError(
+                f"More than one {'dynamic workflow' if definition.is_dynamic else 'workflow ' + named}"
+            )
         found[definition.name] = definition
     return found
 

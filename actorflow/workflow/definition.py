@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from actorflow.common import VersioningBehavior
 from actorflow.core.definitions import (
+    DESCRIPTION_MARK,
     DYNAMIC,
+    DYNAMIC_CONFIG_MARK,
     INIT_MARK,
     POLICY_MARK,
     QUERY_MARK,
@@ -18,6 +21,7 @@ from actorflow.core.definitions import (
     UPDATE_MARK,
     VALIDATOR_MARK,
     WORKFLOW_MARK,
+    DynamicWorkflowConfig,
     HandlerDefinition,
     HandlerUnfinishedPolicy,
     WorkflowDefinition,
@@ -37,26 +41,35 @@ def defn(
     *,
     name: str | None = None,
     sandboxed: bool = True,
+    dynamic: bool = False,
     failure_exception_types: Sequence[type[BaseException]] = (),
+    versioning_behavior: VersioningBehavior = VersioningBehavior.UNSPECIFIED,
 ) -> Callable[[ClassType], ClassType]: ...
 def defn(
     cls: ClassType | None = None,
     *,
     name: str | None = None,
     sandboxed: bool = True,
+    dynamic: bool = False,
     failure_exception_types: Sequence[type[BaseException]] = (),
+    versioning_behavior: VersioningBehavior = VersioningBehavior.UNSPECIFIED,
 ) -> ClassType | Callable[[ClassType], ClassType]:
     """Make a class a workflow definition.
 
     Args:
         name: the workflow type; default is the class's name.
         sandboxed: accepted for ported programs; there is no sandbox here to leave.
+        dynamic: it runs every workflow type nobody else does; takes one ``Sequence[RawValue]``, and `info` says which.
         failure_exception_types: exceptions that fail the execution; any other (except failures and timeouts) fails
             only the turn, which is tried again.
+        versioning_behavior: accepted for ported programs; a run goes on with the code there is.
 
     Raises:
         TypeError: the class has no ``@workflow.run``, more than one, or handlers that contradict each other.
+        ValueError: it has a name and is dynamic, or a `dynamic_config` and is not.
     """
+    if dynamic and name is not None:
+        raise ValueError(f"workflow {name!r} has a name and is dynamic; choose one")
 
     def decorate(target: ClassType) -> ClassType:
         candidate: object = target
@@ -65,7 +78,7 @@ def defn(
         if WORKFLOW_MARK in vars(target):
             raise TypeError(f"{target.__qualname__} is already a workflow definition; remove one @workflow.defn")
         definition = WorkflowDefinition(
-            name=name or target.__name__,
+            name=DYNAMIC if dynamic else name or target.__name__,
             cls=target,
             run=_run_method(target),
             has_init=_has_init(target),
@@ -73,7 +86,9 @@ def defn(
             queries=_handlers(target, QUERY_MARK, "query"),
             updates=_handlers(target, UPDATE_MARK, "update"),
             failure_exception_types=tuple(failure_exception_types),
+            dynamic_config=_dynamic_config(target),
         )
+        _check_dynamic(definition)
         setattr(target, WORKFLOW_MARK, definition)
         setattr(definition.run, WORKFLOW_MARK, definition)  # clients name a workflow by its run method
         return target
@@ -102,6 +117,20 @@ def init(fn: CallableType) -> CallableType:
     if fn.__name__ != "__init__":
         raise TypeError(f"@workflow.init belongs on __init__, not on {fn.__qualname__}")
     setattr(fn, INIT_MARK, True)
+    return fn
+
+
+def dynamic_config(fn: CallableType) -> CallableType:
+    """Mark a method of a dynamic workflow that returns a `DynamicWorkflowConfig`; asked once its object is built.
+
+    It must decide by ``workflow.info()`` and the like, and change nothing.
+
+    Raises:
+        TypeError: it is async.
+    """
+    if inspect.iscoroutinefunction(fn):
+        raise TypeError(f"@workflow.dynamic_config {fn.__qualname__} is async; it must answer at once")
+    setattr(fn, DYNAMIC_CONFIG_MARK, True)
     return fn
 
 
@@ -135,6 +164,7 @@ def signal(
     def decorate(target: M) -> M:
         setattr(target, SIGNAL_MARK, _registered("signal", target, name, is_dynamic=dynamic))
         setattr(target, POLICY_MARK, unfinished_policy)
+        setattr(target, DESCRIPTION_MARK, description)
         return target
 
     return decorate if fn is None else decorate(fn)
@@ -148,6 +178,10 @@ class UpdateMethod(Protocol[P, Result]):
     def validator(self, fn: Callable[P, None]) -> Callable[P, None]:
         """Mark a sync method with the same parameters: what it raises rejects the update, and leaves no trace."""
         ...
+
+
+UpdateMethodMultiParam = UpdateMethod
+"""The public SDK's name for `UpdateMethod`."""
 
 
 @overload
@@ -187,6 +221,7 @@ def update(
     def decorate(target: Callable[..., Any]) -> Callable[..., Any]:
         setattr(target, UPDATE_MARK, _registered("update", target, name, is_dynamic=dynamic))
         setattr(target, POLICY_MARK, unfinished_policy)
+        setattr(target, DESCRIPTION_MARK, description)
         target.validator = partial(_set_validator, target)  # pyright: ignore[reportFunctionMemberAccess]
         return target
 
@@ -217,6 +252,7 @@ def query(
 
     def decorate(target: M) -> M:
         setattr(target, QUERY_MARK, _registered("query", target, name, is_dynamic=dynamic))
+        setattr(target, DESCRIPTION_MARK, description)
         return target
 
     return decorate if fn is None else decorate(fn)
@@ -260,6 +296,24 @@ def _run_method(cls: type) -> Callable[..., Any]:
     return marked[0]
 
 
+def _dynamic_config(cls: type) -> Callable[[Any], DynamicWorkflowConfig] | None:
+    marked = [
+        member for _, member in inspect.getmembers(cls, inspect.isfunction) if hasattr(member, DYNAMIC_CONFIG_MARK)
+    ]
+    if len(marked) > 1:
+        names = ", ".join(member.__name__ for member in marked)
+        raise TypeError(f"workflow {cls.__qualname__} has several @workflow.dynamic_config methods ({names}); keep one")
+    return marked[0] if marked else None
+
+
+def _check_dynamic(definition: WorkflowDefinition) -> None:
+    named = definition.cls.__qualname__
+    if not definition.is_dynamic and definition.dynamic_config is not None:
+        raise ValueError(f"workflow {named} has @workflow.dynamic_config, so it must be @workflow.defn(dynamic=True)")
+    if definition.is_dynamic and len(definition.signature.names) != 1:
+        raise TypeError(f"dynamic workflow {named} must take one argument, a Sequence[RawValue]")
+
+
 def _has_init(cls: type) -> bool:
     if not hasattr(cls.__init__, INIT_MARK):
         return False
@@ -286,6 +340,7 @@ def _handlers(cls: type, mark: str, kind: str) -> dict[str, HandlerDefinition]:
             member,
             validator=getattr(member, VALIDATOR_MARK, None),
             unfinished_policy=getattr(member, POLICY_MARK, HandlerUnfinishedPolicy.WARN_AND_ABANDON),
+            description=getattr(member, DESCRIPTION_MARK, None) or "",
         )
     return handlers
 

@@ -143,7 +143,7 @@ BUSY: Final = "SELECT key FROM run WHERE open_activities > 0 AND status = 'runni
 
 _HOSTED: Final = (
     "namespace = :namespace AND task_queue = :task_queue AND shard = :shard"
-    " AND workflow_type IN (SELECT value FROM json_each(:workflow_types))"
+    " AND (:is_any_type OR workflow_type IN (SELECT value FROM json_each(:workflow_types)))"
 )
 ARRIVALS: Final = (
     "SELECT key FROM (SELECT DISTINCT run AS key FROM inbox WHERE run > :after"

@@ -10,7 +10,7 @@ import msgspec
 
 from actorflow.core.journal import TurnRow
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
-from actorflow.store.protocol import Count, LoadedRun, Position, RunRecord, Share
+from actorflow.store.protocol import ANY_TYPE, Count, LoadedRun, Position, RunRecord, Share
 from actorflow.store.sqlite import queries, rows, visibility
 from actorflow.store.sqlite.finder import Finder
 
@@ -82,4 +82,8 @@ def _json(value: object) -> str:
 
 
 def _hosted(share: Share, workflow_types: Sequence[str]) -> Mapping[str, object]:
-    return {**msgspec.structs.asdict(share), "workflow_types": _json(workflow_types)}
+    return {
+        **msgspec.structs.asdict(share),
+        "workflow_types": _json(workflow_types),
+        "is_any_type": ANY_TYPE in workflow_types,
+    }
