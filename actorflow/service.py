@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -68,6 +69,51 @@ class RPCError(TemporalError):
     def raw_grpc_status(self) -> bytes:
         """Empty, unless the program that made the error gave it something."""
         return self._raw_grpc_status
+
+
+@dataclass(frozen=True)
+class TLSConfig:
+    """How a connection would be encrypted; see `Client.connect`, which refuses it."""
+
+    server_root_ca_cert: bytes | None = None
+    domain: str | None = None
+    client_cert: bytes | None = None
+    client_private_key: bytes | None = None
+    verification_server_name: str | None = None
+
+
+@dataclass(frozen=True)
+class RetryConfig:
+    """How calls over a network would be repeated; accepted by `Client.connect`, where there is none."""
+
+    initial_interval_millis: int = 100
+    randomization_factor: float = 0.2
+    multiplier: float = 1.5
+    max_interval_millis: int = 5000
+    max_elapsed_time_millis: int | None = 10000
+    max_retries: int = 10
+
+
+@dataclass(frozen=True)
+class KeepAliveConfig:
+    """How a connection would be kept alive; accepted by `Client.connect`, where there is none."""
+
+    interval_millis: int = 30000
+    timeout_millis: int = 15000
+
+    default: ClassVar[KeepAliveConfig]
+    """What ported programs get without a wish of their own."""
+
+
+KeepAliveConfig.default = KeepAliveConfig()
+
+
+@dataclass(frozen=True)
+class HttpConnectProxyConfig:
+    """A proxy on the way to a server; see `Client.connect`, which refuses it."""
+
+    target_host: str
+    basic_auth: tuple[str, str] | None = None
 
 
 def not_found(workflow_id: str, run_id: str | None, namespace: str) -> RPCError:

@@ -1,6 +1,6 @@
 """What starts and steers workflow executions. Names, signatures and meaning follow the Temporal Python SDK."""
 
-from actorflow.client.client import Client
+from actorflow.client.client import Client, ClientConfig
 from actorflow.client.errors import (
     RPCTimeoutOrCancelledError,
     WorkflowContinuedAsNewError,
@@ -10,7 +10,7 @@ from actorflow.client.errors import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from actorflow.client.handle import UpdateOptions, WorkflowHandle
+from actorflow.client.handle import SignalOptions, UpdateOptions, WorkflowHandle
 from actorflow.client.history import HistoryEvent, WorkflowHistory
 from actorflow.client.listing import (
     WorkflowExecution,
@@ -18,6 +18,7 @@ from actorflow.client.listing import (
     WorkflowExecutionCount,
     WorkflowExecutionCountAggregationGroup,
 )
+from actorflow.client.ported import PortedConnectOptions
 from actorflow.client.start import StartOptions
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
@@ -31,11 +32,14 @@ from actorflow.service import RPCError, RPCStatusCode
 
 __all__ = [
     "Client",
+    "ClientConfig",
     "HistoryEvent",
     "PendingActivity",
+    "PortedConnectOptions",
     "RPCError",
     "RPCStatusCode",
     "RPCTimeoutOrCancelledError",
+    "SignalOptions",
     "StartOptions",
     "UpdateOptions",
     "WithStartWorkflowOperation",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Required, TypedDict
+from types import MappingProxyType
+from typing import Any, Final, Required, TypedDict
 
-from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.core.definitions import WorkflowDefinition
+from actorflow.service import RPCError, RPCStatusCode
 
 
 class StartOptions(TypedDict, total=False):
@@ -27,7 +29,16 @@ class StartOptions(TypedDict, total=False):
     request_id: str
     start_signal: str | None
     start_signal_args: Sequence[Any]
+    rpc_metadata: Mapping[str, str | bytes]
     rpc_timeout: timedelta | None
+    request_eager_start: bool
+    priority: Priority
+    versioning_override: Any
+    stack_level: int
+
+
+NO_METADATA: Final[Mapping[str, str | bytes]] = MappingProxyType({})
+"""Of calls that go nowhere, so nobody reads it."""
 
 
 def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
@@ -62,6 +73,26 @@ def _definition(workflow: str | Callable[..., Any]) -> WorkflowDefinition | None
     if isinstance(workflow, str):
         return None
     return WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
+
+
+def id_policies(
+    id: str, reuse: WorkflowIDReusePolicy, conflict: WorkflowIDConflictPolicy
+) -> tuple[WorkflowIDReusePolicy, WorkflowIDConflictPolicy]:
+    """What a start means by its policies, the older TERMINATE_IF_RUNNING in newer words.
+
+    Raises:
+        RPCError: INVALID_ARGUMENT: it is TERMINATE_IF_RUNNING, and there is a conflict policy, too.
+    """
+    reuse, conflict = WorkflowIDReusePolicy(reuse), WorkflowIDConflictPolicy(conflict)
+    if reuse != WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:
+        return reuse, conflict
+    if conflict != WorkflowIDConflictPolicy.UNSPECIFIED:
+        raise RPCError(
+            f"workflow {id!r}: the reuse policy TERMINATE_IF_RUNNING says what becomes of an open run; leave out the "
+            "conflict policy, or use ALLOW_DUPLICATE with it",
+            RPCStatusCode.INVALID_ARGUMENT,
+        )
+    return WorkflowIDReusePolicy.ALLOW_DUPLICATE, WorkflowIDConflictPolicy.TERMINATE_EXISTING
 
 
 def chosen_queue(id: str, task_queue: str | None, default_queue: str | None) -> str:
