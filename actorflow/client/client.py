@@ -16,7 +16,16 @@ from actorflow.client.deadline import answered
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
 from actorflow.client.ported import PortedConnectOptions, check_ported, check_start
-from actorflow.client.start import NO_METADATA, StartOptions, check_arguments, chosen_queue, described, id_policies
+from actorflow.client.start import (
+    NO_METADATA,
+    LifeOptions,
+    StartOptions,
+    check_arguments,
+    chosen_queue,
+    described,
+    id_policies,
+    run_options,
+)
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.clock import Clock
@@ -219,6 +228,7 @@ class Client:
         priority: Priority = Priority.default,
         versioning_override: Any = None,
         stack_level: int = 2,
+        **life: Unpack[LifeOptions],
     ) -> WorkflowHandle[Any, Any]:
         """Start an execution. When this returns it is durable; without a worker it waits for one.
 
@@ -239,6 +249,7 @@ class Client:
             priority: accepted for ported programs, see `Priority`.
             versioning_override: refused, since there is one version of the code.
             stack_level: accepted for ported programs.
+            life: timeouts, retry, cron and delay, see `StartOptions`.
 
         Raises:
             WorkflowAlreadyStartedError: the policies refuse the id.
@@ -251,6 +262,7 @@ class Client:
         arguments = arguments_of(arg, args)
         check_arguments(workflow, arguments)
         check_start(versioning_override=versioning_override)
+        options, delay = run_options(name, **life)
         signal = None
         if start_signal is not None:
             signal = SignalReceived(start_signal, self._converter.encode(several(start_signal_args)), request_id)
@@ -267,6 +279,8 @@ class Client:
             conflict=conflict,
             request_id=request_id,
             signal=signal,
+            options=options,
+            start_delay=delay,
         )
         run_id, _ = await answered(self._connection.service.start(request), rpc_timeout)
         return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
@@ -350,16 +364,23 @@ class Client:
         return await handle.result()
 
     def get_workflow_handle(
-        self, workflow_id: str, *, run_id: str | None = None, result_type: type | None = None
+        self,
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+        first_execution_run_id: str | None = None,
+        result_type: type | None = None,
     ) -> WorkflowHandle[Any, Any]:
         """A handle to an execution that may or may not exist; calls on it tell.
 
         Args:
             workflow_id: its workflow id.
             run_id: one run of it; None means the current one.
+            first_execution_run_id: the first run of its chain; updates, cancel and terminate then never reach a later,
+                unrelated execution of the same id.
             result_type: what to decode its result as.
         """
-        return self._handle(workflow_id, run_id, result_type, result_run_id=run_id)
+        return self._handle(workflow_id, run_id, result_type, result_run_id=run_id, first_run_id=first_execution_run_id)
 
     def list_workflows(
         self,

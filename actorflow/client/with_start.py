@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic
+from typing import Any, Generic, Unpack
 
 from actorflow.client.handle import WorkflowHandle, arguments_of
 from actorflow.client.ported import check_start
-from actorflow.client.start import check_arguments, chosen_queue, described, id_policies
+from actorflow.client.start import LifeOptions, check_arguments, chosen_queue, described, id_policies, run_options
 from actorflow.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.service import RPCError, RPCStatusCode, StartRequest
@@ -33,10 +33,11 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         priority: accepted for ported programs, see `Priority`.
         versioning_override: refused, since there is one version of the code.
         stack_level: accepted for ported programs.
+        life: timeouts, retry, cron and delay, see `StartOptions`.
 
     Raises:
         UnsupportedOptionError: there is a ``versioning_override``.
-        ValueError: the conflict policy is UNSPECIFIED.
+        ValueError: the conflict policy is UNSPECIFIED, or `StartOptions` that can't be.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         priority: Priority = Priority.default,
         versioning_override: Any = None,
         stack_level: int = 2,
+        **life: Unpack[LifeOptions],
     ) -> None:
         check_start(versioning_override=versioning_override)
         if id_conflict_policy == WorkflowIDConflictPolicy.UNSPECIFIED:
@@ -66,6 +68,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         self._reuse, self._conflict = id_policies(id, id_reuse_policy, id_conflict_policy)
         self._result_type = result_type or declared
         self._request_id = request_id
+        self._options, self._delay = run_options(self._type, **life)
         self._is_used = False
         self._handle: asyncio.Future[WorkflowHandle[SelfType, ReturnType]] | None = None
 
@@ -102,6 +105,8 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             reuse=self._reuse,
             conflict=self._conflict,
             request_id=self._request_id,
+            options=self._options,
+            start_delay=self._delay,
         )
         return request, self._result_type
 

@@ -8,7 +8,9 @@ from actorflow.core.program.errors import (
     UnfinishedSignalHandlersWarning,
     UnfinishedUpdateHandlersWarning,
 )
+from actorflow.core.program.others import ChildWorkflowCancellationType, ParentClosePolicy
 from actorflow.core.program.pending import ActivityCancellationType, ActivityHandle
+from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.core.program.updates import UpdateInfo
 from actorflow.workflow.activities import (
     ActivityConfig,
@@ -20,9 +22,17 @@ from actorflow.workflow.activities import (
     start_activity_class,
     start_activity_method,
 )
+from actorflow.workflow.children import (
+    ChildWorkflowHandle,
+    ChildWorkflowOptions,
+    execute_child_workflow,
+    start_child_workflow,
+)
 from actorflow.workflow.context import (
     Info,
     NotInWorkflowError,
+    ParentInfo,
+    RootInfo,
     SandboxImportNotificationPolicy,
     all_handlers_finished,
     cancellation_reason,
@@ -71,6 +81,17 @@ from actorflow.workflow.definition import (
     update,
 )
 from actorflow.workflow.logs import LoggerAdapter, logger
+from actorflow.workflow.others import (
+    ExternalWorkflowHandle,
+    get_external_workflow_handle,
+    get_external_workflow_handle_for,
+)
+from actorflow.workflow.succession import (
+    continue_as_new,
+    get_last_completion_result,
+    get_last_failure,
+    has_last_completion_result,
+)
 from actorflow.workflow.versions import deprecate_patch, patched
 from actorflow.workflow.waiting import as_completed, wait
 
@@ -79,13 +100,21 @@ __all__ = [
     "ActivityConfig",
     "ActivityHandle",
     "ActivityOptions",
+    "ChildWorkflowCancellationType",
+    "ChildWorkflowHandle",
+    "ChildWorkflowOptions",
+    "ContinueAsNewError",
     "DynamicWorkflowConfig",
+    "ExternalWorkflowHandle",
     "HandlerUnfinishedPolicy",
     "Info",
     "LoggerAdapter",
     "NondeterminismError",
     "NotInWorkflowError",
+    "ParentClosePolicy",
+    "ParentInfo",
     "ReadOnlyContextError",
+    "RootInfo",
     "SandboxImportNotificationPolicy",
     "UnfinishedSignalHandlersWarning",
     "UnfinishedUpdateHandlersWarning",
@@ -96,6 +125,7 @@ __all__ = [
     "all_handlers_finished",
     "as_completed",
     "cancellation_reason",
+    "continue_as_new",
     "current_update_info",
     "defn",
     "deprecate_patch",
@@ -103,13 +133,19 @@ __all__ = [
     "execute_activity",
     "execute_activity_class",
     "execute_activity_method",
+    "execute_child_workflow",
     "get_current_details",
     "get_dynamic_query_handler",
     "get_dynamic_signal_handler",
     "get_dynamic_update_handler",
+    "get_external_workflow_handle",
+    "get_external_workflow_handle_for",
+    "get_last_completion_result",
+    "get_last_failure",
     "get_query_handler",
     "get_signal_handler",
     "get_update_handler",
+    "has_last_completion_result",
     "in_workflow",
     "info",
     "init",
@@ -137,6 +173,7 @@ __all__ = [
     "start_activity",
     "start_activity_class",
     "start_activity_method",
+    "start_child_workflow",
     "time",
     "time_ns",
     "unsafe",

@@ -141,10 +141,10 @@ async def test_a_worker_refuses_what_nobody_would_do(options: dict[str, Any]) ->
 
 async def test_a_misspelt_option_is_refused_with_the_right_one() -> None:
     with pytest.raises(TypeError, match="did you mean 'retry_config'"):
-        await Client.connect("memory://", retry_confg=None)  # pyright: ignore[reportArgumentType]
+        await Client.connect("memory://", retry_confg=None)  # pyright: ignore[reportCallIssue]
     async with await Client.connect("memory://") as client:
         with pytest.raises(TypeError, match="did you mean 'build_id'"):
-            Worker(client, task_queue="q", workflows=[Waits], buildid="1")  # pyright: ignore[reportArgumentType]
+            Worker(client, task_queue="q", workflows=[Waits], buildid="1")  # pyright: ignore[reportCallIssue]
 
 
 async def test_a_versioning_override_is_refused_at_the_start() -> None:
