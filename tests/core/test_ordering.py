@@ -279,6 +279,7 @@ def test_a_cancellation_in_an_update_is_the_callers_and_the_workflow_goes_on(nam
     run.start()
     run.turn(request("u", name))
     outcome = (run.state.updates or {})["u"]
+    assert outcome is not None
     assert outcome.failure is not None
     assert outcome.failure.kind == "cancelled"
     assert run.state.close is None
