@@ -111,7 +111,7 @@ def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
     if definition is None:
         return str(workflow), None
     if definition.is_dynamic:
-        raise TypeError(f"workflow {definition.cls.__qualname__} is dynamic; start it by a workflow type, as a str")
+        raise TypeError(f"{definition.cls.__qualname__} is dynamic; start it by a type, as a str")
     return definition.name, definition.signature.result_type
 
 

@@ -159,6 +159,16 @@ class WorkflowDefinition:
         return signature_of(self.run, skip_self=True)
 
     @staticmethod
+    def among(definitions: Mapping[str, WorkflowDefinition], workflow_type: str) -> WorkflowDefinition:
+        """The definition of a type, or the dynamic one.
+
+        Raises:
+            KeyError: there is neither.
+        """
+        found = definitions.get(workflow_type)
+        return definitions[DYNAMIC] if found is None else found
+
+    @staticmethod
     def of(workflow: type) -> WorkflowDefinition:
         """The definition of a decorated class.
 

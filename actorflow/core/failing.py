@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -64,10 +64,11 @@ def turn_failure(problem: BaseException, converter: DataConverter) -> Failure:
     failure = converter.failure(problem)
     if not isinstance(problem, BaseExceptionGroup):
         return failure
-    members = "; ".join(_shown(member) for member in problem.exceptions[:_MEMBERS_SHOWN])
+    members = cast("BaseExceptionGroup[BaseException]", problem).exceptions
+    shown = "; ".join(_shown(member) for member in members[:_MEMBERS_SHOWN])
     return msgspec.structs.replace(
         failure,
-        message=f"{failure.message}: {members}. A group is no failure of a workflow: catch it with except* and raise "
+        message=f"{failure.message}: {shown}. A group is no failure of a workflow: catch it with except* and raise "
         "what failed, or name ExceptionGroup among the failure_exception_types",
     )
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from time import perf_counter
 from typing import Protocol
 
 from actorflow.converter import DataConverter
 from actorflow.core import events as ev
-from actorflow.core.definitions import DYNAMIC, WorkflowDefinition
+from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
 from actorflow.core.program import Program
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.core.state import ExecutionState, turn_width
-from actorflow.engine.counting import Counting
+from actorflow.engine.counting import Counting, text_bytes
 from actorflow.engine.reporting import ProgramReporter
 from actorflow.store.protocol import Identity
 
@@ -47,14 +48,22 @@ class Execution:
         identity: of the run.
         counting: is told of replays, if anybody is.
         turns: its journal so far; kept only until the program has been rebuilt from it.
+        rows: the same, as it is stored; without them a program does not know how large its history is.
     """
 
-    __slots__ = ("_code", "_counting", "_identity", "_program", "_turns", "state")
+    __slots__ = ("_code", "_counting", "_identity", "_program", "_rows", "_turns", "state")
 
-    def __init__(self, identity: Identity, counting: Counting | None = None, turns: Sequence[Turn] = ()) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        counting: Counting | None = None,
+        turns: Sequence[Turn] = (),
+        rows: Sequence[TurnRow] = (),
+    ) -> None:
         self._identity = identity
         self._counting = counting
         self._turns = turns
+        self._rows = rows
         self._program: Program | None = None
         self._code: Code | None = None
         self.state = ExecutionState.folded(turns)
@@ -73,7 +82,7 @@ class Execution:
         if self._program is None:
             self._program = self._rebuilt(code, started) if self._turns else self._replayed(code, started)
             self._code = code
-            self._turns = ()
+            self._turns = self._rows = ()
         return self._program
 
     @property
@@ -106,7 +115,7 @@ class Execution:
         return self._replayed(code, started, records_lines=True)
 
     def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool = False) -> Program:
-        definition = definition_in(code, self._identity.workflow_type)
+        definition = WorkflowDefinition.among(code.workflows, self._identity.workflow_type)
         program = Program(
             definition,
             self._identity,
@@ -117,10 +126,11 @@ class Execution:
             records_lines=records_lines,
         )
         try:
-            for turn in self._turns:
-                if type(turn.events[0]) is not ev.TurnFailed and type(turn.events[-1]) is not ev.Terminated:
+            for turn, row in zip_longest(self._turns, self._rows):
+                if type(turn.events[0]) is not ev.TurnFailed and type(turn.events[-1]) not in ev.UNASKED:
                     first_number = turn.number - turn_width(turn.events) + 1
                     program.replay(turn.at, turn.events, first_number=first_number)
+                program.history_bytes += 0 if row is None else text_bytes(row.events)
         except BaseException:
             dismantle(program, self._identity)
             raise
@@ -150,17 +160,8 @@ def last_turn_of(identity: Identity, rows: Sequence[TurnRow]) -> Turn:
 
 def extra_failure_types(code: Code, identity: Identity) -> tuple[type[BaseException], ...]:
     """Exceptions that a worker and the definition add to those that fail any execution."""
-    return (*code.failure_types, *definition_in(code, identity.workflow_type).failure_exception_types)
-
-
-def definition_in(code: Code, workflow_type: str) -> WorkflowDefinition:
-    """What runs a workflow type: the definition of that name, else the dynamic one.
-
-    Raises:
-        KeyError: there is neither.
-    """
-    named = code.workflows.get(workflow_type)
-    return code.workflows[DYNAMIC] if named is None else named
+    definition = WorkflowDefinition.among(code.workflows, identity.workflow_type)
+    return (*code.failure_types, *definition.failure_exception_types)
 
 
 def dismantle(program: Program, identity: Identity) -> None:

@@ -88,6 +88,7 @@ class Registry:
         self._hosts: list[WorkerHost] = []
         self._by_type: dict[tuple[str, str, str], WorkerHost] = {}
         self._queues: dict[tuple[str, str], TaskQueue[WorkerHost]] = {}
+        self._has_dynamic = False
 
     @property
     def hosts(self) -> list[WorkerHost]:
@@ -114,9 +115,11 @@ class Registry:
             self.queue(host.namespace, host.task_queue).remove(host.slots)
 
     def host_of(self, namespace: str, task_queue: str, workflow_type: str) -> WorkerHost | None:
-        """The worker that runs executions of this type, perhaps as a dynamic workflow; None if nobody here does."""
-        named = self._by_type.get((namespace, task_queue, workflow_type))
-        return named or self._by_type.get((namespace, task_queue, DYNAMIC))
+        """The worker that runs executions of this type; None if nobody here does."""
+        host = self._by_type.get((namespace, task_queue, workflow_type))
+        if host is None and self._has_dynamic:
+            return self._by_type.get((namespace, task_queue, DYNAMIC))
+        return host
 
     def queue(self, namespace: str, task_queue: str) -> TaskQueue[WorkerHost]:
         """The line in which activities of a task queue wait."""
@@ -135,3 +138,4 @@ class Registry:
             for host in reversed(self._hosts)
             for workflow_type in host.workflows
         }
+        self._has_dynamic = any(DYNAMIC in host.workflows for host in self._hosts)

@@ -15,7 +15,6 @@ from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery
 from actorflow.core.policy.filter_truth import holds
 from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open
 from actorflow.store.protocol import (
-    ANY_TYPE,
     COMMITTED,
     ActivityRow,
     Begin,
@@ -70,12 +69,11 @@ class _Run:
         activities = tuple(self.activities[name] for name in sorted(self.activities))
         return LoadedRun(self.record, tuple(self.turns), inbox, activities)
 
-    def is_hosted(self, share: Share, workflow_types: Sequence[str]) -> bool:
+    def is_hosted(self, share: Share, workflow_types: Sequence[str] | None) -> bool:
         """True if the run is open, and of this share and one of these types."""
         run = self.identity
         same_share = (run.namespace, run.task_queue, run.shard) == (share.namespace, share.task_queue, share.shard)
-        is_wanted = run.workflow_type in workflow_types or ANY_TYPE in workflow_types
-        return is_open(self.head) and same_share and is_wanted
+        return is_open(self.head) and same_share and (workflow_types is None or run.workflow_type in workflow_types)
 
 
 class MemoryStore:
@@ -127,7 +125,7 @@ class MemoryStore:
 
     def _send(self, sender: int, send: Send) -> int | None:
         to = send.to
-        receiver = self._begin_new(to) if isinstance(to, NewRun) else self._deliver(to, send.row)
+        receiver = self._begin_new(to) if isinstance(to, NewRun) else self._deliver(to, send)
         reply = send.refusal if receiver is None else send.receipt
         if reply is not None and is_open(self._runs[sender].head):
             self._runs[sender].inbox[reply.seq] = reply
@@ -138,11 +136,13 @@ class MemoryStore:
         conflict = self._begin(new.begin, Change(key, 0, new.head, new.begin, arrived=new.inbox))
         return key if conflict is None else None
 
-    def _deliver(self, to: Address, row: InboxRow | None) -> int | None:
+    def _deliver(self, to: Address, send: Send) -> int | None:
+        row = send.row
         for run in self._runs_of(to.namespace, to.workflow_id):
             identity = run.identity
             is_wanted = to.run_id in ("", identity.run_id) and to.first_run_id in ("", identity.chain)
-            if row is not None and is_open(run.head) and is_wanted:
+            has_room = send.inbox_max is None or len(run.inbox) < send.inbox_max
+            if row is not None and is_open(run.head) and is_wanted and has_room:
                 run.inbox[row.seq] = row
                 return identity.key
         return None
@@ -193,7 +193,9 @@ class MemoryStore:
             after, limit, (run for run in self._runs.values() if is_open(run.head) and run.head.open_activities > 0)
         )
 
-    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
+    async def arrivals(
+        self, share: Share, workflow_types: Sequence[str] | None, after: int, limit: int
+    ) -> Sequence[int]:
         """See `Store.arrivals`."""
         hosted = (run for run in self._runs.values() if run.is_hosted(share, workflow_types))
         return self._keys(after, limit, (run for run in hosted if run.inbox or run.head.failing is not None))
@@ -202,7 +204,7 @@ class MemoryStore:
         return sorted(run.identity.key for run in runs if run.identity.key > after)[:limit]
 
     async def due(
-        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
+        self, share: Share, workflow_types: Sequence[str] | None, now: datetime, limit: int
     ) -> tuple[Sequence[int], datetime | None]:
         """See `Store.due`."""
         waiting = sorted(

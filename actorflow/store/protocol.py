@@ -9,17 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
-from actorflow.core.definitions import DYNAMIC
 from actorflow.core.journal import TurnRow
 from actorflow.core.letters import Address
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
-
-ANY_TYPE: Final = DYNAMIC
-"""Among the workflow types a worker serves: it serves every type, since it has a dynamic workflow."""
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -137,12 +133,14 @@ class Send(msgspec.Struct, frozen=True, gc=False):
         row: what an open run gets in its inbox.
         receipt: what the sender gets in its own inbox if it was received.
         refusal: what it gets if there is no such open run, or a run is in the way of the new one.
+        inbox_max: an inbox that holds so many messages takes no other one.
     """
 
     to: Address | NewRun
     row: InboxRow | None = None
     receipt: InboxRow | None = None
     refusal: InboxRow | None = None
+    inbox_max: int | None = None
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
@@ -280,16 +278,18 @@ class Store(Protocol):
         """Keys (ascending, greater than ``after``) of open runs with open activities."""
         ...
 
-    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
-        """Keys (ascending, greater than ``after``) of open runs of a share and these types with inbox rows or a
-        failing turn. `ANY_TYPE` among the types stands for all of them."""
+    async def arrivals(
+        self, share: Share, workflow_types: Sequence[str] | None, after: int, limit: int
+    ) -> Sequence[int]:
+        """Keys (ascending, greater than ``after``) of open runs of a share and these types (None: all) with inbox rows
+        or a failing turn."""
         ...
 
     async def due(
-        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
+        self, share: Share, workflow_types: Sequence[str] | None, now: datetime, limit: int
     ) -> tuple[Sequence[int], datetime | None]:
-        """Open, not parked runs of these types (see `arrivals`) whose ``wake_at`` has come (earliest first), and the
-        earliest ``wake_at`` after now."""
+        """Open, not parked runs of these types (None: all) whose ``wake_at`` has come, earliest first; and the earliest
+        ``wake_at`` after now."""
         ...
 
     async def list(self, namespace: str, query: ListQuery, after: Position | None, limit: int) -> Sequence[RunRecord]:

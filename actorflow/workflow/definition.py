@@ -59,17 +59,16 @@ def defn(
     Args:
         name: the workflow type; default is the class's name.
         sandboxed: accepted for ported programs; there is no sandbox here to leave.
-        dynamic: it runs every workflow type nobody else does; takes one ``Sequence[RawValue]``, and `info` says which.
+        dynamic: it runs every type nobody else does on its worker; ``run`` takes ``(self, args: Sequence[RawValue])``,
+            and the type asked for is ``workflow.info().workflow_type``.
         failure_exception_types: exceptions that fail the execution; any other (except failures and timeouts) fails
             only the turn, which is tried again.
         versioning_behavior: accepted for ported programs; a run goes on with the code there is.
 
     Raises:
         TypeError: the class has no ``@workflow.run``, more than one, or handlers that contradict each other.
-        ValueError: it has a name and is dynamic, or a `dynamic_config` and is not.
+        ValueError: it has a `dynamic_config` and is not dynamic.
     """
-    if dynamic and name is not None:
-        raise ValueError(f"workflow {name!r} has a name and is dynamic; choose one")
 
     def decorate(target: ClassType) -> ClassType:
         candidate: object = target
@@ -77,23 +76,33 @@ def defn(
             raise TypeError(f"@workflow.defn needs a class, not {candidate!r}")
         if WORKFLOW_MARK in vars(target):
             raise TypeError(f"{target.__qualname__} is already a workflow definition; remove one @workflow.defn")
+        if dynamic and name is not None:
+            raise TypeError(f"{target.__qualname__}: a dynamic workflow has no name; leave name out")
+        run = _run_method(target)
+        if dynamic:
+            _check_dynamic_run(run)
         definition = WorkflowDefinition(
             name=DYNAMIC if dynamic else name or target.__name__,
             cls=target,
-            run=_run_method(target),
+            run=run,
             has_init=_has_init(target),
             signals=_handlers(target, SIGNAL_MARK, "signal"),
             queries=_handlers(target, QUERY_MARK, "query"),
             updates=_handlers(target, UPDATE_MARK, "update"),
             failure_exception_types=tuple(failure_exception_types),
-            dynamic_config=_dynamic_config(target),
+            dynamic_config=_dynamic_config(target) if dynamic else _no_dynamic_config(target),
         )
-        _check_dynamic(definition)
         setattr(target, WORKFLOW_MARK, definition)
         setattr(definition.run, WORKFLOW_MARK, definition)  # clients name a workflow by its run method
         return target
 
     return decorate if cls is None else decorate(cls)
+
+
+def _check_dynamic_run(run: Callable[..., Any]) -> None:
+    signature = signature_of(run, skip_self=True)
+    if signature.is_variadic or len(signature.names) != 1:
+        raise TypeError(f"{run.__qualname__} of a dynamic workflow must take (self, args: Sequence[RawValue])")
 
 
 def run(fn: CallableType) -> CallableType:
@@ -306,12 +315,11 @@ def _dynamic_config(cls: type) -> Callable[[Any], DynamicWorkflowConfig] | None:
     return marked[0] if marked else None
 
 
-def _check_dynamic(definition: WorkflowDefinition) -> None:
-    named = definition.cls.__qualname__
-    if not definition.is_dynamic and definition.dynamic_config is not None:
-        raise ValueError(f"workflow {named} has @workflow.dynamic_config, so it must be @workflow.defn(dynamic=True)")
-    if definition.is_dynamic and len(definition.signature.names) != 1:
-        raise TypeError(f"dynamic workflow {named} must take one argument, a Sequence[RawValue]")
+def _no_dynamic_config(cls: type) -> None:
+    if _dynamic_config(cls) is not None:
+        raise ValueError(
+            f"workflow {cls.__qualname__} has @workflow.dynamic_config, so it must be @workflow.defn(dynamic=True)"
+        )
 
 
 def _has_init(cls: type) -> bool:

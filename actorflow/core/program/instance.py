@@ -331,9 +331,9 @@ class Program:
             self._failure_types = (*(kind for kind in self._failure_types if kind not in declared), *said)
 
     def _run_arguments(self) -> list[Any]:
-        if self.definition.is_dynamic:
-            return [[RawValue(payload) for payload in self.started.input]]
         signature, payloads = self.definition.signature, self.started.input
+        if self.definition.is_dynamic:
+            return [[RawValue(payload) for payload in payloads]]
         if not signature.accepts(len(payloads)):
             raise PayloadError(
                 f"workflow {self.definition.name!r} takes {len(signature.names)} arguments "
