@@ -225,6 +225,8 @@ class Client:
         rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
         request_eager_start: bool = False,
+        static_summary: str | None = None,
+        static_details: str | None = None,
         priority: Priority = Priority.default,
         versioning_override: Any = None,
         stack_level: int = 2,
@@ -246,6 +248,9 @@ class Client:
             rpc_metadata: accepted for ported programs.
             rpc_timeout: how long to wait until it is durable.
             request_eager_start: accepted for ported programs; a worker in this process always begins at once.
+            static_summary: accepted for ported programs; shown nowhere, say what people should see with
+                `workflow.set_current_details`.
+            static_details: as ``static_summary``.
             priority: accepted for ported programs, see `Priority`.
             versioning_override: refused, since there is one version of the code.
             stack_level: accepted for ported programs.

@@ -48,6 +48,8 @@ class StartOptions(TypedDict, total=False):
     cron_schedule: str
     start_delay: timedelta | None
     rpc_timeout: timedelta | None
+    static_summary: str | None
+    static_details: str | None
     request_eager_start: bool
     priority: Priority
     versioning_override: Any

@@ -30,6 +30,8 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: what closed runs of the id mean.
         result_type: what to decode the workflow's result as, if the run method is not given.
         request_id: repeat a call whose outcome you don't know with the same one, and it starts once.
+        static_summary: accepted for ported programs, as by `Client.start_workflow`.
+        static_details: as ``static_summary``.
         priority: accepted for ported programs, see `Priority`.
         versioning_override: refused, since there is one version of the code.
         stack_level: accepted for ported programs.
@@ -52,6 +54,8 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         result_type: type | None = None,
         request_id: str = "",
+        static_summary: str | None = None,
+        static_details: str | None = None,
         priority: Priority = Priority.default,
         versioning_override: Any = None,
         stack_level: int = 2,

@@ -90,6 +90,8 @@ async def test_options_that_mean_nothing_here_are_accepted() -> None:
             id="w",
             task_queue="q",
             priority=Priority(priority_key=1),
+            static_summary="an order",
+            static_details="of **books**",
             request_eager_start=True,
             rpc_metadata={"who": "me"},
             rpc_timeout=SECOND,
