@@ -451,7 +451,12 @@ class Client:
 
     @overload
     def get_workflow_handle_for(
-        self, workflow: MethodAsyncNoParam[SelfType, ReturnType], workflow_id: str, *, run_id: str | None = None
+        self,
+        workflow: MethodAsyncNoParam[SelfType, ReturnType],
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+        first_execution_run_id: str | None = None,
     ) -> WorkflowHandle[SelfType, ReturnType]: ...
     @overload
     def get_workflow_handle_for(
@@ -460,12 +465,19 @@ class Client:
         workflow_id: str,
         *,
         run_id: str | None = None,
+        first_execution_run_id: str | None = None,
     ) -> WorkflowHandle[SelfType, ReturnType]: ...
     def get_workflow_handle_for(
-        self, workflow: Any, workflow_id: str, *, run_id: str | None = None
+        self,
+        workflow: Any,
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+        first_execution_run_id: str | None = None,
     ) -> WorkflowHandle[Any, Any]:
         """`get_workflow_handle`, typed by the workflow's run method."""
-        return self._handle(workflow_id, run_id, described(workflow)[1], result_run_id=run_id)
+        declared = described(workflow)[1]
+        return self._handle(workflow_id, run_id, declared, result_run_id=run_id, first_run_id=first_execution_run_id)
 
     def _handle(
         self,
