@@ -11,8 +11,7 @@ from operator import attrgetter
 from time import perf_counter
 from typing import Final, TypeVar
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.core.state import STATUS_BY_CLOSE

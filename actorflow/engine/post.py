@@ -15,8 +15,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from actorflow.common import WorkflowIDReusePolicy
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.letters import Birth, Letter, letters
 from actorflow.core.messages import CARRIED, Message, encode_message

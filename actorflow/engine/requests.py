@@ -8,8 +8,7 @@ from collections.abc import Callable
 from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.policy.checks import check_name, check_text
 from actorflow.engine.activity_requests import ActivityRequests
 from actorflow.engine.calls import Calls

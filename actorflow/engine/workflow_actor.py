@@ -17,9 +17,8 @@ from typing import Any
 import msgspec
 
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
-from actorflow.core.failing import FailingTurn, decode_failing
+from actorflow.core import events as ev, limits
+from actorflow.core.failing import FailingTurn, decode_failing, turn_failure
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
@@ -708,7 +707,7 @@ class WorkflowActor:
     ) -> None:
         """Keep the messages of a turn that could not be finished, durably, and try again later."""
         attempts = 1 if self._trouble is None else self._trouble.failing.attempts + 1
-        failing = FailingTurn(attempts, now, len(taken), host.converter.failure(cause))
+        failing = FailingTurn(attempts, now, len(taken), turn_failure(cause, host.converter))
         report_turn_failure(self.identity, cause, attempts=attempts, is_parked=failing.is_parked)
         turn = None
         if is_journaled and failing.is_journaled and execution.state.started is not None:
