@@ -27,6 +27,14 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     at: datetime
     events: tuple[ev.AnyEvent, ...]
 
+    @property
+    def first_decision(self) -> int:
+        """The number the turn's first event would have if all of them were decisions.
+
+        Those take one number each and stand at the end, so counted on from here each of them has its own.
+        """
+        return self.number - len(self.events) + 1
+
 
 class TurnRow(msgspec.Struct, frozen=True, gc=False):
     """One turn as it is stored; ``number`` is that of its last event."""

@@ -20,7 +20,8 @@ from actorflow.core.program.matcher import interpreter_version
 from actorflow.core.program.others import ParentClosePolicy
 from actorflow.core.state import ExecutionState
 
-_NOBODY: Final = "there is no open execution of that id"
+NOBODY: Final = "there is no open execution of that id"
+"""Why a message was refused that found nobody."""
 
 
 class Address(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +108,7 @@ def _signal(sender: Sender, number: int, sent: ev.SignalSent) -> Letter:
         first_run_id=sent.run_id if sent.is_child else "",
     )
     message = ev.SignalReceived(sent.name, sent.input)
-    return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, _NOBODY))
+    return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, NOBODY))
 
 
 def _cancel(sender: Sender, state: ExecutionState, number: int, sent: ev.CancelSent) -> Letter:
@@ -119,7 +120,7 @@ def _cancel(sender: Sender, state: ExecutionState, number: int, sent: ev.CancelS
         first_run_id=sent.run_id if child is None else child.run_id,
     )
     message = ev.CancelRequested(sent.reason)
-    return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, _NOBODY))
+    return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, NOBODY))
 
 
 def _last_letters(sender: Sender, state: ExecutionState, close: Any) -> Iterator[Letter]:
