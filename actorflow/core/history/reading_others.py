@@ -88,10 +88,8 @@ def _delivered(known: References, event: ExportedEvent) -> ev.MessageDelivered:
 
 def _refused(known: References, event: ExportedEvent) -> ev.MessageRefused:
     attributes = cast("public.Refused", event.attributes)
-    reason = attributes.control or str(attributes.cause)
-    if _is_named(attributes.cause, public.NOT_FOUND, number=1):
-        reason = NOBODY
-    return ev.MessageRefused(known.initiated(attributes.initiated_event_id), reason)
+    said = NOBODY if _is_named(attributes.cause, public.NOT_FOUND, number=1) else str(attributes.cause)
+    return ev.MessageRefused(known.initiated(attributes.initiated_event_id), attributes.control or said)
 
 
 def _is_named(cause: shapes.Number, name: str, *, number: int) -> bool:

@@ -105,7 +105,7 @@ def _refused(numbers: Numbers, event: ev.MessageRefused) -> public.Refused:
     """The public shape has causes and no words; what ours says beyond them stands in its field for notes."""
     sent = numbers.sent.get(event.initiated)
     is_cancel = isinstance(sent, ev.CancelSent)
-    is_nobody = event.reason == NOBODY
+    is_nobody = event.reason.startswith(NOBODY)
     what = f"{'CANCEL' if is_cancel else 'SIGNAL'}_EXTERNAL_WORKFLOW_EXECUTION_FAILED_CAUSE"
     cause = public.NOT_FOUND if is_nobody else "UNSPECIFIED" if is_cancel else public.TOO_MANY_SIGNALS
     kind = public.CancelRefused if is_cancel else public.SignalRefused
@@ -113,7 +113,7 @@ def _refused(numbers: Numbers, event: ev.MessageRefused) -> public.Refused:
         initiated_event_id=to.number_out(event.initiated),
         workflow_execution=_receiver(sent),
         cause=f"{what}_{cause}",
-        control="" if is_nobody else event.reason,
+        control="" if event.reason == NOBODY else event.reason,
     )
 
 
