@@ -17,10 +17,10 @@ from actorflow.client.listing import (
     WorkflowExecutionCount,
     WorkflowExecutionCountAggregationGroup,
 )
+from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
 from actorflow.client.start import StartOptions
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
-    PendingActivity,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
 )
@@ -32,6 +32,8 @@ __all__ = [
     "Client",
     "HistoryEvent",
     "PendingActivity",
+    "PendingChild",
+    "PendingMessage",
     "RPCError",
     "RPCStatusCode",
     "StartOptions",
