@@ -7,7 +7,56 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar
+
+from actorflow.metering import (
+    MetricAttributes as MetricAttributes,
+)
+from actorflow.metering import (
+    MetricCommon as MetricCommon,
+)
+from actorflow.metering import (
+    MetricCounter as MetricCounter,
+)
+from actorflow.metering import (
+    MetricGauge as MetricGauge,
+)
+from actorflow.metering import (
+    MetricGaugeFloat as MetricGaugeFloat,
+)
+from actorflow.metering import (
+    MetricHistogram as MetricHistogram,
+)
+from actorflow.metering import (
+    MetricHistogramFloat as MetricHistogramFloat,
+)
+from actorflow.metering import (
+    MetricHistogramTimedelta as MetricHistogramTimedelta,
+)
+from actorflow.metering import (
+    MetricMeter as MetricMeter,
+)
+
+
+@dataclass(frozen=True)
+class Priority:
+    """How urgent work is compared with other work of its task queue; accepted and shown, no order follows from it yet.
+
+    Args:
+        priority_key: 1 is the most urgent.
+        fairness_key: work of one key shares its turn.
+        fairness_weight: how large the share is.
+    """
+
+    priority_key: int | None = None
+    fairness_key: str | None = None
+    fairness_weight: float | None = None
+
+    default: ClassVar[Priority]
+    """Says nothing."""
+
+
+Priority.default = Priority()
 
 
 @dataclass(frozen=True)

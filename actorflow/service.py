@@ -83,6 +83,34 @@ def unknown_update(workflow_id: str, update_id: str) -> RPCError:
     )
 
 
+class ActivityNotRunningError(RPCError):
+    """No attempt of the activity runs, or was left open: it has ended, waits, or never was."""
+
+    def __init__(self, workflow_id: str, activity_id: str, why: str) -> None:
+        super().__init__(
+            f"activity {activity_id!r} of workflow {workflow_id!r} has no attempt that could be completed: {why}; "
+            "check the ids, and whether it has ended already",
+            RPCStatusCode.NOT_FOUND,
+        )
+        self.workflow_id = workflow_id
+        self.activity_id = activity_id
+
+
+class StaleAttemptError(RPCError):
+    """The attempt that is meant is over, and a later one has taken its place: its outcome matters no more."""
+
+    def __init__(self, workflow_id: str, activity_id: str, attempt: int, current: int) -> None:
+        super().__init__(
+            f"attempt {attempt} of activity {activity_id!r} of workflow {workflow_id!r} is over, attempt {current} "
+            "has taken its place; stop working on it",
+            RPCStatusCode.NOT_FOUND,
+        )
+        self.workflow_id = workflow_id
+        self.activity_id = activity_id
+        self.attempt = attempt
+        self.current_attempt = current
+
+
 class StartRequest(msgspec.Struct, frozen=True):
     """Start a workflow execution; a signal given with it is sent also to one that is open already.
 
@@ -131,6 +159,24 @@ class Target(msgspec.Struct, frozen=True):
     workflow_id: str
     run_id: str | None = None
     first_run_id: str | None = None
+
+
+class ActivityTarget(msgspec.Struct, frozen=True):
+    """Which activity a call is for; attempt 0 means whichever runs."""
+
+    target: Target
+    activity_id: str
+    attempt: int = 0
+
+
+class ActivityReport(msgspec.Struct, frozen=True):
+    """How an attempt ended: cancelled, failed if there is a failure, completed otherwise."""
+
+    result: Payload | None = None
+    failure: Failure | None = None
+    is_cancelled: bool = False
+    details: tuple[Payload, ...] = ()
+    """The last heartbeat details, if there are new ones."""
 
 
 class PendingActivityInfo(msgspec.Struct, frozen=True):
@@ -326,6 +372,19 @@ class Service(Protocol):
 
     async def terminate(self, target: Target, reason: str, details: tuple[Payload, ...]) -> None:
         """End the execution without asking its program."""
+        ...
+
+    async def settle_activity(self, activity: ActivityTarget, report: ActivityReport) -> None:
+        """End the attempt of an activity from outside, durably.
+
+        Raises:
+            ActivityNotRunningError, StaleAttemptError: that attempt does not run, and was not left open.
+            RPCError: INVALID_ARGUMENT: it is said to be cancelled, and nobody asked for that.
+        """
+        ...
+
+    async def beat_activity(self, activity: ActivityTarget, details: tuple[Payload, ...]) -> bool:
+        """Say that an attempt is alive; True if its workflow wants it stopped. Raises as `settle_activity`."""
         ...
 
     async def describe(self, target: Target) -> Description:

@@ -1,5 +1,10 @@
 """What starts and steers workflow executions. Names, signatures and meaning follow the Temporal Python SDK."""
 
+from actorflow.client.async_activity import (
+    AsyncActivityCancelledError,
+    AsyncActivityHandle,
+    AsyncActivityIDReference,
+)
 from actorflow.client.client import Client
 from actorflow.client.errors import (
     WorkflowContinuedAsNewError,
@@ -26,9 +31,13 @@ from actorflow.client.views import (
 )
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.exceptions import WorkflowParkedError
-from actorflow.service import RPCError, RPCStatusCode
+from actorflow.service import ActivityNotRunningError, RPCError, RPCStatusCode, StaleAttemptError
 
 __all__ = [
+    "ActivityNotRunningError",
+    "AsyncActivityCancelledError",
+    "AsyncActivityHandle",
+    "AsyncActivityIDReference",
     "Client",
     "HistoryEvent",
     "PendingActivity",
@@ -36,6 +45,7 @@ __all__ = [
     "PendingMessage",
     "RPCError",
     "RPCStatusCode",
+    "StaleAttemptError",
     "StartOptions",
     "UpdateOptions",
     "WithStartWorkflowOperation",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from actorflow.client.address import connect, connect_read_only
+from actorflow.client.async_activity import AsyncActivityHandle, AsyncActivityIDReference
 from actorflow.client.connection import Connection, Hosting
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
@@ -49,6 +51,7 @@ class Client:
         self._task_queue = task_queue
         self._converter = data_converter or default_converter
         self._is_closed = False
+        self._is_of_test = False
 
     @staticmethod
     async def connect(
@@ -108,6 +111,17 @@ class Client:
     def data_converter(self) -> DataConverter:
         """For arguments and results."""
         return self._converter
+
+    @property
+    def is_of_test(self) -> bool:
+        """True for the client of a test environment: assertions fail the workflows of its workers."""
+        return self._is_of_test
+
+    def of_test(self) -> Client:
+        """The same connection as the client of a test environment."""
+        client = copy(self)
+        client._is_of_test = True
+        return client
 
     @property
     def engine(self) -> Engine:
@@ -295,6 +309,42 @@ class Client:
             result_type: what to decode its result as.
         """
         return self._handle(workflow_id, run_id, result_type, result_run_id=run_id, first_run_id=first_execution_run_id)
+
+    @overload
+    def get_async_activity_handle(
+        self, *, workflow_id: str, run_id: str | None, activity_id: str
+    ) -> AsyncActivityHandle: ...
+    @overload
+    def get_async_activity_handle(self, *, task_token: bytes) -> AsyncActivityHandle: ...
+    def get_async_activity_handle(
+        self,
+        *,
+        workflow_id: str | None = None,
+        run_id: str | None = None,
+        activity_id: str | None = None,
+        task_token: bytes | None = None,
+    ) -> AsyncActivityHandle:
+        """A handle to an activity that is completed from outside, see `actorflow.activity.raise_complete_async`.
+
+        Args:
+            workflow_id: of its workflow.
+            run_id: of the workflow; None means the open run.
+            activity_id: its id; whichever attempt runs is meant.
+            task_token: ``activity.info().task_token`` of one attempt, instead of the ids.
+
+        Raises:
+            ValueError: both a token and ids are given, or neither.
+        """
+        reference: AsyncActivityIDReference | bytes
+        if task_token is not None:
+            if workflow_id is not None or run_id is not None or activity_id is not None:
+                raise ValueError("Task token cannot be present with other IDs")
+            reference = task_token
+        elif workflow_id is not None and activity_id is not None:
+            reference = AsyncActivityIDReference(workflow_id, run_id, activity_id)
+        else:
+            raise ValueError("Task token or workflow/activity ID must be present")
+        return AsyncActivityHandle(self._connection, self._namespace, self._converter, reference)
 
     def list_workflows(
         self,

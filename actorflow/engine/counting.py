@@ -150,6 +150,11 @@ class JournalCounts:
         self._events.value += events
         self._bytes.value += size
 
+    @property
+    def events(self) -> int:
+        """How many events were journaled."""
+        return self._events.value
+
     def failed(self, code: str) -> None:
         """A batch could not be written; see `JOURNAL_ERRORS`."""
         self._metrics.count(table.JOURNAL_ERRORS, code).value += 1

@@ -18,6 +18,7 @@ from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.registry import WorkerHost
 from actorflow.exceptions import RegistrationError
+from actorflow.worker.assertions import asserting
 from actorflow.worker.patches import PatchActivationCallback, asking
 
 
@@ -81,6 +82,8 @@ class Worker:
                 name: dataclasses.replace(definition, activates_patch=asks)
                 for name, definition in self._workflows.items()
             }
+        if client.is_of_test:
+            self._workflows = {name: asserting(definition) for name, definition in self._workflows.items()}
         self._activities = _activities_by_name(activities, activity_executor)
         self._activity_executor = activity_executor
         self._activities_max = activities_max
@@ -144,6 +147,7 @@ class Worker:
             failure_types=self._failure_types,
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,
             identity=self._identity,
+            client=self._client,
         )
         try:
             self._client.engine.register(host)
