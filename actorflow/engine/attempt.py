@@ -197,13 +197,17 @@ class Attempt:
 
     def _execute(self, definition: ActivityDefinition, arguments: Sequence[Any]) -> None:
         host, is_async = self._host, definition.is_async
+        in_processes = None if is_async else host.process_executor
         # No exception is thrown into the thread of an activity that does not want one.
-        interrupts = not (is_async or definition.no_thread_cancel_exception)
+        interrupts = not (is_async or in_processes or definition.no_thread_cancel_exception)
         interruption = Interruption(CancelledError) if interrupts else None
         client = host.client if is_async else None
         self._context = reachable = AttemptContext(
             host, self._info, self._heartbeat, self._meter, client=client, interruption=interruption
         )
+        if in_processes is not None:
+            self._running = in_processes.start(definition.function, arguments, reachable, self._body_ended)
+            return
         variables = host.context.copy()
         variables.run(public.current_context.set, reachable)
 

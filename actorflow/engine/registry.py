@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
-from actorflow.activity import ActivityCancellationDetails
+from actorflow.activity import ActivityCancellationDetails, Context
 from actorflow.actors.residency import Residency
 from actorflow.converter import DataConverter
 from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
-from actorflow.pool.executors import LoopExecutor, ThreadExecutor
+from actorflow.pool.executors import Done, LoopExecutor, RunningAttempt, ThreadExecutor
 from actorflow.pool.flag import Flag
 from actorflow.pool.slots import Slots, TaskQueue
 
@@ -31,10 +31,25 @@ class Interruptible(Protocol):
         ...
 
 
+class ChildExecutor(Protocol):
+    """Runs sync activities in other processes; see `actorflow.engine.process_activity`."""
+
+    def start(
+        self, function: Callable[..., Any], arguments: Sequence[Any], context: Context, done: Done
+    ) -> RunningAttempt:
+        """Start an attempt; ``done`` is called once, on the loop, whatever happens."""
+        ...
+
+    def close(self) -> None:
+        """End what it has started."""
+        ...
+
+
 class WorkerHost:
     """One registered worker: its definitions, its slots, and the programs it keeps in memory.
 
-    ``client`` is for activities that ask for it; nobody here knows what it is.
+    ``client`` is for activities that ask for it; nobody here knows what it is. ``in_processes`` makes what runs sync
+    activities in other processes, given the flag that tells of the worker's end.
     """
 
     def __init__(
@@ -47,6 +62,7 @@ class WorkerHost:
         activities: Mapping[str, ActivityDefinition],
         converter: DataConverter,
         activity_executor: Executor | None,
+        in_processes: Callable[[Flag], ChildExecutor] | None,
         activities_max: int,
         cached_max: int,
         failure_types: tuple[type[BaseException], ...],
@@ -71,11 +87,17 @@ class WorkerHost:
         self.shutdown = Flag()
         self.attempts: set[Interruptible] = set()
         self._idle_waiters: list[asyncio.Future[None]] = []
+        self.process_executor = in_processes(self.shutdown) if in_processes is not None else None
 
     @property
     def is_shutting_down(self) -> bool:
         """True once it leaves."""
         return self.shutdown.is_set()
+
+    def close(self) -> None:
+        """It has left: end the processes it has started."""
+        if self.process_executor is not None:
+            self.process_executor.close()
 
     def on_attempt_ended(self) -> None:
         """An attempt has left; tell who waits for the last one."""
