@@ -7,7 +7,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
-from actorflow.client.errors import WorkflowFailureError, WorkflowQueryFailedError, WorkflowQueryRejectedError
+from actorflow.client.errors import (
+    WorkflowContinuedAsNewError,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
 from actorflow.client.history import WorkflowHistory, history_of
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, parked_error, within
 from actorflow.client.views import WorkflowExecutionDescription, WorkflowExecutionStatus
@@ -15,7 +20,8 @@ from actorflow.common import QueryRejectCondition
 from actorflow.converter import DataConverter, Failure
 from actorflow.core import events as ev
 from actorflow.core.definitions import QUERY_MARK, SIGNAL_MARK, UPDATE_MARK, signature_of
-from actorflow.exceptions import CancelledError, TerminatedError, WorkflowParkedError
+from actorflow.core.policy.succession import successor_id
+from actorflow.exceptions import CancelledError, TerminatedError, TimeoutError, TimeoutType, WorkflowParkedError
 from actorflow.service import Closed, Parked, QueryRejected, Service, Target, UpdateAnswer, UpdateRequest
 from actorflow.types import (
     LocalReturnType,
@@ -96,18 +102,26 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """Wait for the execution to end and return its result, as the type the workflow declares.
 
         Args:
-            follow_runs: go on with the run this one continues as.
+            follow_runs: go on with the run that follows this one: continued as new, a retry, or the next of a cron.
             rpc_timeout: accepted for ported programs; the wait itself has no limit.
 
         Raises:
+            WorkflowContinuedAsNewError: another run follows, and ``follow_runs`` is False.
             WorkflowFailureError: it failed, was cancelled or terminated; the cause says which and why.
             WorkflowParkedError: it can't go on until its code changes; the cause is what the code raised.
             RPCError: NOT_FOUND.
         """
-        end = await self._service.result(self._target(self._result_run_id or self._run_id))
-        if isinstance(end, Parked):
-            raise self._parked(end)
-        return self._result_of(end)
+        run_id = self._result_run_id or self._run_id
+        while True:
+            end = await self._service.result(self._target(run_id))
+            if isinstance(end, Parked):
+                raise self._parked(end)
+            successor = successor_id(end.event)
+            if not successor:
+                return self._result_of(end)
+            if not follow_runs:
+                raise WorkflowContinuedAsNewError(successor)
+            run_id = successor
 
     def _result_of(self, end: Closed) -> Any:
         match end.event:
@@ -121,6 +135,9 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
                 raise WorkflowFailureError(
                     cause=TerminatedError(reason or "Workflow terminated", *self._converter.decode(details))
                 )
+            case ev.TimedOut():
+                timeout = TimeoutError("Workflow timed out", type=TimeoutType.START_TO_CLOSE)
+                raise WorkflowFailureError(cause=timeout)
             case other:
                 raise AssertionError(f"{other} does not close an execution")
 
@@ -326,7 +343,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
         request = update_request(self._converter, update, arg, args, id, stage)
-        answer = await within(partial(self._service.update, self._target(self._run_id), request), rpc_timeout)
+        answer = await within(partial(self._service.update, self._own_target(), request), rpc_timeout)
         return self.update_answered(answer, update, result_type)
 
     def update_answered(
@@ -383,7 +400,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND: there is no such execution.
         """
-        await self._service.cancel(self._target(self._run_id), reason)
+        await self._service.cancel(self._own_target(), reason)
 
     async def terminate(self, *args: Any, reason: str | None = None, rpc_timeout: timedelta | None = None) -> None:
         """End the execution without asking its program; durable when this returns.
@@ -396,7 +413,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND: there is no such execution, or it has closed.
         """
-        await self._service.terminate(self._target(self._run_id), reason or "", self._converter.encode(args))
+        await self._service.terminate(self._own_target(), reason or "", self._converter.encode(args))
 
     async def describe(self, *, rpc_timeout: timedelta | None = None) -> WorkflowExecutionDescription:
         """The execution as it stands on disk.
@@ -421,6 +438,10 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
 
     def _target(self, run_id: str | None) -> Target:
         return Target(self._namespace, self._id, run_id)
+
+    def _own_target(self) -> Target:
+        """The current run, but of no other chain than that this handle was made for."""
+        return Target(self._namespace, self._id, self._run_id, self._first_execution_run_id)
 
     def _parked(self, parked: Parked) -> WorkflowParkedError:
         return parked_error(parked, self._id, self._converter)

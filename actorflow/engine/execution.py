@@ -106,7 +106,7 @@ class Execution:
         return self._replayed(code, started, records_lines=True)
 
     def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool = False) -> Program:
-        definition = code.workflows[self._identity.workflow_type]
+        definition = WorkflowDefinition.among(code.workflows, self._identity.workflow_type)
         program = Program(
             definition,
             self._identity,
@@ -150,7 +150,8 @@ def last_turn_of(identity: Identity, rows: Sequence[TurnRow]) -> Turn:
 
 def extra_failure_types(code: Code, identity: Identity) -> tuple[type[BaseException], ...]:
     """Exceptions that a worker and the definition add to those that fail any execution."""
-    return (*code.failure_types, *code.workflows[identity.workflow_type].failure_exception_types)
+    definition = WorkflowDefinition.among(code.workflows, identity.workflow_type)
+    return (*code.failure_types, *definition.failure_exception_types)
 
 
 def dismantle(program: Program, identity: Identity) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from actorflow.activity import ActivityCancellationDetails, Context
 from actorflow.actors.residency import Residency
 from actorflow.converter import DataConverter
-from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
+from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
 from actorflow.pool.executors import Done, LoopExecutor, RunningAttempt, ThreadExecutor
 from actorflow.pool.flag import Flag
 from actorflow.pool.slots import Slots, TaskQueue
@@ -122,6 +122,7 @@ class Registry:
         self._hosts: list[WorkerHost] = []
         self._by_type: dict[tuple[str, str, str], WorkerHost] = {}
         self._queues: dict[tuple[str, str], TaskQueue[WorkerHost]] = {}
+        self._has_dynamic = False
 
     @property
     def hosts(self) -> list[WorkerHost]:
@@ -149,7 +150,10 @@ class Registry:
 
     def host_of(self, namespace: str, task_queue: str, workflow_type: str) -> WorkerHost | None:
         """The worker that runs executions of this type; None if nobody here does."""
-        return self._by_type.get((namespace, task_queue, workflow_type))
+        host = self._by_type.get((namespace, task_queue, workflow_type))
+        if host is None and self._has_dynamic:
+            return self._by_type.get((namespace, task_queue, DYNAMIC))
+        return host
 
     def queue(self, namespace: str, task_queue: str) -> TaskQueue[WorkerHost]:
         """The line in which activities of a task queue wait."""
@@ -168,3 +172,4 @@ class Registry:
             for host in reversed(self._hosts)
             for workflow_type in host.workflows
         }
+        self._has_dynamic = any(DYNAMIC in host.workflows for host in self._hosts)

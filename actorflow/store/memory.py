@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.letters import Address
 from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery
 from actorflow.core.policy.filter_truth import holds
 from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open
@@ -18,15 +19,18 @@ from actorflow.store.protocol import (
     ActivityRow,
     Begin,
     Change,
+    Committed,
     Conflict,
     Count,
     Head,
     Identity,
     InboxRow,
     LoadedRun,
+    NewRun,
     Outcome,
     Position,
     RunRecord,
+    Send,
     Share,
 )
 from actorflow.store.visibility import judge_run, position_of
@@ -56,16 +60,20 @@ class _Run:
         for activity_id in change.finished:
             self.activities.pop(activity_id, None)
 
+    def sweep(self) -> None:
+        """Drop what is left in the inbox."""
+        self.inbox.clear()
+
     def loaded(self) -> LoadedRun:
         inbox = tuple(self.inbox[seq] for seq in sorted(self.inbox))
         activities = tuple(self.activities[name] for name in sorted(self.activities))
         return LoadedRun(self.record, tuple(self.turns), inbox, activities)
 
-    def is_hosted(self, share: Share, workflow_types: Sequence[str]) -> bool:
+    def is_hosted(self, share: Share, workflow_types: Sequence[str] | None) -> bool:
         """True if the run is open, and of this share and one of these types."""
         run = self.identity
         same_share = (run.namespace, run.task_queue, run.shard) == (share.namespace, share.task_queue, share.shard)
-        return is_open(self.head) and same_share and run.workflow_type in workflow_types
+        return is_open(self.head) and same_share and (workflow_types is None or run.workflow_type in workflow_types)
 
 
 class MemoryStore:
@@ -106,7 +114,36 @@ class MemoryStore:
 
     def _commit(self, change: Change) -> Outcome:
         conflict = self._begin(change.begin, change) if change.begin else self._change(change)
-        return conflict or COMMITTED
+        if conflict is not None:
+            return conflict
+        if change.successor is not None:
+            self._begin_new(change.successor)
+        received = tuple([self._send(change.key, send) for send in change.sends])
+        if change.is_swept:
+            self._runs[change.key].sweep()
+        return Committed(received) if received else COMMITTED
+
+    def _send(self, sender: int, send: Send) -> int | None:
+        to = send.to
+        receiver = self._begin_new(to) if isinstance(to, NewRun) else self._deliver(to, send.row)
+        reply = send.refusal if receiver is None else send.receipt
+        if reply is not None and is_open(self._runs[sender].head):
+            self._runs[sender].inbox[reply.seq] = reply
+        return receiver
+
+    def _begin_new(self, new: NewRun) -> int | None:
+        key = new.begin.identity.key
+        conflict = self._begin(new.begin, Change(key, 0, new.head, new.begin, arrived=new.inbox))
+        return key if conflict is None else None
+
+    def _deliver(self, to: Address, row: InboxRow | None) -> int | None:
+        for run in self._runs_of(to.namespace, to.workflow_id):
+            identity = run.identity
+            is_wanted = to.run_id in ("", identity.run_id) and to.first_run_id in ("", identity.chain)
+            if row is not None and is_open(run.head) and is_wanted:
+                run.inbox[row.seq] = row
+                return identity.key
+        return None
 
     def _begin(self, begin: Begin, change: Change) -> Conflict | None:
         identity = begin.identity
@@ -154,7 +191,9 @@ class MemoryStore:
             after, limit, (run for run in self._runs.values() if is_open(run.head) and run.head.open_activities > 0)
         )
 
-    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
+    async def arrivals(
+        self, share: Share, workflow_types: Sequence[str] | None, after: int, limit: int
+    ) -> Sequence[int]:
         """See `Store.arrivals`."""
         hosted = (run for run in self._runs.values() if run.is_hosted(share, workflow_types))
         return self._keys(after, limit, (run for run in hosted if run.inbox or run.head.failing is not None))
@@ -163,7 +202,7 @@ class MemoryStore:
         return sorted(run.identity.key for run in runs if run.identity.key > after)[:limit]
 
     async def due(
-        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
+        self, share: Share, workflow_types: Sequence[str] | None, now: datetime, limit: int
     ) -> tuple[Sequence[int], datetime | None]:
         """See `Store.due`."""
         waiting = sorted(
