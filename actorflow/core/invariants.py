@@ -34,6 +34,7 @@ from actorflow.core.messages import Message, decode_message
 from actorflow.core.state import ExecutionState, turn_width
 from actorflow.exceptions import CorruptJournalError
 
+_OUTCOMES: Final = (ev.ActivityCompleted, ev.ActivityFailed, ev.ActivityTimedOut, ev.ActivityCancelled)
 _Check = Callable[["StoredRun", "Story"], Iterator[str]]
 
 
@@ -135,7 +136,7 @@ def violations(run: StoredRun) -> Sequence[Violation]:
 
 def is_waiting_visibly(run: StoredRun, story: Story) -> bool:
     """True if an open run waits for something that is on disk; one that does not, waits for a message or is stuck."""
-    return bool(story.state.activities or story.state.timers or story.inbox or run.failing)
+    return bool(story.state.open_activities or story.state.timers or story.inbox or run.failing)
 
 
 def _violation(run: StoredRun, invariant: str, what: str) -> Violation:
@@ -172,7 +173,22 @@ def _ends(_run: StoredRun, story: Story) -> Iterator[str]:
 def _activities(_run: StoredRun, story: Story) -> Iterator[str]:
     scheduled = [event.activity_id for event in story.events if type(event) is ev.ActivityScheduled]
     yield from _doubled("activity", scheduled, "scheduled")
-    yield from _ended_once("activity", story.events, (ev.ActivityScheduled,), (ev.ActivityResolved,), "activity_id")
+    yield from _ended_once("activity", story.events, (ev.ActivityScheduled,), _OUTCOMES, "activity_id")
+    yield from _local_activities(story)
+
+
+def _local_activities(story: Story) -> Iterator[str]:
+    """Of these one is scheduled again after each outcome with a back-off."""
+    running: set[str] = set()
+    for event in story.events:
+        if isinstance(event, ev.LocalActivityScheduled):
+            if event.activity_id in running:
+                yield f"local activity {event.activity_id} was scheduled while it ran"
+            running.add(event.activity_id)
+        elif isinstance(event, ev.LocalActivityResolved):
+            if event.activity_id not in running:
+                yield f"local activity {event.activity_id} ends without having begun"
+            running.discard(event.activity_id)
 
 
 def _attempts(run: StoredRun, story: Story) -> Iterator[str]:
@@ -219,7 +235,7 @@ def _head(run: StoredRun, story: Story) -> Iterator[str]:
     for name, found, wanted in (
         ("status", run.status, state.status),
         ("last_event", run.last_event, state.last_event),
-        ("open_activities", run.open_activities, len(state.activities)),
+        ("open_activities", run.open_activities, state.open_activities),
         ("wake_at", run.wake_at, wake_at),
         ("closed_at", run.closed_at, state.closed_at),
     ):

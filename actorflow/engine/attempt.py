@@ -78,6 +78,7 @@ class Attempt:
         started_at: when the attempt began.
         details: heartbeat details of the attempts before.
         owner: is told the outcome.
+        is_local: what `Info.is_local` says.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Attempt:
         "_context",
         "_details",
         "_identity",
+        "_is_local",
         "_is_reported",
         "_number",
         "_owner",
@@ -108,6 +110,7 @@ class Attempt:
         started_at: datetime,
         details: tuple[Payload, ...],
         owner: AttemptOwner,
+        is_local: bool = False,
     ) -> None:
         self._site = site
         self._identity = identity
@@ -117,6 +120,7 @@ class Attempt:
         self.started_at = started_at
         self._details = details
         self._owner = owner
+        self._is_local = is_local
         self._alarms: list[Deadline] = []
         self._beat_at: datetime | None = None
         self._running: RunningAttempt | None = None
@@ -314,7 +318,7 @@ class Attempt:
             current_attempt_scheduled_time=self.started_at,
             heartbeat_details=self._host.converter.decode(self._details),
             heartbeat_timeout=scheduled.heartbeat,
-            is_local=False,
+            is_local=self._is_local,
             namespace=identity.namespace,
             schedule_to_close_timeout=scheduled.schedule_to_close,
             scheduled_time=self._pending.scheduled_at,

@@ -47,14 +47,23 @@ class Execution:
         identity: of the run.
         counting: is told of replays, if anybody is.
         turns: its journal so far; kept only until the program has been rebuilt from it.
+        has_unseen: see `Program`; False for turns that may have been read from a public history.
     """
 
-    __slots__ = ("_code", "_counting", "_identity", "_program", "_turns", "state")
+    __slots__ = ("_code", "_counting", "_has_unseen", "_identity", "_program", "_turns", "state")
 
-    def __init__(self, identity: Identity, counting: Counting | None = None, turns: Sequence[Turn] = ()) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        counting: Counting | None = None,
+        turns: Sequence[Turn] = (),
+        *,
+        has_unseen: bool = True,
+    ) -> None:
         self._identity = identity
         self._counting = counting
         self._turns = turns
+        self._has_unseen = has_unseen
         self._program: Program | None = None
         self._code: Code | None = None
         self.state = ExecutionState.folded(turns)
@@ -115,6 +124,7 @@ class Execution:
             ProgramReporter(self._identity),
             failure_types=extra_failure_types(code, self._identity),
             records_lines=records_lines,
+            has_unseen=self._has_unseen,
         )
         try:
             for turn in self._turns:

@@ -64,6 +64,7 @@ class WorkerHost:
         activity_executor: Executor | None,
         in_processes: Callable[[Flag], ChildExecutor] | None,
         activities_max: int,
+        local_activities_max: int,
         cached_max: int,
         failure_types: tuple[type[BaseException], ...],
         graceful_shutdown_timeout: timedelta,
@@ -80,6 +81,7 @@ class WorkerHost:
         self.identity = identity
         self.client = client
         self.slots: Slots[WorkerHost] = Slots(self, activities_max)
+        self.local_slots: Slots[WorkerHost] = Slots(self, local_activities_max)
         self.residency = Residency(cached_max, loop.time)
         self.loop_executor = LoopExecutor(loop)
         self.thread_executor = ThreadExecutor(loop, activity_executor) if activity_executor is not None else None
@@ -122,6 +124,7 @@ class Registry:
         self._hosts: list[WorkerHost] = []
         self._by_type: dict[tuple[str, str, str], WorkerHost] = {}
         self._queues: dict[tuple[str, str], TaskQueue[WorkerHost]] = {}
+        self._local_queues: dict[tuple[str, str], TaskQueue[WorkerHost]] = {}
         self._has_dynamic = False
 
     @property
@@ -140,6 +143,8 @@ class Registry:
         self._index()
         if host.activities:
             self.queue(host.namespace, host.task_queue).add(host.slots)
+            if host.workflows:
+                self.local_queue(host.namespace, host.task_queue).add(host.local_slots)
 
     def remove(self, host: WorkerHost) -> None:
         """A worker leaves: nothing new is given to it."""
@@ -147,6 +152,8 @@ class Registry:
         self._index()
         if host.activities:
             self.queue(host.namespace, host.task_queue).remove(host.slots)
+            if host.workflows:
+                self.local_queue(host.namespace, host.task_queue).remove(host.local_slots)
 
     def host_of(self, namespace: str, task_queue: str, workflow_type: str) -> WorkerHost | None:
         """The worker that runs executions of this type; None if nobody here does."""
@@ -162,9 +169,18 @@ class Registry:
             found = self._queues[namespace, task_queue] = TaskQueue()
         return found
 
+    def local_queue(self, namespace: str, task_queue: str) -> TaskQueue[WorkerHost]:
+        """The line in which local activities of the workflows of a task queue wait."""
+        found = self._local_queues.get((namespace, task_queue))
+        if found is None:
+            found = self._local_queues[namespace, task_queue] = TaskQueue()
+        return found
+
     def release(self, slots: Slots[WorkerHost]) -> None:
         """Give a slot back to the line it came from."""
-        self.queue(slots.worker.namespace, slots.worker.task_queue).release(slots)
+        host = slots.worker
+        line = self.local_queue if slots is host.local_slots else self.queue
+        line(host.namespace, host.task_queue).release(slots)
 
     def _index(self) -> None:
         self._by_type = {

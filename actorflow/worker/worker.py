@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from actorflow.client import Client
 from actorflow.core import limits
-from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
+from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.registry import ChildExecutor, WorkerHost
 from actorflow.exceptions import RegistrationError
@@ -36,6 +36,7 @@ class Worker:
             processes, and how they begin: the worker runs its own, so that one that dies can be replaced.
         shared_state_manager: for activities in processes, which must be picklable then.
         max_concurrent_activities: attempts at the same time; others wait in order of arrival.
+        max_concurrent_local_activities: the same for local activities of its workflows.
         max_cached_workflows: programs kept in memory; with 0 every turn rebuilds its program from the journal.
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
@@ -60,6 +61,7 @@ class Worker:
         activity_executor: Executor | None = None,
         shared_state_manager: SharedStateManager | None = None,
         max_concurrent_activities: int | None = None,
+        max_concurrent_local_activities: int | None = None,
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         patch_activation_callback: PatchActivationCallback | None = None,
@@ -76,6 +78,13 @@ class Worker:
         )
         if activities_max < 1:
             raise ValueError(f"max_concurrent_activities must be positive, but is {activities_max}")
+        local_max = (
+            limits.LOCAL_ACTIVITIES_CONCURRENT_MAX
+            if max_concurrent_local_activities is None
+            else max_concurrent_local_activities
+        )
+        if local_max < 1:
+            raise ValueError(f"max_concurrent_local_activities must be positive, but is {local_max}")
         if graceful_shutdown_timeout < timedelta(0):
             raise ValueError(f"graceful_shutdown_timeout must not be negative, but is {graceful_shutdown_timeout}")
         client.engine  # noqa: B018 - a client that only looks has none, and says so here
@@ -89,6 +98,10 @@ class Worker:
                 for name, definition in self._workflows.items()
             }
         self._activities = _activities_by_name(activities, activity_executor)
+        self._workflows = {
+            name: dataclasses.replace(definition, runs_activity=self._runs_activity)
+            for name, definition in self._workflows.items()
+        }
         self._activity_executor = activity_executor
         self._in_processes: Callable[[Flag], ChildExecutor] | None = None
         if activity_executor is not None and is_process_pool(activity_executor):
@@ -99,6 +112,7 @@ class Worker:
                 )
                 self._activity_executor = None
         self._activities_max = activities_max
+        self._local_activities_max = local_max
         self._cached_max = max_cached_workflows
         self._failure_types = tuple(workflow_failure_exception_types)
         self._graceful_shutdown_timeout = graceful_shutdown_timeout
@@ -106,6 +120,9 @@ class Worker:
         self._host: WorkerHost | None = None
         self._shutdown_asked: asyncio.Event | None = None
         self._stopped: asyncio.Event | None = None
+
+    def _runs_activity(self, name: str) -> bool:
+        return name in self._activities or DYNAMIC in self._activities
 
     @property
     def task_queue(self) -> str:
@@ -156,6 +173,7 @@ class Worker:
             activity_executor=self._activity_executor,
             in_processes=self._in_processes,
             activities_max=self._activities_max,
+            local_activities_max=self._local_activities_max,
             cached_max=self._cached_max,
             failure_types=self._failure_types,
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,

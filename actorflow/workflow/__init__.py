@@ -55,6 +55,15 @@ from actorflow.workflow.context import (
     wait_condition,
 )
 from actorflow.workflow.definition import UpdateMethod, defn, init, query, run, signal, update
+from actorflow.workflow.local_activities import (
+    LocalActivityConfig,
+    execute_local_activity,
+    execute_local_activity_class,
+    execute_local_activity_method,
+    start_local_activity,
+    start_local_activity_class,
+    start_local_activity_method,
+)
 from actorflow.workflow.logs import LoggerAdapter, logger
 from actorflow.workflow.others import (
     ExternalWorkflowHandle,
@@ -81,6 +90,7 @@ __all__ = [
     "ExternalWorkflowHandle",
     "HandlerUnfinishedPolicy",
     "Info",
+    "LocalActivityConfig",
     "LoggerAdapter",
     "NondeterminismError",
     "NotInWorkflowError",
@@ -103,6 +113,9 @@ __all__ = [
     "execute_activity_class",
     "execute_activity_method",
     "execute_child_workflow",
+    "execute_local_activity",
+    "execute_local_activity_class",
+    "execute_local_activity_method",
     "get_external_workflow_handle",
     "get_external_workflow_handle_for",
     "get_last_completion_result",
@@ -131,6 +144,9 @@ __all__ = [
     "start_activity_class",
     "start_activity_method",
     "start_child_workflow",
+    "start_local_activity",
+    "start_local_activity_class",
+    "start_local_activity_method",
     "time",
     "time_ns",
     "unsafe",

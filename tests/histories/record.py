@@ -14,7 +14,7 @@ from actorflow.client import Client
 from actorflow.core.journal import TurnRow
 from actorflow.store.protocol import Identity
 from actorflow.worker import Worker
-from tests.histories.programs import ALL, Changes, Listens, double
+from tests.histories.programs import ALL, Changes, Listens, double, stumbles
 
 HERE = Path(__file__).parent
 WORDS = {Listens: ("a", "b", "stop"), Changes: ("twice", "once")}
@@ -31,7 +31,7 @@ async def record() -> None:
     """Run every program once and write its journal."""
     async with (
         await Client.connect("memory://") as client,
-        Worker(client, task_queue="q", workflows=ALL, activities=[double]),
+        Worker(client, task_queue="q", workflows=ALL, activities=[double, stumbles]),
     ):
         for program in ALL:
             handle = await client.start_workflow(program.run, id=program.__name__, task_queue="q")

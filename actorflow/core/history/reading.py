@@ -17,6 +17,7 @@ from actorflow.converter import Failure
 from actorflow.core import events as ev
 from actorflow.core.history import public
 from actorflow.core.history import values as to
+from actorflow.core.history.local_activities import ReadMarker, read_marker
 from actorflow.core.journal import Turn
 from actorflow.exceptions import HistoryFormatError, RetryState
 
@@ -120,6 +121,11 @@ class _Reader:
         self._activities: dict[int, tuple[str, datetime]] = {}
         self._attempts: dict[int, tuple[int, datetime]] = {}
 
+    @property
+    def task_at(self) -> datetime:
+        """When the last task was."""
+        return self._task_at
+
     def finished(self) -> ReadHistory:
         """Everything, once the last event was read."""
         self._end_turn()
@@ -158,11 +164,22 @@ class _Reader:
     def _decide(self, decision: Any, event: _Event) -> None:
         if self._decided is None:
             raise ValueError("it follows from no completed workflow task")
-        if isinstance(event.attributes, public.UpdateAccepted):
+        if isinstance(decision, ReadMarker):
+            self._resolve_local_activity(decision, event.number)
+        elif isinstance(event.attributes, public.UpdateAccepted):
             self._accept(decision, int(event.attributes.accepted_request_sequencing_event_id))
         else:
             self._decided.append(decision)
         self._last = event.number
+
+    def _resolve_local_activity(self, marker: ReadMarker, number: int) -> None:
+        """A local activity is over, which is an arrival here; others run it within the task."""
+        if marker.after is None:
+            at = self._at
+            self._end_turn()
+            self._begin_turn(number, at)
+        place = len(self._arrived) if marker.after is None else sum(n <= marker.after for n, _ in self._arrived)
+        self._arrived.insert(place, (number if marker.after is None else marker.after, marker.outcome))
 
     def _accept(self, update: ev.UpdateAccepted, after: int) -> None:
         """An update was accepted; it had come behind this event, and is listed where the task was over."""
@@ -322,8 +339,12 @@ class _PatchDetail(msgspec.Struct, frozen=True):
     deprecated: bool = False
 
 
-def _patched(_reader: _Reader, event: _Event) -> ev.Patched:
+def _marked(reader: _Reader, event: _Event) -> ev.Patched | ReadMarker:
     attributes = cast("public.MarkerRecorded", event.attributes)
+    return read_marker(attributes, at=reader.task_at) or _patched(event, attributes)
+
+
+def _patched(event: _Event, attributes: public.MarkerRecorded) -> ev.Patched:
     details = attributes.details.get(public.PATCH_DETAIL)
     if attributes.marker_name != public.PATCH_MARKER or details is None or len(details.payloads) != 1:
         _refuse(event.number, f"a marker {attributes.marker_name!r}")
@@ -359,7 +380,7 @@ def _canceled(_reader: _Reader, event: _Event) -> ev.Cancelled:
     return ev.Cancelled(to.payloads_in(cast("public.Canceled", event.attributes).details))
 
 
-_Read = Callable[[_Reader, _Event], ev.Event]
+_Read = Callable[[_Reader, _Event], ev.Event | ReadMarker]
 _ARRIVALS: Final[dict[type[public.Shape], _Read]] = {
     public.Started: _started,
     public.Signaled: _signaled,
@@ -376,7 +397,7 @@ _DECISIONS: Final[dict[type[public.Shape], _Read]] = {
     public.ActivityCancelRequested: _activity_cancel_requested,
     public.TimerStarted: _timer_started,
     public.TimerCanceled: _timer_canceled,
-    public.MarkerRecorded: _patched,
+    public.MarkerRecorded: _marked,
     public.UpdateAccepted: _update_accepted,
     public.UpdateCompleted: _update_completed,
     public.Completed: _completed,
