@@ -57,7 +57,10 @@ def as_written(turns: list[Turn]) -> list[Turn]:
             return msgspec.structs.replace(event, waiting=False, cancellation=0)
         return event
 
-    return [Turn(turn.number, turn.at, tuple(kept(event) for event in turn.events)) for turn in turns]
+    return [
+        Turn(turn.number, turn.at, tuple(kept(event) for event in turn.events if type(event) not in ev.UNSEEN))
+        for turn in turns
+    ]
 
 
 def scheduled(activity_id: str, **options: Any) -> ev.ActivityScheduled:
@@ -178,6 +181,21 @@ def test_every_kind_of_event_can_be_written() -> None:
 
 
 STORIES = [
+    turns_of(
+        (STARTED, ev.LocalActivityScheduled("1", "look", MINUTE), ev.LocalActivityScheduled("own", "look", MINUTE)),
+        (
+            ev.SignalReceived("a"),
+            ev.LocalActivityResolved("1", "look", NOON, default.encode_one("seen"), attempt=2),
+            ev.TimerFired("7"),
+            ev.TimerStarted("1", SECOND),
+            ev.LocalActivityCancelRequested("own"),
+        ),
+        (
+            ev.LocalActivityResolved("own", "look", NOON, failure=FAILURE, backoff=MINUTE),
+            ev.LocalActivityScheduled("own", "look", MINUTE, attempt=2, first_scheduled_at=NOON),
+        ),
+        (ev.LocalActivityResolved("own", "look", NOON, None, FAILURE, 3, 2), ev.Failed(FAILURE)),
+    ),
     turns_of(
         (STARTED, ev.Patched("p", deprecated=True), scheduled("1"), scheduled("2"), scheduled("3"), scheduled("4")),
         (ev.SignalReceived("s"), ev.CancelRequested("r"), ev.TimerStarted("1", SECOND), ev.TimerStarted("2", SECOND)),
