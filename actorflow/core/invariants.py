@@ -35,6 +35,7 @@ from actorflow.core.messages import Message, decode_message
 from actorflow.core.state import ExecutionState, turn_width
 from actorflow.exceptions import CorruptJournalError
 
+_OUTCOMES: Final = (ev.ActivityCompleted, ev.ActivityFailed, ev.ActivityTimedOut, ev.ActivityCancelled)
 _Check = Callable[["StoredRun", "Story"], Iterator[str]]
 
 
@@ -156,7 +157,7 @@ def inspected(run: StoredRun) -> Inspection:
 def is_waiting_visibly(run: StoredRun, story: Story) -> bool:
     """True if an open run waits for something that is on disk; one that does not, waits for a message or is stuck."""
     state = story.state
-    return bool(state.activities or state.timers or state.children or state.sent or story.inbox or run.failing)
+    return bool(state.open_activities or state.timers or state.children or state.sent or story.inbox or run.failing)
 
 
 def violation(run: StoredRun, invariant: str, what: str) -> Violation:
@@ -194,7 +195,22 @@ def _ends(_run: StoredRun, story: Story) -> Iterator[str]:
 def _activities(_run: StoredRun, story: Story) -> Iterator[str]:
     scheduled = [event.activity_id for event in story.events if type(event) is ev.ActivityScheduled]
     yield from _doubled("activity", scheduled, "scheduled")
-    yield from _ended_once("activity", story.events, (ev.ActivityScheduled,), (ev.ActivityResolved,), "activity_id")
+    yield from _ended_once("activity", story.events, (ev.ActivityScheduled,), _OUTCOMES, "activity_id")
+    yield from _local_activities(story)
+
+
+def _local_activities(story: Story) -> Iterator[str]:
+    """Of these one is scheduled again after each outcome with a back-off."""
+    running: set[str] = set()
+    for event in story.events:
+        if isinstance(event, ev.LocalActivityScheduled):
+            if event.activity_id in running:
+                yield f"local activity {event.activity_id} was scheduled while it ran"
+            running.add(event.activity_id)
+        elif isinstance(event, ev.LocalActivityResolved):
+            if event.activity_id not in running:
+                yield f"local activity {event.activity_id} ends without having begun"
+            running.discard(event.activity_id)
 
 
 def _others(_run: StoredRun, story: Story) -> Iterator[str]:
@@ -288,7 +304,7 @@ def _head(run: StoredRun, story: Story) -> Iterator[str]:
     for name, found, wanted in (
         ("status", run.status, state.status),
         ("last_event", run.last_event, state.last_event),
-        ("open_activities", run.open_activities, len(state.activities)),
+        ("open_activities", run.open_activities, state.open_activities),
         ("wake_at", run.wake_at, wake_at),
         ("closed_at", run.closed_at, state.closed_at),
     ):

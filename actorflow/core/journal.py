@@ -31,9 +31,10 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     def first_decision(self) -> int:
         """The number the turn's first event would have if all of them were decisions.
 
-        Those take one number each and stand at the end, so counted on from here each of them has its own.
+        Those take one number each and stand at the end, so counted on from here each of them has its own; but for the
+        very last ones, which are no events of the public history and have none.
         """
-        return self.number - len(self.events) + 1
+        return self.number - len(self.events) + sum([type(event) in ev.UNSEEN for event in self.events]) + 1
 
 
 class TurnRow(msgspec.Struct, frozen=True, gc=False):

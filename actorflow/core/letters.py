@@ -72,8 +72,7 @@ def letters(sender: Sender, state: ExecutionState, turn: Turn) -> Iterator[Lette
         state: after the turn.
         turn: what happened.
     """
-    first = turn.number - len(turn.events) + 1  # decisions take one number each, and stand at the end
-    for number, event in enumerate(turn.events, first):
+    for number, event in enumerate(turn.events, turn.first_decision):
         match event:
             case ev.ChildScheduled():
                 yield _birth(sender, state, number, event, turn)

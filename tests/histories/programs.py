@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from actorflow import activity, workflow
+from actorflow.common import RetryPolicy
 from actorflow.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 from actorflow.workflow import ParentClosePolicy
 
@@ -207,4 +208,32 @@ class Expires:
         await asyncio.sleep(3_600)
 
 
-ALL = [Gathers, Waits, Groups, Listens, Changes, Parcel, Sends, Retries, Repeats, Expires]
+@activity.defn
+async def stumbles(number: int) -> int:
+    if activity.info().attempt == 1:
+        raise ValueError("once")
+    return 3 * number
+
+
+@workflow.defn
+class RunsLocally:
+    """Local activities one by one, together, beside an ordinary one, with a timer between attempts, and cancelled."""
+
+    @workflow.run
+    async def run(self) -> list[Any]:
+        first = await workflow.execute_local_activity(double, 1, start_to_close_timeout=SOON)
+        together = await asyncio.gather(
+            *[workflow.start_local_activity(double, n, start_to_close_timeout=SOON) for n in range(3)],
+            doubled(7),
+        )
+        retry = RetryPolicy(initial_interval=timedelta(milliseconds=1))
+        late = await workflow.execute_local_activity(
+            stumbles, 5, start_to_close_timeout=SOON, retry_policy=retry, local_retry_threshold=timedelta(0)
+        )
+        cancelled = workflow.start_local_activity(double, 1, start_to_close_timeout=SOON)
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        return [first, *together, late, cancelled.exception() is not None]
+
+
+ALL = [Gathers, Waits, Groups, Listens, Changes, Parcel, Sends, Retries, Repeats, Expires, RunsLocally]

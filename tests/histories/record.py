@@ -19,7 +19,18 @@ from actorflow.core.events import AnyEvent
 from actorflow.core.journal import Turn, TurnRow, encode_turn, identity_checksum
 from actorflow.store.protocol import Identity
 from actorflow.worker import Worker
-from tests.histories.programs import ALL, Changes, Expires, Listens, Parcel, Repeats, Retries, Sends, double
+from tests.histories.programs import (
+    ALL,
+    Changes,
+    Expires,
+    Listens,
+    Parcel,
+    Repeats,
+    Retries,
+    Sends,
+    double,
+    stumbles,
+)
 
 HERE = Path(__file__).parent
 ALONE = [program for program in ALL if program is not Parcel]
@@ -44,7 +55,7 @@ async def record() -> None:
     """Run every program that has no journal yet, and write that of each of its runs."""
     async with (
         await Client.connect("memory://") as client,
-        Worker(client, task_queue="q", workflows=ALL, activities=[double]),
+        Worker(client, task_queue="q", workflows=ALL, activities=[double, stumbles]),
     ):
         for program in ALONE:
             if not path_of(program.__name__, 1).exists():

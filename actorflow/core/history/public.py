@@ -225,6 +225,7 @@ class MarkerRecorded(Shape, frozen=True):
     marker_name: str = ""
     details: dict[str, Payloads] = msgspec.field(default_factory=dict[str, Payloads])
     workflow_task_completed_event_id: Number = 0
+    failure: Failure | None = None
 
 
 class SearchAttributes(Shape, frozen=True):
@@ -281,6 +282,12 @@ INTERPRETER_HEADER: Final = "actorflow-interpreter"
 PATCH_MARKER: Final = "core_patch"
 PATCH_DETAIL: Final = "patch-data"
 """How SDKs of the public API that share its core mark a patch: one detail, the JSON object {id, deprecated}."""
+
+
+LOCAL_ACTIVITY_MARKER: Final = "core_local_activity"
+LOCAL_ACTIVITY_DETAIL: Final = "data"
+LOCAL_ACTIVITY_RESULT: Final = "result"
+"""The same for a local activity's outcome: what it was as a JSON object, and its result; a failure is the marker's."""
 
 
 def attributes_key(name: str) -> str:

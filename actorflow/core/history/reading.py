@@ -17,6 +17,7 @@ from actorflow.converter import Failure
 from actorflow.core import events as ev
 from actorflow.core.history import failures, public, reading_others, reading_run, reading_steps, shapes, values as to
 from actorflow.core.history.exported import ExportedEvent, References, refuse
+from actorflow.core.history.local_activities import ReadMarker
 from actorflow.core.journal import Turn
 from actorflow.exceptions import HistoryFormatError
 
@@ -142,11 +143,22 @@ class _Reader:
     def _decide(self, decision: Any, event: ExportedEvent) -> None:
         if self._decided is None:
             raise ValueError("it follows from no completed workflow task")
-        if isinstance(event.attributes, public.UpdateAccepted):
+        if isinstance(decision, ReadMarker):
+            self._resolve_local_activity(decision, event.number)
+        elif isinstance(event.attributes, public.UpdateAccepted):
             self._accept(decision, int(event.attributes.accepted_request_sequencing_event_id))
         else:
             self._decided.append((event.number, decision))
         self._last = event.number
+
+    def _resolve_local_activity(self, marker: ReadMarker, number: int) -> None:
+        """A local activity is over, which is an arrival here; others run it within the task."""
+        if marker.after is None:
+            at = self._at
+            self._end_turn()
+            self._begin_turn(number, at)
+        place = len(self._arrived) if marker.after is None else sum(n <= marker.after for n, _ in self._arrived)
+        self._arrived.insert(place, (number if marker.after is None else marker.after, marker.outcome))
 
     def _accept(self, update: ev.UpdateAccepted, after: int) -> None:
         """An update was accepted; it had come behind this event, and is listed where the task was over."""

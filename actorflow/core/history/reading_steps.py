@@ -11,6 +11,7 @@ from actorflow.converter import Failure
 from actorflow.core import events as ev
 from actorflow.core.history import failures, public, shapes, values as to
 from actorflow.core.history.exported import ExportedEvent, References, refuse
+from actorflow.core.history.local_activities import ReadMarker, read_marker
 from actorflow.exceptions import RetryState
 
 
@@ -80,8 +81,12 @@ class _PatchDetail(msgspec.Struct, frozen=True):
     deprecated: bool = False
 
 
-def _patched(_known: References, event: ExportedEvent) -> ev.Patched:
+def _marked(known: References, event: ExportedEvent) -> ev.Patched | ReadMarker:
     attributes = cast("public.MarkerRecorded", event.attributes)
+    return read_marker(attributes, at=known.turn_at or event.at) or _patched(event, attributes)
+
+
+def _patched(event: ExportedEvent, attributes: public.MarkerRecorded) -> ev.Patched:
     details = attributes.details.get(public.PATCH_DETAIL)
     if attributes.marker_name != public.PATCH_MARKER or details is None or len(details.payloads) != 1:
         refuse(event.number, f"a marker {attributes.marker_name!r}")
@@ -89,7 +94,7 @@ def _patched(_known: References, event: ExportedEvent) -> ev.Patched:
     return ev.Patched(patch.id, patch.deprecated)
 
 
-_Read = Callable[[References, ExportedEvent], ev.Event]
+_Read = Callable[[References, ExportedEvent], ev.Event | ReadMarker]
 ARRIVALS: Final[Mapping[type[shapes.Shape], _Read]] = {
     public.TimerFired: _timer_fired,
     public.ActivityCompleted: _activity_completed,
@@ -102,6 +107,6 @@ DECISIONS: Final[Mapping[type[shapes.Shape], _Read]] = {
     public.ActivityCancelRequested: _activity_cancel_requested,
     public.TimerStarted: _timer_started,
     public.TimerCanceled: _timer_canceled,
-    public.MarkerRecorded: _patched,
+    public.MarkerRecorded: _marked,
 }
 """How each is read."""

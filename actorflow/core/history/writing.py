@@ -19,6 +19,7 @@ import msgspec
 
 from actorflow.core import events as ev
 from actorflow.core.history import public, shapes, values as to, writing_others, writing_run, writing_steps
+from actorflow.core.history.local_activities import marker_of
 from actorflow.core.history.numbers import Numbers
 from actorflow.core.journal import Turn
 from actorflow.core.state import turn_width
@@ -60,17 +61,22 @@ class _Writer:
         self._number = turn.number - turn_width(turn.events)
         arrivals = [event for event in turn.events if type(event) not in ev.DECISIONS]
         accepted: list[tuple[ev.UpdateAccepted, int]] = []
+        markers: list[tuple[ev.LocalActivityResolved, int]] = []
         for arrival in arrivals:
             if isinstance(arrival, ev.UpdateAccepted):
                 accepted.append((arrival, self._number))  # where it came between the others
+            elif isinstance(arrival, ev.LocalActivityResolved):
+                markers.append((arrival, self._number))
             else:
                 self._write_arrival(arrival, turn.at)
         if not any(type(arrival) in _TASKLESS for arrival in arrivals):
             self._write_task(turn.at)
         for update, after in accepted:
             self._numbers.accepted[update.update_id] = self._put(writing_run.update_accepted(update, after), turn.at)
+        for marker, after in markers:
+            self._put(marker_of(marker, at=turn.at, after=after, task=self._numbers.task), turn.at)
         for event in turn.events:
-            if type(event) in ev.DECISIONS:
+            if type(event) in ev.DECISIONS and type(event) not in ev.UNSEEN:
                 self._write_decision(event, turn.at)
 
     def _write_task(self, at: datetime) -> None:

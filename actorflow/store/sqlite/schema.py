@@ -213,13 +213,16 @@ def _width(event: str) -> str:
             f"WHEN '{kind.__name__}' THEN 1 + (coalesce(json_extract({event}.value, '$.attempt'), 1) <> 0)"
             for kind in _OUTCOMES
         )
+        + " ".join(f" WHEN '{kind.__name__}' THEN 0" for kind in sorted(ev.UNSEEN, key=lambda kind: kind.__name__))
         + " ELSE 1 END"
     )
 
 
-_DECISION_NUMBER: Final = "turn.number - (json_array_length(turn.events) - 1 - event.key)"
-# Numbers are counted back from the turn's last event: decisions stand at the end and take one number each, the task
-# events stand before them, the arrivals before those.
+_DECISION_NUMBER: Final = f"""turn.number - (json_array_length(turn.events) - 1 - event.key)
+        + (SELECT count(*) FROM json_each(turn.events) AS other WHERE other.key > event.key
+            AND json_extract(other.value, '$.event') IN ({_names(ev.UNSEEN)}))"""
+# Numbers are counted back from the turn's last event: decisions stand at the end and take one number each (but for the
+# very last, which are no events of the public history), the task events stand before them, the arrivals before those.
 _EVENT_NUMBER: Final = f"""CASE WHEN json_extract(event.value, '$.event') IN ({_names(ev.DECISIONS)})
     THEN {_DECISION_NUMBER}
     ELSE turn.number

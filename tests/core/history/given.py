@@ -55,7 +55,10 @@ def as_written(turns: list[Turn]) -> list[Turn]:
             return msgspec.structs.replace(event, retry=None)
         return event
 
-    return [Turn(turn.number, turn.at, tuple(kept(event) for event in turn.events)) for turn in turns]
+    return [
+        Turn(turn.number, turn.at, tuple(kept(event) for event in turn.events if type(event) not in ev.UNSEEN))
+        for turn in turns
+    ]
 
 
 def scheduled(activity_id: str, **options: Any) -> ev.ActivityScheduled:

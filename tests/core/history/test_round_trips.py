@@ -10,7 +10,7 @@ from hypothesis import given as given_any, settings, strategies as st
 from actorflow.converter import Failure, default
 from actorflow.core import events as ev
 from actorflow.core.letters import NOBODY
-from tests.core.given import MINUTE, SECOND
+from tests.core.given import MINUTE, NOON, SECOND
 from tests.core.history.given import FAILURE, STARTED, as_written, child, read, read_back, scheduled, turns_of, written
 from tests.core.history.journals import Author
 from tests.core.test_properties import leaves, numbers, play
@@ -25,6 +25,21 @@ def test_every_kind_of_event_can_be_written() -> None:
 
 
 STORIES = [
+    turns_of(
+        (STARTED, ev.LocalActivityScheduled("1", "look", MINUTE), ev.LocalActivityScheduled("own", "look", MINUTE)),
+        (
+            ev.SignalReceived("a"),
+            ev.LocalActivityResolved("1", "look", NOON, default.encode_one("seen"), attempt=2),
+            ev.TimerFired("7"),
+            ev.TimerStarted("1", SECOND),
+            ev.LocalActivityCancelRequested("own"),
+        ),
+        (
+            ev.LocalActivityResolved("own", "look", NOON, failure=FAILURE, backoff=MINUTE),
+            ev.LocalActivityScheduled("own", "look", MINUTE, attempt=2, first_scheduled_at=NOON),
+        ),
+        (ev.LocalActivityResolved("own", "look", NOON, None, FAILURE, 3, 2), ev.Failed(FAILURE)),
+    ),
     turns_of(
         (STARTED, ev.Patched("p", deprecated=True), scheduled("1"), scheduled("2"), scheduled("3"), scheduled("4")),
         (ev.SignalReceived("s"), ev.CancelRequested("r"), ev.TimerStarted("1", SECOND), ev.TimerStarted("2", SECOND)),
@@ -65,7 +80,7 @@ STORIES = [
 
 
 def test_updates_keep_their_place_among_the_signals() -> None:
-    turns = STORIES[5]
+    turns = STORIES[6]
     names = [event["eventType"].removeprefix("EVENT_TYPE_WORKFLOW_") for event in written(turns)[7:]]
     assert names[:7] == [
         "EXECUTION_SIGNALED",
