@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -14,7 +15,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import limits
 from actorflow.core.events import AnyEvent, RunOptions, SignalReceived
 from actorflow.core.journal import Turn
-from actorflow.exceptions import ActorflowError
+from actorflow.exceptions import TemporalError
 
 
 class RPCStatusCode(IntEnum):
@@ -39,13 +40,20 @@ class RPCStatusCode(IntEnum):
     UNAUTHENTICATED = 16
 
 
-class RPCError(ActorflowError):
-    """The service refused a call; ``status`` says what kind of refusal it is."""
+class RPCError(TemporalError):
+    """The service refused a call; ``status`` says what kind of refusal it is.
 
-    def __init__(self, message: str, status: RPCStatusCode) -> None:
+    Args:
+        message: what was refused and why.
+        status: the kind of refusal.
+        raw_grpc_status: accepted for ported programs; there is no gRPC here, so it is empty.
+    """
+
+    def __init__(self, message: str, status: RPCStatusCode, raw_grpc_status: bytes = b"") -> None:
         super().__init__(message)
         self._message = message
         self._status = status
+        self._raw_grpc_status = raw_grpc_status
 
     @property
     def message(self) -> str:
@@ -56,6 +64,56 @@ class RPCError(ActorflowError):
     def status(self) -> RPCStatusCode:
         """The kind of refusal."""
         return self._status
+
+    @property
+    def raw_grpc_status(self) -> bytes:
+        """Empty, unless the program that made the error gave it something."""
+        return self._raw_grpc_status
+
+
+@dataclass(frozen=True)
+class TLSConfig:
+    """How a connection would be encrypted; see `Client.connect`, which refuses it."""
+
+    server_root_ca_cert: bytes | None = None
+    domain: str | None = None
+    client_cert: bytes | None = None
+    client_private_key: bytes | None = None
+    verification_server_name: str | None = None
+
+
+@dataclass(frozen=True)
+class RetryConfig:
+    """How calls over a network would be repeated; accepted by `Client.connect`, where there is none."""
+
+    initial_interval_millis: int = 100
+    randomization_factor: float = 0.2
+    multiplier: float = 1.5
+    max_interval_millis: int = 5000
+    max_elapsed_time_millis: int | None = 10000
+    max_retries: int = 10
+
+
+@dataclass(frozen=True)
+class KeepAliveConfig:
+    """How a connection would be kept alive; accepted by `Client.connect`, where there is none."""
+
+    interval_millis: int = 30000
+    timeout_millis: int = 15000
+
+    default: ClassVar[KeepAliveConfig]
+    """What ported programs get without a wish of their own."""
+
+
+KeepAliveConfig.default = KeepAliveConfig()
+
+
+@dataclass(frozen=True)
+class HttpConnectProxyConfig:
+    """A proxy on the way to a server; see `Client.connect`, which refuses it."""
+
+    target_host: str
+    basic_auth: tuple[str, str] | None = None
 
 
 def not_found(workflow_id: str, run_id: str | None, namespace: str) -> RPCError:

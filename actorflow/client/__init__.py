@@ -5,8 +5,9 @@ from actorflow.client.async_activity import (
     AsyncActivityHandle,
     AsyncActivityIDReference,
 )
-from actorflow.client.client import Client
+from actorflow.client.client import Client, ClientConfig
 from actorflow.client.errors import (
+    RPCTimeoutOrCancelledError,
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
     WorkflowQueryFailedError,
@@ -14,7 +15,7 @@ from actorflow.client.errors import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from actorflow.client.handle import UpdateOptions, WorkflowHandle
+from actorflow.client.handle import SignalOptions, UpdateOptions, WorkflowHandle
 from actorflow.client.history import HistoryEvent, WorkflowHistory
 from actorflow.client.listing import (
     WorkflowExecution,
@@ -22,6 +23,7 @@ from actorflow.client.listing import (
     WorkflowExecutionCount,
     WorkflowExecutionCountAggregationGroup,
 )
+from actorflow.client.ported import PortedConnectOptions
 from actorflow.client.start import StartOptions
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
@@ -39,10 +41,14 @@ __all__ = [
     "AsyncActivityHandle",
     "AsyncActivityIDReference",
     "Client",
+    "ClientConfig",
     "HistoryEvent",
     "PendingActivity",
+    "PortedConnectOptions",
     "RPCError",
     "RPCStatusCode",
+    "RPCTimeoutOrCancelledError",
+    "SignalOptions",
     "StaleAttemptError",
     "StartOptions",
     "UpdateOptions",

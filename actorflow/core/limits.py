@@ -152,3 +152,15 @@ METRICS_REQUEST_TIMEOUT: Final = timedelta(seconds=10)
 
 UNSERVED_NAMES_MAX: Final = 1_000
 """Names of types and task queues without a worker that are warned about; after that nobody reads the log any more."""
+
+SKIP_ACTIVITY_GRACE: Final = timedelta(milliseconds=20)
+"""Before a test that sleeps skips time, activities that run get so long to end: most are quicker, none holds it up."""
+
+SKIP_STUCK_GRACE: Final = timedelta(seconds=1)
+"""How long nothing at all may happen, nor be due, before a test is told that what it awaits does not come."""
+
+SKIPS_IDLE_MAX: Final = 1_000
+"""Jumps in time of which nothing came; by then an activity has been retried long enough to say that it never works."""
+
+SKIPS_MAX: Final = 1_000_000
+"""Jumps in time for one awaited result; some minutes of work, and more steps than an execution should have."""

@@ -17,8 +17,7 @@ from typing import Final
 from actorflow.activity import ActivityCancellationDetails
 from actorflow.clock import TimerHandle
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.policy.retry import GiveUp, after_failure
 from actorflow.core.state import PendingActivity
 from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, timeout_failure

@@ -147,6 +147,7 @@ class Attempt:
     def run(self) -> None:
         """Start the user's code. What prevents it from starting is the attempt's outcome."""
         self._host.attempts.add(self)
+        self._site.rest.attempts += 1
         scheduled = self._pending.scheduled
         activities = self._host.activities
         definition = activities.get(scheduled.activity_type) or activities.get(DYNAMIC)
@@ -166,6 +167,7 @@ class Attempt:
 
     def resume(self) -> None:
         """Go on waiting for somebody outside; nobody knows when the last sign of life was, so it counts from now."""
+        self._site.rest.attempts += 1
         scheduled = self._pending.scheduled
         self._beat_at = now = self._site.clock.now()
         if scheduled.start_to_close is not None:
@@ -251,7 +253,9 @@ class Attempt:
         return Errored(self._host.converter.failure(problem), problem)
 
     def _report(self, outcome: AttemptOutcome | None) -> None:
-        self._is_reported = True
+        if not self._is_reported:
+            self._is_reported = True
+            self._site.rest.attempts -= 1
         for alarm in self._alarms:
             alarm.cancel()
         if outcome is not None:

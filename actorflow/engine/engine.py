@@ -71,6 +71,17 @@ class Engine:
         """True once it serves no more."""
         return self._is_stopping or self._is_closing or self._failure is not None or self._main.done()
 
+    @property
+    def is_at_rest(self) -> bool:
+        """True if nothing is under way: only time, a caller, or an activity that runs can change anything."""
+        return (
+            self.site.dispatcher.is_idle
+            and self.site.journal.is_settled
+            and self.population.is_idle
+            and not self.service.is_asked
+            and not self._background
+        )
+
     async def opened(self) -> None:
         """Wait until the journal is open.
 
@@ -160,7 +171,11 @@ class Engine:
             return
         task = self._loop.create_task(self._guarded(work))
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._end_background)
+
+    def _end_background(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        self.site.rest.stir()
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actorflow.converter import Failure
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.exceptions import ApplicationErrorCategory, PayloadError
 from actorflow.store.protocol import Identity
 

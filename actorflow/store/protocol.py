@@ -291,6 +291,11 @@ class Store(Protocol):
         or a failing turn."""
         ...
 
+    async def unattended(self, after: int, limit: int) -> Sequence[int]:
+        """Keys (ascending, greater than ``after``) of open runs that come to their end without a worker: a termination
+        waits in their inbox, or they have not begun and may time out before they do."""
+        ...
+
     async def due(
         self, share: Share, workflow_types: Sequence[str] | None, now: datetime, limit: int
     ) -> tuple[Sequence[int], datetime | None]:

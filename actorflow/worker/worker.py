@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
-import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from actorflow.client import Client
 from actorflow.core import limits
@@ -20,7 +18,9 @@ from actorflow.engine.registry import ChildExecutor, WorkerHost
 from actorflow.exceptions import RegistrationError
 from actorflow.pool.flag import Flag
 from actorflow.pool.shared_state import SharedStateManager
+from actorflow.worker.assertions import asserting
 from actorflow.worker.patches import PatchActivationCallback, asking
+from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.processes import check_processes, is_process_pool, running_in_processes
 
 
@@ -41,7 +41,8 @@ class Worker:
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
         graceful_shutdown_timeout: how long running activities may go on once the worker leaves.
-        identity: a name for people; default is pid@host.
+        identity: a name for people; default is the client's.
+        ported: options of the public SDK that change nothing here, see `PortedOptions`.
 
     Raises:
         TypeError: something is not decorated, or a class was given where an instance is needed.
@@ -49,6 +50,7 @@ class Worker:
             be pickled or has no shared-state manager (it is a TypeError and a ValueError, too).
         ValueError: nothing was given to run, or a bound is negative.
         ReadOnlyError: the client is read-only.
+        UnsupportedOptionError: an option of the public SDK can't be honoured here.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class Worker:
         patch_activation_callback: PatchActivationCallback | None = None,
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
+        **ported: Unpack[PortedOptions],
     ) -> None:
+        check_ported("Worker", ported)
         check_name("task queue", task_queue)
         if not workflows and not activities:
             raise ValueError("At least one activity or workflow must be specified")
@@ -97,6 +101,8 @@ class Worker:
                 name: dataclasses.replace(definition, activates_patch=asks)
                 for name, definition in self._workflows.items()
             }
+        if client.is_of_test:
+            self._workflows = {name: asserting(definition) for name, definition in self._workflows.items()}
         self._activities = _activities_by_name(activities, activity_executor)
         self._workflows = {
             name: dataclasses.replace(definition, runs_activity=self._runs_activity)
@@ -116,7 +122,7 @@ class Worker:
         self._cached_max = max_cached_workflows
         self._failure_types = tuple(workflow_failure_exception_types)
         self._graceful_shutdown_timeout = graceful_shutdown_timeout
-        self._identity = identity or f"{os.getpid()}@{socket.gethostname()}"
+        self._identity = identity or client.identity
         self._host: WorkerHost | None = None
         self._shutdown_asked: asyncio.Event | None = None
         self._stopped: asyncio.Event | None = None
@@ -215,7 +221,10 @@ def workflows_by_name(classes: Sequence[type]) -> dict[str, WorkflowDefinition]:
         definition = WorkflowDefinition.of(cls)
         definition.signature  # noqa: B018 - reads the parameters now, so that mistakes are reported here
         if definition.name in found:
-            raise RegistrationError(f"More than one workflow named {definition.name}; give one of them another name")
+            named = f"named {definition.name}; give one of them another name"
+            raise RegistrationError(
+                f"More than one {'dynamic workflow' if definition.is_dynamic else 'workflow ' + named}"
+            )
         found[definition.name] = definition
     return found
 

@@ -9,8 +9,7 @@ import msgspec
 
 from actorflow.converter import Payload
 from actorflow.core import events as ev
-from actorflow.core.history import public
-from actorflow.core.history import values as to
+from actorflow.core.history import public, values as to
 from actorflow.exceptions import RetryState
 
 _SECOND: Final = timedelta(seconds=1)
