@@ -9,6 +9,31 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any
 
+from actorflow.search_attributes import (
+    SearchAttributeIndexedValueType as SearchAttributeIndexedValueType,
+)
+from actorflow.search_attributes import (
+    SearchAttributeKey as SearchAttributeKey,
+)
+from actorflow.search_attributes import (
+    SearchAttributePair as SearchAttributePair,
+)
+from actorflow.search_attributes import (
+    SearchAttributes as SearchAttributes,
+)
+from actorflow.search_attributes import (
+    SearchAttributeUpdate as SearchAttributeUpdate,
+)
+from actorflow.search_attributes import (
+    SearchAttributeValue as SearchAttributeValue,
+)
+from actorflow.search_attributes import (
+    SearchAttributeValues as SearchAttributeValues,
+)
+from actorflow.search_attributes import (
+    TypedSearchAttributes as TypedSearchAttributes,
+)
+
 
 @dataclass(frozen=True)
 class RawValue:

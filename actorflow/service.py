@@ -14,6 +14,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import limits
 from actorflow.core.events import AnyEvent, RunOptions, SignalReceived
 from actorflow.core.journal import Turn
+from actorflow.core.notes import NO_NOTES, Notes
 from actorflow.exceptions import ActorflowError
 
 
@@ -86,7 +87,8 @@ def unknown_update(workflow_id: str, update_id: str) -> RPCError:
 class StartRequest(msgspec.Struct, frozen=True):
     """Start a workflow execution; a signal given with it is sent also to one that is open already.
 
-    ``options`` are those a caller can give: timeouts, retry and cron; None for none and without a ``start_delay``.
+    ``options`` are those a caller can give: timeouts, retry, cron and notes; None for none and without a
+    ``start_delay``.
     """
 
     namespace: str
@@ -163,6 +165,7 @@ class Description(msgspec.Struct, frozen=True):
     pending_activities: tuple[PendingActivityInfo, ...] = ()
     pending_timers: int = 0
     inbox_messages: int = 0
+    notes: Notes = NO_NOTES
 
 
 class ListRequest(msgspec.Struct, frozen=True):
@@ -193,6 +196,7 @@ class Execution(msgspec.Struct, frozen=True):
     closed_at: datetime | None
     history_length: int
     parked: str | None = None
+    notes: Notes = NO_NOTES
 
 
 class ExecutionPage(msgspec.Struct, frozen=True):
@@ -251,6 +255,7 @@ class Service(Protocol):
 
         Raises:
             WorkflowAlreadyStartedError: the policies refuse it.
+            SearchAttributeTypeError, SearchAttributeLimitError: its search attributes can't be what they are given as.
         """
         ...
 

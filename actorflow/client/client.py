@@ -12,11 +12,24 @@ from actorflow.client.address import connect, connect_read_only
 from actorflow.client.connection import Connection, Hosting
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
-from actorflow.client.start import LifeOptions, StartOptions, check_arguments, chosen_queue, described, run_options
+from actorflow.client.start import (
+    LifeOptions,
+    StartOptions,
+    check_arguments,
+    chosen_queue,
+    described,
+    noted,
+    run_options,
+)
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.clock import Clock
-from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.common import (
+    SearchAttributes,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from actorflow.converter import DataConverter
 from actorflow.converter import default as default_converter
 from actorflow.core.events import SignalReceived
@@ -151,6 +164,10 @@ class Client:
         request_id: str = "",
         start_signal: str | None = None,
         start_signal_args: Sequence[Any] = (),
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
+        static_summary: str | None = None,
+        static_details: str | None = None,
         rpc_timeout: timedelta | None = None,
         **life: Unpack[LifeOptions],
     ) -> WorkflowHandle[Any, Any]:
@@ -167,18 +184,33 @@ class Client:
             request_id: see `StartOptions`.
             start_signal: name of a signal to send with it, see `StartOptions`.
             start_signal_args: the signal's arguments.
+            memo: notes for people and programs, see `StartOptions`.
+            search_attributes: notes by which it is found, see `StartOptions`.
+            static_summary: one line for people.
+            static_details: more lines for people.
             rpc_timeout: accepted for ported programs.
             life: timeouts, retry, cron and delay, see `StartOptions`.
 
         Raises:
             WorkflowAlreadyStartedError: the policies refuse the id.
-            PayloadError: an argument can't be encoded.
-            ValueError, TypeError: a bad id, not a workflow, arguments it can't take, or no task queue.
+            PayloadError: an argument or a value of the memo can't be encoded.
+            SearchAttributeTypeError: a search attribute has another type in this namespace.
+            ValueError, TypeError: a bad id, not a workflow, arguments it can't take, no task queue, or notes that can't
+                be.
         """
         name, declared = described(workflow)
         arguments = arguments_of(arg, args)
         check_arguments(workflow, arguments)
         options, delay = run_options(name, **life)
+        options = noted(
+            id,
+            options,
+            self._converter,
+            memo=memo,
+            search_attributes=search_attributes,
+            static_summary=static_summary,
+            static_details=static_details,
+        )
         signal = None
         if start_signal is not None:
             signal = SignalReceived(start_signal, self._converter.encode(several(start_signal_args)), request_id)
@@ -313,7 +345,8 @@ class Client:
 
         Args:
             query: a filter in the language of the public API over WorkflowType, WorkflowId, RunId, ExecutionStatus,
-                StartTime, CloseTime, TaskQueue and our own Parked, with ORDER BY a time if another order is wanted.
+                StartTime, CloseTime, TaskQueue, our own Parked and the search attributes of the namespace, with
+                ORDER BY a time if another order is wanted.
             limit: how many at most.
             page_size: how many are read at a time; the service gives at most 500.
             next_page_token: go on where another iterator with the same query stopped.

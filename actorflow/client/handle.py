@@ -421,7 +421,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND.
         """
-        return WorkflowExecutionDescription.described(await self._service.describe(self._target(self._run_id)))
+        about = await self._service.describe(self._target(self._run_id))
+        return WorkflowExecutionDescription.described(about, self._converter)
 
     async def fetch_history(self, *, rpc_timeout: timedelta | None = None) -> WorkflowHistory:
         """All events of the run so far: plain values, and what a `Replayer` and the public JSON are made from.

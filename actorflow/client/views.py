@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Self
+from typing import Any, Final, Self
 
+from actorflow.common import SearchAttributes, TypedSearchAttributes
+from actorflow.converter import DataConverter
+from actorflow.core.notes import NO_NOTES, Notes, typed_shown, untyped_shown
 from actorflow.service import Description, Execution
+
+_NO_DEFAULT: Final[Any] = object()
 
 
 class WorkflowExecutionStatus(IntEnum):
@@ -62,9 +67,48 @@ class WorkflowExecution:
     execution_time: datetime
     history_length: int
     parked: str | None
+    _notes: Notes = field(default=NO_NOTES, repr=False, kw_only=True)
+    _converter: DataConverter = field(repr=False, compare=False, kw_only=True)
+
+    @property
+    def search_attributes(self) -> SearchAttributes:
+        """Its search attributes, as lists of values by name."""
+        return untyped_shown(self._notes.search_attributes)
+
+    @property
+    def typed_search_attributes(self) -> TypedSearchAttributes:
+        """Its search attributes."""
+        return typed_shown(self._notes.search_attributes)
+
+    async def memo(self) -> Mapping[str, Any]:
+        """Its memo, as plain values.
+
+        Raises:
+            PayloadError: a value can't be decoded.
+        """
+        return {name: self._converter.decode_one(payload) for name, payload in self._notes.memo.items()}
+
+    async def memo_value(self, key: str, default: Any = _NO_DEFAULT, *, type_hint: Any = None) -> Any:
+        """One value of its memo.
+
+        Args:
+            key: its name.
+            default: what to return if there is none.
+            type_hint: what to decode it as; plain values by default.
+
+        Raises:
+            KeyError: there is none, and no default.
+            PayloadError: it can't be decoded as that.
+        """
+        payload = self._notes.memo.get(key)
+        if payload is not None:
+            return self._converter.decode_one(payload, Any if type_hint is None else type_hint)
+        if default is _NO_DEFAULT:
+            raise KeyError(f"Memo does not have a value for key {key}")
+        return default
 
     @classmethod
-    def of(cls, execution: Execution) -> Self:
+    def of(cls, execution: Execution, converter: DataConverter) -> Self:
         """From what the service says."""
         return cls(
             id=execution.workflow_id,
@@ -78,6 +122,8 @@ class WorkflowExecution:
             execution_time=execution.started_at,
             history_length=execution.history_length,
             parked=execution.parked,
+            _notes=execution.notes,
+            _converter=converter,
         )
 
 
@@ -97,8 +143,16 @@ class WorkflowExecutionDescription(WorkflowExecution):
     pending_timers: int
     inbox_messages: int
 
+    async def static_summary(self) -> str | None:
+        """One line for people that it was started with."""
+        return self._notes.summary or None
+
+    async def static_details(self) -> str | None:
+        """More lines for people that it was started with."""
+        return self._notes.details or None
+
     @classmethod
-    def described(cls, about: Description) -> Self:
+    def described(cls, about: Description, converter: DataConverter) -> Self:
         """From what the service says."""
         failure = about.last_failure
         return cls(
@@ -129,4 +183,6 @@ class WorkflowExecutionDescription(WorkflowExecution):
             ],
             pending_timers=about.pending_timers,
             inbox_messages=about.inbox_messages,
+            _notes=about.notes,
+            _converter=converter,
         )

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, Unpack
 
 from actorflow.client.handle import WorkflowHandle, arguments_of
-from actorflow.client.start import LifeOptions, check_arguments, chosen_queue, described, run_options
-from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.client.start import (
+    LifeOptions,
+    NoteOptions,
+    check_arguments,
+    chosen_queue,
+    described,
+    noted,
+    run_options,
+)
+from actorflow.common import (
+    SearchAttributes,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from actorflow.converter import DataConverter
 from actorflow.service import RPCError, RPCStatusCode, StartRequest
 from actorflow.types import ReturnType, SelfType
@@ -29,6 +42,10 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: what closed runs of the id mean.
         result_type: what to decode the workflow's result as, if the run method is not given.
         request_id: repeat a call whose outcome you don't know with the same one, and it starts once.
+        memo: notes for people and programs, see `StartOptions`.
+        search_attributes: notes by which it is found, see `StartOptions`.
+        static_summary: one line for people.
+        static_details: more lines for people.
         life: timeouts, retry, cron and delay, see `StartOptions`.
 
     Raises:
@@ -47,6 +64,10 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         result_type: type | None = None,
         request_id: str = "",
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
+        static_summary: str | None = None,
+        static_details: str | None = None,
         **life: Unpack[LifeOptions],
     ) -> None:
         if id_conflict_policy == WorkflowIDConflictPolicy.UNSPECIFIED:
@@ -61,6 +82,12 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         self._result_type = result_type or declared
         self._request_id = request_id
         self._options, self._delay = run_options(self._type, **life)
+        self._notes = NoteOptions(
+            memo=memo,
+            search_attributes=search_attributes,
+            static_summary=static_summary,
+            static_details=static_details,
+        )
         self._is_used = False
         self._handle: asyncio.Future[WorkflowHandle[SelfType, ReturnType]] | None = None
 
@@ -97,7 +124,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             reuse=self._reuse,
             conflict=self._conflict,
             request_id=self._request_id,
-            options=self._options,
+            options=noted(self._id, self._options, converter, **self._notes),
             start_delay=self._delay,
         )
         return request, self._result_type

@@ -11,6 +11,7 @@ import msgspec
 from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.journal import Turn
+from actorflow.core.notes import NO_NOTES, Notes, merged
 from actorflow.exceptions import CorruptJournalError
 
 
@@ -57,6 +58,7 @@ class ExecutionState:
         "expires_at",
         "last_at",
         "last_event",
+        "notes",
         "sent",
         "started",
         "timers",
@@ -79,6 +81,8 @@ class ExecutionState:
         """Children by the event that asked for them; None until there was one."""
         self.sent: dict[int, ev.SignalSent | ev.CancelSent] | None = None
         """What is on its way to other executions, by the event that sent it; None until there was something."""
+        self.notes: Notes | None = None
+        """Memo and search attributes as they are now; None until there were some."""
         self._request_ids: dict[str, None] | None = None
 
     @staticmethod
@@ -215,6 +219,24 @@ def _started(state: ExecutionState, event: Any, _at: datetime, _number: int) -> 
     state.started = event
     if event.options is not None:
         state.expires_at = event.options.expires_at
+        state.notes = first_notes(event.options)
+
+
+def first_notes(options: ev.RunOptions) -> Notes | None:
+    """The notes a run begins with; None for none."""
+    notes = Notes(options.memo or {}, options.search_attributes or {}, options.summary, options.details)
+    return None if notes == NO_NOTES else notes
+
+
+def _attributes_upserted(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    old = state.notes or NO_NOTES
+    attributes = merged(old.search_attributes, event.search_attributes)
+    state.notes = Notes(old.memo, attributes, old.summary, old.details)
+
+
+def _memo_upserted(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    old = state.notes or NO_NOTES
+    state.notes = Notes(merged(old.memo, event.memo), old.search_attributes, old.summary, old.details)
 
 
 def _cancel_requested(state: ExecutionState, _event: Any, _at: datetime, _number: int) -> None:
@@ -310,6 +332,8 @@ _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, in
     ev.ActivityFailed: _activity_over,
     ev.ActivityTimedOut: _activity_over,
     ev.ActivityCancelled: _activity_over,
+    ev.SearchAttributesUpserted: _attributes_upserted,
+    ev.MemoUpserted: _memo_upserted,
     ev.ChildScheduled: _child_scheduled,
     ev.ChildStartFailed: _child_over,
     ev.ChildCompleted: _child_over,

@@ -10,6 +10,7 @@ import msgspec
 
 from actorflow.converter import Failure
 from actorflow.core.failing import FailingTurn, decode_failing
+from actorflow.core.notes import NO_NOTES
 from actorflow.core.state import ExecutionState, PendingActivity
 from actorflow.engine.activity_actor import ActivityActor
 from actorflow.engine.execution import turns_of
@@ -61,6 +62,7 @@ async def describe_run(
             state = ExecutionState.folded(turns_of(identity, loaded.turns))
     except (CorruptJournalError, msgspec.DecodeError) as problem:
         failing = FailingTurn.unreadable(problem, now)
+    notes = await store.notes([identity.key])
     actors = (live or {}).get(identity.key, {})
     stored = {row.activity_id: row for row in loaded.activities} if loaded is not None else {}
     return Description(
@@ -81,6 +83,7 @@ async def describe_run(
         ),
         pending_timers=len(state.timers),
         inbox_messages=len(loaded.inbox) if loaded is not None else 0,
+        notes=notes.get(identity.key, NO_NOTES),
     )
 
 

@@ -56,6 +56,7 @@ from actorflow.workflow.context import (
 )
 from actorflow.workflow.definition import UpdateMethod, defn, init, query, run, signal, update
 from actorflow.workflow.logs import LoggerAdapter, logger
+from actorflow.workflow.notes import memo, memo_value, upsert_memo, upsert_search_attributes
 from actorflow.workflow.others import (
     ExternalWorkflowHandle,
     get_external_workflow_handle,
@@ -113,6 +114,8 @@ __all__ = [
     "init",
     "instance",
     "logger",
+    "memo",
+    "memo_value",
     "now",
     "patched",
     "payload_converter",
@@ -135,6 +138,8 @@ __all__ = [
     "time_ns",
     "unsafe",
     "update",
+    "upsert_memo",
+    "upsert_search_attributes",
     "uuid4",
     "uuid7",
     "wait",
