@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Required, TypedDict
+from types import MappingProxyType
+from typing import Any, Final, Required, TypedDict
 
 import msgspec
 
 from actorflow.common import (
+    Priority,
     RetryPolicy,
     SearchAttributes,
     TypedSearchAttributes,
@@ -23,6 +25,7 @@ from actorflow.core.policy.checks import check_name, check_text, check_timeout
 from actorflow.core.policy.cron import check_cron
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.state import NO_OPTIONS
+from actorflow.service import RPCError, RPCStatusCode
 
 
 class StartOptions(TypedDict, total=False):
@@ -52,6 +55,7 @@ class StartOptions(TypedDict, total=False):
     request_id: str
     start_signal: str | None
     start_signal_args: Sequence[Any]
+    rpc_metadata: Mapping[str, str | bytes]
     execution_timeout: timedelta | None
     run_timeout: timedelta | None
     task_timeout: timedelta | None
@@ -63,6 +67,14 @@ class StartOptions(TypedDict, total=False):
     static_summary: str | None
     static_details: str | None
     rpc_timeout: timedelta | None
+    request_eager_start: bool
+    priority: Priority
+    versioning_override: Any
+    stack_level: int
+
+
+NO_METADATA: Final[Mapping[str, str | bytes]] = MappingProxyType({})
+"""Of calls that go nowhere, so nobody reads it."""
 
 
 class NoteOptions(TypedDict, total=False):
@@ -151,7 +163,11 @@ def run_options(
 
 
 def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
-    """Name and result type of a run method or a workflow class (of a name, the name alone)."""
+    """Name and result type of a run method or a workflow class (of a name, the name alone).
+
+    Raises:
+        TypeError: not a workflow, or a dynamic one, which has no name.
+    """
     definition = _definition(workflow)
     if definition is None:
         return str(workflow), None
@@ -178,6 +194,26 @@ def _definition(workflow: str | Callable[..., Any]) -> WorkflowDefinition | None
     if isinstance(workflow, str):
         return None
     return WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
+
+
+def id_policies(
+    id: str, reuse: WorkflowIDReusePolicy, conflict: WorkflowIDConflictPolicy
+) -> tuple[WorkflowIDReusePolicy, WorkflowIDConflictPolicy]:
+    """What a start means by its policies, the older TERMINATE_IF_RUNNING in newer words.
+
+    Raises:
+        RPCError: INVALID_ARGUMENT: it is TERMINATE_IF_RUNNING, and there is a conflict policy, too.
+    """
+    reuse, conflict = WorkflowIDReusePolicy(reuse), WorkflowIDConflictPolicy(conflict)
+    if reuse != WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:
+        return reuse, conflict
+    if conflict != WorkflowIDConflictPolicy.UNSPECIFIED:
+        raise RPCError(
+            f"workflow {id!r}: the reuse policy TERMINATE_IF_RUNNING says what becomes of an open run; leave out the "
+            "conflict policy, or use ALLOW_DUPLICATE with it",
+            RPCStatusCode.INVALID_ARGUMENT,
+        )
+    return WorkflowIDReusePolicy.ALLOW_DUPLICATE, WorkflowIDConflictPolicy.TERMINATE_EXISTING
 
 
 def chosen_queue(id: str, task_queue: str | None, default_queue: str | None) -> str:

@@ -8,16 +8,19 @@ from contextlib import contextmanager
 from typing import Any, Generic, Unpack
 
 from actorflow.client.handle import WorkflowHandle, arguments_of
+from actorflow.client.ported import check_start
 from actorflow.client.start import (
     LifeOptions,
     NoteOptions,
     check_arguments,
     chosen_queue,
     described,
+    id_policies,
     noted,
     run_options,
 )
 from actorflow.common import (
+    Priority,
     SearchAttributes,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
@@ -46,9 +49,13 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         search_attributes: notes by which it is found, see `StartOptions`.
         static_summary: one line for people.
         static_details: more lines for people.
+        priority: accepted for ported programs, see `Priority`.
+        versioning_override: refused, since there is one version of the code.
+        stack_level: accepted for ported programs.
         life: timeouts, retry, cron and delay, see `StartOptions`.
 
     Raises:
+        UnsupportedOptionError: there is a ``versioning_override``.
         ValueError: the conflict policy is UNSPECIFIED, or `StartOptions` that can't be.
     """
 
@@ -68,8 +75,12 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
         static_summary: str | None = None,
         static_details: str | None = None,
+        priority: Priority = Priority.default,
+        versioning_override: Any = None,
+        stack_level: int = 2,
         **life: Unpack[LifeOptions],
     ) -> None:
+        check_start(versioning_override=versioning_override)
         if id_conflict_policy == WorkflowIDConflictPolicy.UNSPECIFIED:
             raise ValueError("an update-with-start needs an id_conflict_policy: FAIL, or USE_EXISTING")
         self._type, declared = described(workflow)
@@ -77,8 +88,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         check_arguments(workflow, self._arguments)
         self._id = id
         self._task_queue = task_queue
-        self._conflict = id_conflict_policy
-        self._reuse = id_reuse_policy
+        self._reuse, self._conflict = id_policies(id, id_reuse_policy, id_conflict_policy)
         self._result_type = result_type or declared
         self._request_id = request_id
         self._options, self._delay = run_options(self._type, **life)

@@ -27,8 +27,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.failing import decode_failing
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
 from actorflow.core.messages import Message, decode_message

@@ -118,11 +118,12 @@ def _signal(sender: Sender, number: int, sent: ev.SignalSent) -> Letter:
 
 def _cancel(sender: Sender, state: ExecutionState, number: int, sent: ev.CancelSent) -> Letter:
     child = (state.children or {}).get(sent.child)
+    first_run_id = sent.run_id if child is None else child.run_id
     to = Address(
         sender.namespace,
         sent.workflow_id,
         run_id="" if sent.child else sent.run_id,
-        first_run_id=sent.run_id if child is None else child.run_id,
+        first_run_id=first_run_id if sent.child else "",
     )
     message = ev.CancelRequested(sent.reason)
     return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, _NOBODY))

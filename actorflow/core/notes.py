@@ -35,8 +35,20 @@ _INT_MAX: Final = 2**63 - 1
 _WORD: Final = re.compile(r"\w+")
 _MULTIPLE: Final = (Type.KEYWORD_LIST, Type.TEXT)
 RESERVED: Final = frozenset(
-    "WorkflowType WorkflowId RunId ExecutionStatus StartTime CloseTime TaskQueue Parked ExecutionTime HistoryLength "
-    "ExecutionDuration StateTransitionCount".split()  # noqa: SIM905 - readable
+    [
+        "WorkflowType",
+        "WorkflowId",
+        "RunId",
+        "ExecutionStatus",
+        "StartTime",
+        "CloseTime",
+        "TaskQueue",
+        "Parked",
+        "ExecutionTime",
+        "HistoryLength",
+        "ExecutionDuration",
+        "StateTransitionCount",
+    ]
 )
 """Names that mean something else in list filters, here or in the public API."""
 
@@ -309,7 +321,7 @@ def is_multiple(indexed: Type) -> bool:
 
 
 def terms_of(value: IndexedValue) -> Sequence[Scalar]:
-    """By what a value is found: itself, an instant as microseconds since 1970, a flag as 0 or 1, each word of several."""
+    """By what a value is found: itself, an instant in microseconds since 1970, a flag as 0 or 1, each word of several."""
     kept = value.value
     if isinstance(kept, tuple):
         return tuple(dict.fromkeys(kept))

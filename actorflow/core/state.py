@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.notes import NO_NOTES, Notes, merged
 from actorflow.exceptions import CorruptJournalError

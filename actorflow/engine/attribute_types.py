@@ -7,12 +7,11 @@ run that has brought them, in its transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.commands import Command
 from actorflow.core.notes import IndexedValue, Type, typed_as
 from actorflow.exceptions import SearchAttributeLimitError, SearchAttributeTypeError
@@ -64,7 +63,7 @@ class AttributeTypes:
             if value is None:
                 fitting[name] = value
                 continue
-            fitting[name] = _fitting(namespace, whom, name, value, known.get(name))
+            fitting[name] = cast("V", _fitting(namespace, whom, name, value, known.get(name)))
             if name not in known:
                 coming[name] = Type(value.type)
         if len(known) + len(coming) > limits.SEARCH_ATTRIBUTE_NAMES_MAX:

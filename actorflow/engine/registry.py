@@ -9,10 +9,12 @@ from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Protocol
 
+from actorflow.activity import ActivityCancellationDetails
 from actorflow.actors.residency import Residency
 from actorflow.converter import DataConverter
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
 from actorflow.pool.executors import LoopExecutor, ThreadExecutor
+from actorflow.pool.flag import Flag
 from actorflow.pool.slots import Slots, TaskQueue
 
 
@@ -24,13 +26,16 @@ class Interruptible(Protocol):
         """What runs, for people."""
         ...
 
-    def request_cancel(self, *, at_once: bool = False) -> None:
+    def request_cancel(self, why: ActivityCancellationDetails, *, at_once: bool = False) -> None:
         """Ask it to stop."""
         ...
 
 
 class WorkerHost:
-    """One registered worker: its definitions, its slots, and the programs it keeps in memory."""
+    """One registered worker: its definitions, its slots, and the programs it keeps in memory.
+
+    ``client`` is for activities that ask for it; nobody here knows what it is.
+    """
 
     def __init__(
         self,
@@ -47,6 +52,7 @@ class WorkerHost:
         failure_types: tuple[type[BaseException], ...],
         graceful_shutdown_timeout: timedelta,
         identity: str,
+        client: object,
     ) -> None:
         self.namespace = namespace
         self.task_queue = task_queue
@@ -56,14 +62,20 @@ class WorkerHost:
         self.failure_types = failure_types
         self.graceful_shutdown_timeout = graceful_shutdown_timeout
         self.identity = identity
+        self.client = client
         self.slots: Slots[WorkerHost] = Slots(self, activities_max)
         self.residency = Residency(cached_max, loop.time)
         self.loop_executor = LoopExecutor(loop)
         self.thread_executor = ThreadExecutor(loop, activity_executor) if activity_executor is not None else None
         self.context = contextvars.copy_context()
-        self.is_shutting_down = False
+        self.shutdown = Flag()
         self.attempts: set[Interruptible] = set()
         self._idle_waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def is_shutting_down(self) -> bool:
+        """True once it leaves."""
+        return self.shutdown.is_set()
 
     def on_attempt_ended(self) -> None:
         """An attempt has left; tell who waits for the last one."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
-import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from actorflow.client import Client
 from actorflow.core import limits
@@ -18,7 +16,9 @@ from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.registry import WorkerHost
 from actorflow.exceptions import RegistrationError
+from actorflow.worker.assertions import asserting
 from actorflow.worker.patches import PatchActivationCallback, asking
+from actorflow.worker.ported import PortedOptions, check_ported
 
 
 class Worker:
@@ -35,13 +35,15 @@ class Worker:
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
         graceful_shutdown_timeout: how long running activities may go on once the worker leaves.
-        identity: a name for people; default is pid@host.
+        identity: a name for people; default is the client's.
+        ported: options of the public SDK that change nothing here, see `PortedOptions`.
 
     Raises:
         TypeError: something is not decorated, or a class was given where an instance is needed.
         RegistrationError: two definitions have one name, or a sync activity has no executor (it is a TypeError, too).
         ValueError: nothing was given to run, or a bound is negative.
         ReadOnlyError: the client is read-only.
+        UnsupportedOptionError: an option of the public SDK can't be honoured here.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class Worker:
         patch_activation_callback: PatchActivationCallback | None = None,
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
+        **ported: Unpack[PortedOptions],
     ) -> None:
+        check_ported("Worker", ported)
         check_name("task queue", task_queue)
         if not workflows and not activities:
             raise ValueError("At least one activity or workflow must be specified")
@@ -81,13 +85,15 @@ class Worker:
                 name: dataclasses.replace(definition, activates_patch=asks)
                 for name, definition in self._workflows.items()
             }
+        if client.is_of_test:
+            self._workflows = {name: asserting(definition) for name, definition in self._workflows.items()}
         self._activities = _activities_by_name(activities, activity_executor)
         self._activity_executor = activity_executor
         self._activities_max = activities_max
         self._cached_max = max_cached_workflows
         self._failure_types = tuple(workflow_failure_exception_types)
         self._graceful_shutdown_timeout = graceful_shutdown_timeout
-        self._identity = identity or f"{os.getpid()}@{socket.gethostname()}"
+        self._identity = identity or client.identity
         self._host: WorkerHost | None = None
         self._shutdown_asked: asyncio.Event | None = None
         self._stopped: asyncio.Event | None = None
@@ -144,6 +150,7 @@ class Worker:
             failure_types=self._failure_types,
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,
             identity=self._identity,
+            client=self._client,
         )
         try:
             self._client.engine.register(host)
@@ -180,7 +187,10 @@ def workflows_by_name(classes: Sequence[type]) -> dict[str, WorkflowDefinition]:
         definition = WorkflowDefinition.of(cls)
         definition.signature  # noqa: B018 - reads the parameters now, so that mistakes are reported here
         if definition.name in found:
-            raise RegistrationError(f"More than one workflow named {definition.name}; give one of them another name")
+            named = f"named {definition.name}; give one of them another name"
+            raise RegistrationError(
+                f"More than one {'dynamic workflow' if definition.is_dynamic else 'workflow ' + named}"
+            )
         found[definition.name] = definition
     return found
 

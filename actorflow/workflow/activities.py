@@ -7,7 +7,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
 
-from actorflow.common import RetryPolicy
+from actorflow.common import Priority, RetryPolicy, VersioningIntent
 from actorflow.converter import text_of
 from actorflow.core.definitions import ActivityDefinition
 from actorflow.core.events import ActivityScheduled
@@ -28,6 +28,7 @@ class ActivityOptions(TypedDict, total=False):
 
     At least one of ``start_to_close_timeout`` (one attempt) and ``schedule_to_close_timeout`` (all of it, waits and
     retries included) is required. ``heartbeat_timeout`` ends an attempt that gives no sign of life for that long.
+    ``priority`` and ``versioning_intent`` are accepted for ported programs and change nothing, see `Priority`.
     """
 
     args: Sequence[Any]
@@ -40,7 +41,25 @@ class ActivityOptions(TypedDict, total=False):
     retry_policy: RetryPolicy | None
     cancellation_type: ActivityCancellationType
     activity_id: str | None
+    versioning_intent: VersioningIntent | None
     summary: str | None
+    priority: Priority
+
+
+class ActivityConfig(TypedDict, total=False):
+    """Options that several calls share: ``execute_activity(send, order, **config)``. See `ActivityOptions`."""
+
+    task_queue: str | None
+    schedule_to_close_timeout: timedelta | None
+    schedule_to_start_timeout: timedelta | None
+    start_to_close_timeout: timedelta | None
+    heartbeat_timeout: timedelta | None
+    retry_policy: RetryPolicy | None
+    cancellation_type: ActivityCancellationType
+    activity_id: str | None
+    versioning_intent: VersioningIntent | None
+    summary: str | None
+    priority: Priority
 
 
 class _Unset:
@@ -172,7 +191,9 @@ def _start(
     retry_policy: RetryPolicy | None = None,
     cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL,
     activity_id: str | None = None,
+    versioning_intent: VersioningIntent | None = None,
     summary: str | None = None,
+    priority: Priority = Priority.default,
     **unknown: Any,
 ) -> ActivityHandle[Any]:
     if unknown:

@@ -7,7 +7,14 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
-from actorflow.common import RetryPolicy, SearchAttributes, TypedSearchAttributes, WorkflowIDReusePolicy
+from actorflow.common import (
+    Priority,
+    RetryPolicy,
+    SearchAttributes,
+    TypedSearchAttributes,
+    VersioningIntent,
+    WorkflowIDReusePolicy,
+)
 from actorflow.converter import text_of
 from actorflow.core import events as ev
 from actorflow.core.notes import attributes_given
@@ -15,6 +22,7 @@ from actorflow.core.policy.checks import check_id, check_name, check_timeout
 from actorflow.core.policy.cron import check_cron
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.program.others import ChildFuture, ChildWorkflowCancellationType, ParentClosePolicy
+from actorflow.exceptions import UnsupportedOptionError
 from actorflow.types import (
     MethodAsyncNoParam,
     MethodAsyncSingleParam,
@@ -40,6 +48,7 @@ class ChildWorkflowOptions(TypedDict, total=False):
     parent closes first, ``cancellation_type`` what cancelling the wait for it means. With a ``cron_schedule`` the child
     runs again and again, and is over when a run is cancelled, terminated, or has timed out for good. ``memo``,
     ``search_attributes``, ``static_summary`` and ``static_details`` are notes about the child, as in a client's start.
+    ``versioning_intent`` and ``priority`` are accepted for ported programs and change nothing.
     """
 
     args: Sequence[Any]
@@ -58,6 +67,8 @@ class ChildWorkflowOptions(TypedDict, total=False):
     search_attributes: SearchAttributes | TypedSearchAttributes | None
     static_summary: str | None
     static_details: str | None
+    versioning_intent: VersioningIntent | None
+    priority: Priority
 
 
 class ChildWorkflowHandle(ChildFuture[T], Generic[SelfType, T]):
@@ -165,6 +176,8 @@ async def _start(
     search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
     static_summary: str | None = None,
     static_details: str | None = None,
+    versioning_intent: VersioningIntent | None = None,
+    priority: Priority = Priority.default,
     **unknown: Any,
 ) -> ChildWorkflowHandle[Any, Any]:
     name, definition = described_workflow(workflow)
@@ -178,6 +191,11 @@ async def _start(
     check_name("workflow type", name)
     if cron_schedule:
         check_cron(cron_schedule)
+    if id_reuse_policy == WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:
+        raise UnsupportedOptionError(
+            f"id_reuse_policy TERMINATE_IF_RUNNING of child workflow {name!r}",
+            "a parent does not end executions that are not its own; choose another id, or cancel the other one first",
+        )
     scheduled = ev.ChildScheduled(
         workflow_id=str(uuid4()) if id is None else id,
         workflow_type=name,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, overload
 
-from actorflow.common import RetryPolicy, SearchAttributes, TypedSearchAttributes
+from actorflow.common import RetryPolicy, SearchAttributes, TypedSearchAttributes, VersioningIntent
 from actorflow.core import events as ev
 from actorflow.core.notes import attributes_given
 from actorflow.core.policy.checks import check_name, check_timeout
@@ -31,6 +31,7 @@ def continue_as_new(
     retry_policy: RetryPolicy | None = None,
     memo: Mapping[str, Any] | None = None,
     search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
+    versioning_intent: VersioningIntent | None = None,
 ) -> NoReturn:
     """End this run and go on as a new one with an empty history; what is not given is kept.
 
@@ -45,6 +46,7 @@ def continue_as_new(
         retry_policy: of the new run.
         memo: in place of this run's, as it is now.
         search_attributes: in place of this run's, as they are now.
+        versioning_intent: accepted for ported programs; there is one version of the code.
 
     Raises:
         ContinueAsNewError: always; let it pass.

@@ -9,9 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given as given_any
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import given as given_any, settings, strategies as st
 
 from actorflow.converter import ActivityRef, Failure, Payload, default
 from actorflow.core import events as ev

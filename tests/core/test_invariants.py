@@ -10,8 +10,7 @@ import msgspec
 import pytest
 
 from actorflow.converter import Failure
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.failing import FailingTurn, encode_failing
 from actorflow.core.invariants import StoredActivity, StoredRun, is_waiting_visibly, read_story, violations
 from actorflow.core.journal import Turn, encode_turn

@@ -142,7 +142,16 @@ def plan(connection: sqlite3.Connection, query: str, values: Any) -> list[str]:
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}", values)]
 
 
-HOSTED = {"namespace": "n", "task_queue": "q", "shard": 0, "workflow_types": "[]", "after": 0, "limit": 1, "now": 1}
+HOSTED = {
+    "namespace": "n",
+    "task_queue": "q",
+    "shard": 0,
+    "workflow_types": "[]",
+    "is_any_type": 0,
+    "after": 0,
+    "limit": 1,
+    "now": 1,
+}
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from actorflow.cli.settings import Settings, with_settings
 from actorflow.cli.table import Column
 from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.identifying import identified, takes_execution
-from actorflow.cli.workflow.reading import reading, status_name
+from actorflow.cli.workflow.reading import attributes_shown, in_one_line, reading, status_name
 from actorflow.client import PendingActivity, WorkflowExecutionDescription
+from actorflow.exceptions import PayloadError
 
 _COLUMNS: Final = (
     Column("activity_id", "id"),
@@ -34,20 +35,36 @@ def describe(settings: Settings, workflow_id: str, run_id: str | None) -> None:
 
     Of a parked execution it says why it can't go on: its status stays Running.
     """
-    about = waited_for(lambda: _described(settings, workflow_id, run_id))
+    about, notes = waited_for(lambda: _described(settings, workflow_id, run_id))
     pending = [_pending(activity) for activity in about.pending_activities]
     if settings.output.is_for_programs:
-        settings.output.record({**_record(about), "pending_activities": pending})
+        settings.output.record({**_record(about), **notes, "pending_activities": pending})
         return
-    settings.output.record({**_record(about), "turn_failures": about.turn_failures or None})
+    lines = {name: in_one_line(value) if isinstance(value, Mapping) else value for name, value in notes.items()}
+    settings.output.record({**_record(about), "turn_failures": about.turn_failures or None, **lines})
     if pending:
         settings.output.text("\npending activities\n")
         settings.output.records(_COLUMNS, pending)
 
 
-async def _described(settings: Settings, given: str, run_id: str | None) -> WorkflowExecutionDescription:
+async def _described(
+    settings: Settings, given: str, run_id: str | None
+) -> tuple[WorkflowExecutionDescription, Mapping[str, Any]]:
     async with reading(settings) as client:
-        return await (await identified(client, given, run_id)).describe()
+        about = await (await identified(client, given, run_id)).describe()
+        return about, {
+            "static_summary": await about.static_summary(),
+            "static_details": await about.static_details(),
+            "search_attributes": attributes_shown(about),
+            "memo": await _memo(about),
+        }
+
+
+async def _memo(about: WorkflowExecutionDescription) -> Mapping[str, Any] | str:
+    try:
+        return await about.memo()
+    except PayloadError as problem:  # encoded by a program of its own, and the rest is worth knowing
+        return str(problem)
 
 
 def _record(about: WorkflowExecutionDescription) -> Mapping[str, Any]:

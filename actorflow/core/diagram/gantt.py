@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.diagram.text import in_words, name
 from actorflow.core.journal import Turn
 from actorflow.core.state import STATUS_BY_CLOSE

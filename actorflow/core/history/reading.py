@@ -15,8 +15,7 @@ import msgspec
 
 from actorflow.converter import Failure
 from actorflow.core import events as ev
-from actorflow.core.history import public
-from actorflow.core.history import values as to
+from actorflow.core.history import public, values as to
 from actorflow.core.journal import Turn
 from actorflow.exceptions import HistoryFormatError, RetryState
 

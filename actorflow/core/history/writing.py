@@ -18,8 +18,7 @@ import msgspec
 
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
-from actorflow.core.history import public
-from actorflow.core.history import values as to
+from actorflow.core.history import public, values as to
 from actorflow.core.journal import Turn
 from actorflow.core.state import turn_width
 from actorflow.exceptions import RetryState

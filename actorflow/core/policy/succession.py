@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.policy.cron import next_fire
 from actorflow.core.policy.retry import RetryAt, after_failure
 from actorflow.core.state import NO_OPTIONS

@@ -18,10 +18,9 @@ from typing import Any, Final, Protocol
 
 from actorflow.common import RawValue
 from actorflow.converter import DataConverter, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.commands import Command
-from actorflow.core.definitions import HandlerDefinition, WorkflowDefinition
+from actorflow.core.definitions import DynamicWorkflowConfig, HandlerDefinition, WorkflowDefinition
 from actorflow.core.notes import IndexedValue
 from actorflow.core.program import determinism, matcher
 from actorflow.core.program.errors import (
@@ -34,6 +33,7 @@ from actorflow.core.program.eviction import evict
 from actorflow.core.program.handlers import Handlers, call_at_once, decoded_arguments
 from actorflow.core.program.lines import calling_line, waiting_line, waiting_lines
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
+from actorflow.core.program.metadata import METADATA_QUERY, STACK_TRACE_QUERY, metadata_of
 from actorflow.core.program.notes import ProgramNotes
 from actorflow.core.program.others import Child, ChildFuture, Sent
 from actorflow.core.program.patches import Patches
@@ -41,9 +41,6 @@ from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolv
 from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.core.program.updates import Rejection, RunningHandlers, UpdateInfo, current_update
 from actorflow.exceptions import CancelledError, FailureError, PayloadError, is_cancelled_exception
-
-STACK_TRACE_QUERY: Final = "__stack_trace"
-"""As in the public SDK."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSE: Final = ("close", "")
@@ -127,6 +124,7 @@ class Program:
         "asks_for_attributes",
         "cancel_reason",
         "converter",
+        "current_details",
         "definition",
         "history_bytes",
         "history_length",
@@ -161,6 +159,7 @@ class Program:
         self.asks_for_attributes = False  # of its own run, or of others: their types are known outside only
         self.cancel_reason: str | None = None
         self.history_length = 0
+        self.current_details = ""
         self.history_bytes = 0
         self._reporter = reporter
         self._failure_types = (*_FAILURES, *failure_types) if failure_types else _FAILURES
@@ -326,6 +325,15 @@ class Program:
         # Inside the loop, so that __init__ may create queues and events.
         cls: Any = self.definition.cls
         self._instance = cls(*self._run_arguments()) if self.definition.has_init else cls()
+        if self.definition.dynamic_config is not None:
+            self._configure(self.definition.dynamic_config)
+
+    def _configure(self, config: Callable[[Any], DynamicWorkflowConfig]) -> None:
+        with self._read_only("a dynamic config"):
+            said = config(self._instance).failure_exception_types
+        if said is not None:
+            declared = self.definition.failure_exception_types
+            self._failure_types = (*(kind for kind in self._failure_types if kind not in declared), *said)
 
     def _run_arguments(self) -> list[Any]:
         signature, payloads = self.definition.signature, self.started.input
@@ -763,6 +771,19 @@ class Program:
         self.check_writable("set an update handler")
         self._handlers.set_update(name, handler, validator)
 
+    def handler(self, kind: str, name: str) -> Callable[..., Any] | None:
+        """The handler of exactly that name, for a kind: signal, query or update; None if there is none."""
+        return self._handlers.one(kind, name, self._instance)
+
+    def set_current_details(self, details: str) -> None:
+        """Say what the program is doing, for people.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+        """
+        self.check_writable("set the current details")
+        self.current_details = details
+
     @property
     def options(self) -> ev.RunOptions:
         """What the run brought along beside its input."""
@@ -783,12 +804,21 @@ class Program:
         """The time of the turn."""
         return self._at
 
+    def is_failure(self, problem: BaseException) -> bool:
+        """True for what fails the workflow if it leaves ``run``, False for what fails only the turn."""
+        return isinstance(problem, self._failure_types)
+
+    @property
+    def random_seed(self) -> int:
+        """What `random` begins with."""
+        return determinism.seed_of(self.identity.run_id)
+
     @property
     def random(self) -> Random:
         """The run's own source of chance; the same numbers on every replay."""
         self.check_writable("use randomness")
         if self._random is None:
-            self._random = Random(determinism.seed_of(self.identity.run_id))
+            self._random = Random(self.random_seed)
         return self._random
 
     def check_writable(self, what: str) -> None:
@@ -821,7 +851,8 @@ class Program:
     def query(self, name: str, payloads: Sequence[Any]) -> Any:
         """Run a query handler against the state as it is and return its result, encoded.
 
-        ``__stack_trace`` is answered for every program, see `stack_trace`.
+        ``__stack_trace`` and ``__temporal_workflow_metadata`` are answered for every program, see `stack_trace` and
+        `metadata_of`.
 
         Raises:
             Exception: whatever the handler raises; `UnknownQueryError`, `PayloadError` and `ReadOnlyContextError` too.
@@ -830,6 +861,9 @@ class Program:
         self.is_replaying = False
         if name == STACK_TRACE_QUERY:
             return self.converter.encode_one(self.stack_trace())
+        if name == METADATA_QUERY:
+            described = metadata_of(self.identity.workflow_type, self._handlers, self.current_details)
+            return self.converter.encode_one(described)
         handler, function = self._handlers.query(name, self._instance)
         arguments = self._arguments(handler, name, payloads)
         with self._read_only("a query"):

@@ -8,8 +8,7 @@ from enum import IntEnum
 from typing import Any, Final, Protocol, TypeVar
 
 from actorflow.converter import DataConverter
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.exceptions import ActivityError, CancelledError, FailureError, RetryState
 

@@ -177,6 +177,11 @@ ARRIVALS: Final = (
     " UNION SELECT key FROM run WHERE failing IS NOT NULL AND status = 'running' AND key > :after) AS waiting"
     f" CROSS JOIN run USING (key) WHERE status = 'running' AND {_HOSTED} ORDER BY key LIMIT :limit"
 )
+UNATTENDED: Final = (
+    "SELECT key FROM (SELECT DISTINCT run AS key FROM inbox WHERE run > :after) AS waiting CROSS JOIN run USING (key)"
+    " WHERE status = 'running' AND (last_event = 0 AND wake_at IS NOT NULL OR EXISTS (SELECT 1 FROM inbox"
+    " WHERE inbox.run = key AND substr(message, 1, length(:termination)) = :termination)) ORDER BY key LIMIT :limit"
+)
 _WAITING: Final = f"wake_at IS NOT NULL AND status = 'running' AND parked IS NULL AND {_HOSTED}"
 DUE: Final = (
     f"SELECT key FROM run INDEXED BY run_due WHERE {_WAITING} AND wake_at <= :now ORDER BY wake_at, key LIMIT :limit"

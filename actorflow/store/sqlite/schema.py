@@ -274,13 +274,15 @@ FROM run""",
 FROM run JOIN turn ON turn.run = run.key JOIN json_each(turn.events) AS event""",
     "af_activity": f"""CREATE VIEW af_activity AS SELECT
     run.namespace, run.workflow_id, run.run_id, open.activity_id, open.activity_type, open.task_queue,
-    CASE WHEN activity.started_at IS NOT NULL OR (activity.run IS NULL AND NOT open.waiting) THEN 'started'
+    CASE WHEN activity.started_at IS NOT NULL AND activity.next_attempt_at IS NOT NULL THEN 'left open'
+        WHEN activity.started_at IS NOT NULL OR (activity.run IS NULL AND NOT open.waiting) THEN 'started'
         WHEN activity.next_attempt_at IS NOT NULL AND activity.attempt > 1 THEN 'backing off'
         ELSE 'waiting' END AS state,
     coalesce(activity.attempt, 1) AS attempt, {_time("open.at")} AS scheduled_at,
     {_time("coalesce(activity.started_at, CASE WHEN activity.run IS NULL AND NOT open.waiting THEN open.at END)")}
         AS started_at,
-    {_time("activity.next_attempt_at")} AS next_attempt_at, activity.last_failure, activity.heartbeat,
+    CASE WHEN activity.started_at IS NULL THEN {_time("activity.next_attempt_at")} END AS next_attempt_at,
+    activity.last_failure, activity.heartbeat,
     coalesce(activity.cancel_requested, 0) AS cancel_requested, run.key AS run
 FROM run JOIN (
     SELECT turn.run, json_extract(event.value, '$.activity_id') AS activity_id, min(turn.at) AS at,
