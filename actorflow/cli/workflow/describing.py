@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
@@ -40,7 +40,10 @@ def describe(settings: Settings, workflow_id: str, run_id: str | None) -> None:
     if settings.output.is_for_programs:
         settings.output.record({**_record(about), **notes, "pending_activities": pending})
         return
-    lines = {name: in_one_line(value) if isinstance(value, Mapping) else value for name, value in notes.items()}
+    lines = {
+        name: in_one_line(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+        for name, value in notes.items()
+    }
     settings.output.record({**_record(about), "turn_failures": about.turn_failures or None, **lines})
     if pending:
         settings.output.text("\npending activities\n")
