@@ -531,6 +531,19 @@ class MailboxFullError(ActorflowError):
         self.limit = limit
 
 
+class ProcessDiedError(ActorflowError):
+    """The process in which an activity ran is gone; whether the activity took effect is unknown."""
+
+    def __init__(self, pid: int, exit_code: int | None) -> None:
+        how = f"by signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"with exit code {exit_code}"
+        super().__init__(
+            f"process {pid} ended {how} while it ran this activity; other activities are not affected, another process "
+            "takes its place"
+        )
+        self.pid = pid
+        self.exit_code = exit_code
+
+
 class ReadOnlyError(ActorflowError):
     """A client that only looks at a journal was asked for what needs the journal's owner."""
 

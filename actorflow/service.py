@@ -251,8 +251,34 @@ class PendingActivityInfo(msgspec.Struct, frozen=True):
     last_failure: Failure | None = None
 
 
+class PendingChildInfo(msgspec.Struct, frozen=True):
+    """A child of an open execution that is not over; its run id is that of its first run."""
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    initiated: int
+    parent_close: int
+    has_started: bool
+
+
+class PendingMessageInfo(msgspec.Struct, frozen=True):
+    """A signal, or without a name a cancellation, on its way to another execution."""
+
+    workflow_id: str
+    run_id: str
+    initiated: int
+    signal: str | None = None
+
+
 class Description(msgspec.Struct, frozen=True):
-    """An execution as it stands on disk."""
+    """An execution as it stands on disk.
+
+    Attributes:
+        options: what it brought along; of an execution that can't be read, nothing.
+        first_run_id: of its chain.
+        successor: the run that follows it; empty if none does.
+    """
 
     namespace: str
     workflow_id: str
@@ -270,6 +296,11 @@ class Description(msgspec.Struct, frozen=True):
     pending_timers: int = 0
     inbox_messages: int = 0
     notes: Notes = NO_NOTES
+    options: RunOptions = RunOptions()
+    first_run_id: str = ""
+    successor: str = ""
+    pending_children: tuple[PendingChildInfo, ...] = ()
+    pending_messages: tuple[PendingMessageInfo, ...] = ()
 
 
 class ListRequest(msgspec.Struct, frozen=True):

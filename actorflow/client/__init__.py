@@ -23,11 +23,11 @@ from actorflow.client.listing import (
     WorkflowExecutionCount,
     WorkflowExecutionCountAggregationGroup,
 )
+from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
 from actorflow.client.ported import PortedConnectOptions
 from actorflow.client.start import StartOptions
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
-    PendingActivity,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
 )
@@ -44,6 +44,8 @@ __all__ = [
     "ClientConfig",
     "HistoryEvent",
     "PendingActivity",
+    "PendingChild",
+    "PendingMessage",
     "PortedConnectOptions",
     "RPCError",
     "RPCStatusCode",

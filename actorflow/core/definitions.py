@@ -148,6 +148,9 @@ class WorkflowDefinition:
     activates_patch: Callable[[str], bool] | None = None
     """Asked by a live run that meets a patch first: False declines it. A worker adds it; without it all are taken."""
 
+    runs_activity: Callable[[str], bool] | None = None
+    """True for activities the worker can run beside its programs. A worker adds it; without it none is refused."""
+
     @property
     def is_dynamic(self) -> bool:
         """True if it runs every type nobody else does, and gets raw values."""

@@ -63,6 +63,12 @@ IDLE_TIMEOUT: Final = timedelta(seconds=60)
 ACTIVITIES_CONCURRENT_MAX: Final = 100
 """Default of `max_concurrent_activities`."""
 
+LOCAL_ACTIVITIES_CONCURRENT_MAX: Final = 100
+"""Default of `max_concurrent_local_activities`."""
+
+LOCAL_RETRY_THRESHOLD: Final = timedelta(minutes=1)
+"""A local activity that has to wait longer for its next attempt waits for a durable timer, if the call says nothing."""
+
 LOADS_CONCURRENT_MAX: Final = 64
 """Executions read from the store at the same time."""
 

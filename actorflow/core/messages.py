@@ -18,6 +18,7 @@ Message = (
     | ev.ActivityFailed
     | ev.ActivityTimedOut
     | ev.ActivityCancelled
+    | ev.LocalActivityResolved
     | ev.ChildStarted
     | ev.ChildStartFailed
     | ev.ChildCompleted

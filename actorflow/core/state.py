@@ -23,6 +23,14 @@ class PendingActivity(msgspec.Struct, gc=False):
     cancel_requested: bool = False
 
 
+class PendingLocalActivity(msgspec.Struct, gc=False):
+    """A local activity without an outcome; ``scheduled_at`` is when it was asked for first."""
+
+    scheduled: ev.LocalActivityScheduled
+    scheduled_at: datetime
+    cancel_requested: bool = False
+
+
 class PendingTimer(msgspec.Struct, frozen=True, gc=False):
     """A timer that has neither fired nor been cancelled."""
 
@@ -57,6 +65,7 @@ class ExecutionState:
         "expires_at",
         "last_at",
         "last_event",
+        "local_activities",
         "notes",
         "sent",
         "started",
@@ -74,6 +83,8 @@ class ExecutionState:
         self.expires_at: datetime | None = None
         self.activities: dict[str, PendingActivity] = {}
         self.timers: dict[str, PendingTimer] = {}
+        self.local_activities: dict[str, PendingLocalActivity] | None = None
+        """None until there was one."""
         self.updates: dict[str, ev.UpdateCompleted | None] | None = None
         """Accepted updates by id, with their outcome once they have one; None while there are none at all."""
         self.children: dict[int, ev.ChildScheduled] | None = None
@@ -114,6 +125,11 @@ class ExecutionState:
             return self.expires_at
         earliest = min([timer.fires_at for timer in self.timers.values()])
         return earliest if self.expires_at is None else min(earliest, self.expires_at)
+
+    @property
+    def open_activities(self) -> int:
+        """How many activities have no outcome yet, local ones included."""
+        return len(self.activities) + (len(self.local_activities) if self.local_activities else 0)
 
     @property
     def options(self) -> ev.RunOptions:
@@ -175,6 +191,10 @@ def _admits_outcome(state: ExecutionState, message: Any) -> bool:
     return message.activity_id in state.activities
 
 
+def _admits_local(state: ExecutionState, message: Any) -> bool:
+    return state.local_activities is not None and message.activity_id in state.local_activities
+
+
 def _admits_child(state: ExecutionState, message: Any) -> bool:
     return state.children is not None and message.initiated in state.children
 
@@ -191,6 +211,7 @@ _ADMITS: Final[dict[type[ev.Event], Callable[[ExecutionState, Any], bool]]] = {
     ev.ActivityFailed: _admits_outcome,
     ev.ActivityTimedOut: _admits_outcome,
     ev.ActivityCancelled: _admits_outcome,
+    ev.LocalActivityResolved: _admits_local,
     ev.ChildStarted: _admits_child,
     ev.ChildStartFailed: _admits_child,
     ev.ChildCompleted: _admits_child,
@@ -285,6 +306,23 @@ def _activity_over(state: ExecutionState, event: Any, _at: datetime, _number: in
     state.activities.pop(event.activity_id, None)
 
 
+def _local_scheduled(state: ExecutionState, event: Any, at: datetime, _number: int) -> None:
+    if state.local_activities is None:
+        state.local_activities = {}
+    state.local_activities[event.activity_id] = PendingLocalActivity(event, event.first_scheduled_at or at)
+
+
+def _local_cancel_requested(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    pending = (state.local_activities or {}).get(event.activity_id)
+    if pending is not None:
+        pending.cancel_requested = True
+
+
+def _local_over(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    if state.local_activities is not None:
+        state.local_activities.pop(event.activity_id, None)
+
+
 def _child_scheduled(state: ExecutionState, event: Any, _at: datetime, number: int) -> None:
     if state.children is None:
         state.children = {}
@@ -313,6 +351,7 @@ def _closed(state: ExecutionState, event: Any, at: datetime, _number: int) -> No
     state.closed_at = at
     state.expires_at = None
     state.activities.clear()
+    state.local_activities = None
     state.timers.clear()
 
 
@@ -333,6 +372,9 @@ _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, in
     ev.ActivityCancelled: _activity_over,
     ev.SearchAttributesUpserted: _attributes_upserted,
     ev.MemoUpserted: _memo_upserted,
+    ev.LocalActivityScheduled: _local_scheduled,
+    ev.LocalActivityCancelRequested: _local_cancel_requested,
+    ev.LocalActivityResolved: _local_over,
     ev.ChildScheduled: _child_scheduled,
     ev.ChildStartFailed: _child_over,
     ev.ChildCompleted: _child_over,

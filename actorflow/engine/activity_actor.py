@@ -7,7 +7,6 @@ had to wait for a slot, is written to an `activity` row before its code runs.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -24,13 +23,13 @@ from actorflow.core.state import PendingActivity
 from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, timeout_failure
 from actorflow.engine.progress import Progress
 from actorflow.engine.registry import WorkerHost
+from actorflow.engine.reporting import report_activity_failure
 from actorflow.engine.site import Site
-from actorflow.exceptions import ApplicationErrorCategory, RetryState, TimeoutType
+from actorflow.exceptions import RetryState, TimeoutType
 from actorflow.pool.slots import Slots, Waiting
 from actorflow.service import ActivityNotRunningError, ActivityReport, RPCError, RPCStatusCode, StaleAttemptError
 from actorflow.store.protocol import COMMITTED, ActivityRow, Change, Identity, Outcome
 
-_log = logging.getLogger("actorflow.activity")
 _OUTCOMES: Final[dict[type[ev.ActivityOutcome], str]] = {
     ev.ActivityCompleted: "ok",
     ev.ActivityFailed: "failed",
@@ -447,17 +446,7 @@ class ActivityActor:
         self._site.journal.flush_soon()
 
     def _log_failure(self, failure: Failure, problem: BaseException | None) -> None:
-        if failure.category == ApplicationErrorCategory.BENIGN:
-            return
-        details = {
-            "activity_id": self._activity_id,
-            "activity_type": self._pending.scheduled.activity_type,
-            "attempt": self._progress.number,
-            "workflow_id": self._identity.workflow_id,
-            "workflow_run_id": self._identity.run_id,
-        }
-        extra = {"temporal_activity": details}
-        _log.warning("Completing activity as failed (%s): %s", details, failure.message, exc_info=problem, extra=extra)
+        report_activity_failure(self._identity, self._pending.scheduled, self._progress.number, failure, problem)
 
 
 def _ignore(_outcome: Outcome) -> None:

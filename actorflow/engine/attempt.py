@@ -78,6 +78,7 @@ class Attempt:
         started_at: when the attempt began.
         details: heartbeat details of the attempts before.
         owner: is told the outcome.
+        is_local: what `Info.is_local` says.
     """
 
     __slots__ = (
@@ -86,6 +87,7 @@ class Attempt:
         "_context",
         "_details",
         "_identity",
+        "_is_local",
         "_is_reported",
         "_number",
         "_owner",
@@ -108,6 +110,7 @@ class Attempt:
         started_at: datetime,
         details: tuple[Payload, ...],
         owner: AttemptOwner,
+        is_local: bool = False,
     ) -> None:
         self._site = site
         self._identity = identity
@@ -117,6 +120,7 @@ class Attempt:
         self.started_at = started_at
         self._details = details
         self._owner = owner
+        self._is_local = is_local
         self._alarms: list[Deadline] = []
         self._beat_at: datetime | None = None
         self._running: RunningAttempt | None = None
@@ -199,13 +203,17 @@ class Attempt:
 
     def _execute(self, definition: ActivityDefinition, arguments: Sequence[Any]) -> None:
         host, is_async = self._host, definition.is_async
+        in_processes = None if is_async else host.process_executor
         # No exception is thrown into the thread of an activity that does not want one.
-        interrupts = not (is_async or definition.no_thread_cancel_exception)
+        interrupts = not (is_async or in_processes or definition.no_thread_cancel_exception)
         interruption = Interruption(CancelledError) if interrupts else None
         client = host.client if is_async else None
         self._context = reachable = AttemptContext(
             host, self._info, self._heartbeat, self._meter, client=client, interruption=interruption
         )
+        if in_processes is not None:
+            self._running = in_processes.start(definition.function, arguments, reachable, self._body_ended)
+            return
         variables = host.context.copy()
         variables.run(public.current_context.set, reachable)
 
@@ -314,7 +322,7 @@ class Attempt:
             current_attempt_scheduled_time=self.started_at,
             heartbeat_details=self._host.converter.decode(self._details),
             heartbeat_timeout=scheduled.heartbeat,
-            is_local=False,
+            is_local=self._is_local,
             namespace=identity.namespace,
             schedule_to_close_timeout=scheduled.schedule_to_close,
             scheduled_time=self._pending.scheduled_at,

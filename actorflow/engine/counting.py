@@ -34,6 +34,7 @@ _KIND_BY_MESSAGE: Final[dict[type[ev.Event], str]] = {
     ev.ActivityFailed: "activity_result",
     ev.ActivityTimedOut: "activity_result",
     ev.ActivityCancelled: "activity_result",
+    ev.LocalActivityResolved: "activity_result",
     ev.ChildStarted: "child_result",
     ev.ChildStartFailed: "child_result",
     ev.ChildCompleted: "child_result",

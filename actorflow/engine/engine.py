@@ -223,6 +223,7 @@ class Engine:
                 len(host.attempts),
                 ", ".join(sorted({attempt.name for attempt in host.attempts})),
             )
+        host.close()
         await self._evict(host)
 
     async def _evict(self, host: WorkerHost) -> None:

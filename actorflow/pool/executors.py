@@ -76,14 +76,20 @@ class ThreadExecutor:
             self._loop.call_soon(done, None, refusal)
             return _NothingRuns()
 
-        def tell(finished: Any) -> None:
-            try:
-                self._loop.call_soon_threadsafe(_hand_over, finished, done)
-            except RuntimeError:
-                return  # the loop has been closed: nobody is left to tell, and the attempt counts as lost
-
-        future.add_done_callback(tell)
+        future.add_done_callback(handing_over(self._loop, done))
         return _ThreadAttempt(future, interruption)
+
+
+def handing_over(loop: asyncio.AbstractEventLoop, done: Done) -> Callable[[Any], None]:
+    """For a future of a thread: bring its outcome to the loop."""
+
+    def tell(finished: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(_hand_over, finished, done)
+        except RuntimeError:
+            return  # the loop has been closed: nobody is left to tell, and the attempt counts as lost
+
+    return tell
 
 
 class _NothingRuns:

@@ -27,6 +27,12 @@ class Flag:
         for wake in list(self._waiting):
             wake()
 
+    def when_set(self, call: Callable[[], object]) -> None:
+        """Call this once it is true; twice at most, if it becomes so meanwhile."""
+        self._waiting.append(call)
+        if self._is_set:
+            call()
+
     async def wait(self) -> None:
         """Wait in a task until it is true."""
         loop = asyncio.get_running_loop()

@@ -1,5 +1,6 @@
 """What runs workflows and activities, and what replays them."""
 
+from actorflow.pool.shared_state import SharedHeartbeatSender, SharedStateManager
 from actorflow.worker.patches import PatchActivationCallback, PatchActivationInput
 from actorflow.worker.ported import PortedOptions
 from actorflow.worker.replayer import Replayer, WorkflowReplayResult, WorkflowReplayResults
@@ -11,6 +12,8 @@ __all__ = [
     "PatchActivationInput",
     "PortedOptions",
     "Replayer",
+    "SharedHeartbeatSender",
+    "SharedStateManager",
     "UnsandboxedWorkflowRunner",
     "Worker",
     "WorkflowReplayResult",

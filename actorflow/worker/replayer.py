@@ -145,7 +145,7 @@ class Replayer:
                 "add its class to workflows"
             )
         identity = self._identity(history, started)
-        execution = Execution(identity, turns=history.turns)
+        execution = Execution(identity, turns=history.turns, has_unseen=False)
         try:
             execution.program_on(self._code, started)
         except TurnError as problem:

@@ -12,13 +12,16 @@ from typing import Any, Self, Unpack
 
 from actorflow.client import Client
 from actorflow.core import limits
-from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
+from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
 from actorflow.core.policy.checks import check_name
-from actorflow.engine.registry import WorkerHost
+from actorflow.engine.registry import ChildExecutor, WorkerHost
 from actorflow.exceptions import RegistrationError
+from actorflow.pool.flag import Flag
+from actorflow.pool.shared_state import SharedStateManager
 from actorflow.worker.assertions import asserting
 from actorflow.worker.patches import PatchActivationCallback, asking
 from actorflow.worker.ported import PortedOptions, check_ported
+from actorflow.worker.processes import check_processes, is_process_pool, running_in_processes
 
 
 class Worker:
@@ -29,8 +32,11 @@ class Worker:
         task_queue: what it serves.
         workflows: classes with ``@workflow.defn``.
         activities: functions, bound methods or instances with ``@activity.defn``.
-        activity_executor: where sync activities run; required if there are any.
+        activity_executor: where sync activities run; required if there are any. A `ProcessPoolExecutor` says how many
+            processes, and how they begin: the worker runs its own, so that one that dies can be replaced.
+        shared_state_manager: for activities in processes, which must be picklable then.
         max_concurrent_activities: attempts at the same time; others wait in order of arrival.
+        max_concurrent_local_activities: the same for local activities of its workflows.
         max_cached_workflows: programs kept in memory; with 0 every turn rebuilds its program from the journal.
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
@@ -40,7 +46,8 @@ class Worker:
 
     Raises:
         TypeError: something is not decorated, or a class was given where an instance is needed.
-        RegistrationError: two definitions have one name, or a sync activity has no executor (it is a TypeError, too).
+        RegistrationError: two definitions have one name, a sync activity has no executor, or one for processes can't
+            be pickled or has no shared-state manager (it is a TypeError and a ValueError, too).
         ValueError: nothing was given to run, or a bound is negative.
         ReadOnlyError: the client is read-only.
         UnsupportedOptionError: an option of the public SDK can't be honoured here.
@@ -54,7 +61,9 @@ class Worker:
         workflows: Sequence[type] = (),
         activities: Sequence[Callable[..., Any]] = (),
         activity_executor: Executor | None = None,
+        shared_state_manager: SharedStateManager | None = None,
         max_concurrent_activities: int | None = None,
+        max_concurrent_local_activities: int | None = None,
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         patch_activation_callback: PatchActivationCallback | None = None,
@@ -73,6 +82,13 @@ class Worker:
         )
         if activities_max < 1:
             raise ValueError(f"max_concurrent_activities must be positive, but is {activities_max}")
+        local_max = (
+            limits.LOCAL_ACTIVITIES_CONCURRENT_MAX
+            if max_concurrent_local_activities is None
+            else max_concurrent_local_activities
+        )
+        if local_max < 1:
+            raise ValueError(f"max_concurrent_local_activities must be positive, but is {local_max}")
         if graceful_shutdown_timeout < timedelta(0):
             raise ValueError(f"graceful_shutdown_timeout must not be negative, but is {graceful_shutdown_timeout}")
         client.engine  # noqa: B018 - a client that only looks has none, and says so here
@@ -88,8 +104,21 @@ class Worker:
         if client.is_of_test:
             self._workflows = {name: asserting(definition) for name, definition in self._workflows.items()}
         self._activities = _activities_by_name(activities, activity_executor)
+        self._workflows = {
+            name: dataclasses.replace(definition, runs_activity=self._runs_activity)
+            for name, definition in self._workflows.items()
+        }
         self._activity_executor = activity_executor
+        self._in_processes: Callable[[Flag], ChildExecutor] | None = None
+        if activity_executor is not None and is_process_pool(activity_executor):
+            check_processes(self._activities.values(), shared_state_manager)
+            if shared_state_manager is not None:
+                self._in_processes = running_in_processes(
+                    activity_executor, shared_state_manager, client.data_converter
+                )
+                self._activity_executor = None
         self._activities_max = activities_max
+        self._local_activities_max = local_max
         self._cached_max = max_cached_workflows
         self._failure_types = tuple(workflow_failure_exception_types)
         self._graceful_shutdown_timeout = graceful_shutdown_timeout
@@ -97,6 +126,9 @@ class Worker:
         self._host: WorkerHost | None = None
         self._shutdown_asked: asyncio.Event | None = None
         self._stopped: asyncio.Event | None = None
+
+    def _runs_activity(self, name: str) -> bool:
+        return name in self._activities or DYNAMIC in self._activities
 
     @property
     def task_queue(self) -> str:
@@ -145,7 +177,9 @@ class Worker:
             activities=self._activities,
             converter=self._client.data_converter,
             activity_executor=self._activity_executor,
+            in_processes=self._in_processes,
             activities_max=self._activities_max,
+            local_activities_max=self._local_activities_max,
             cached_max=self._cached_max,
             failure_types=self._failure_types,
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
@@ -197,7 +197,7 @@ def _start(
     **unknown: Any,
 ) -> ActivityHandle[Any]:
     if unknown:
-        raise _unknown_option(name, next(iter(unknown)))
+        raise unknown_option(name, next(iter(unknown)), ActivityOptions.__annotations__)
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
         raise ValueError(f"activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
     schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
@@ -211,7 +211,7 @@ def _start(
     check_name("activity type", name)
     cancellation = int(ActivityCancellationType(cancellation_type))
     program = running_program()
-    payloads = _encoded(program, name, definition, _arguments(name, arg, args))
+    payloads = encoded_arguments(program, name, definition, arguments_of(name, arg, args))
     rule = rule_from(retry_policy)
     if result_type is None and definition is not None:
         result_type = definition.signature.result_type
@@ -234,14 +234,15 @@ def _start(
     return program.start_activity(build, Any if result_type is None else result_type)
 
 
-def _unknown_option(activity: str, option: str) -> TypeError:
-    known = ActivityOptions.__annotations__
+def unknown_option(activity: str, option: str, known: Mapping[str, Any]) -> TypeError:
+    """A call of an activity has an option that there isn't."""
     near = get_close_matches(option, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return TypeError(f"activity {activity!r}: {option!r} is not an option; {hint}")
 
 
-def _arguments(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
+def arguments_of(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
+    """The arguments of a call, which are given one way or the other."""
     if arg is UNSET:
         return args
     if args:
@@ -249,7 +250,10 @@ def _arguments(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
     return (arg,)
 
 
-def _encoded(program: Program, name: str, definition: ActivityDefinition | None, arguments: Sequence[Any]) -> Any:
+def encoded_arguments(
+    program: Program, name: str, definition: ActivityDefinition | None, arguments: Sequence[Any]
+) -> Any:
+    """Arguments as payloads, once it is known that the activity can take them."""
     if definition is not None and not definition.signature.accepts(len(arguments)):
         expected = len(definition.signature.names)
         raise TypeError(f"activity {name!r} takes {expected} arguments, but {len(arguments)} were given")

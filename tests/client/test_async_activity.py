@@ -77,6 +77,10 @@ class Waits:
     def cancel(self) -> None:
         self.is_told = True
 
+    @workflow.query
+    def told(self) -> bool:
+        return self.is_told
+
     @workflow.run
     async def run(self, heartbeat: timedelta | None = None, start_to_close: timedelta = SOON) -> Any:
         handle = workflow.start_activity(
@@ -152,7 +156,7 @@ async def test_heartbeats_from_outside_keep_it_alive_and_tell_of_a_cancellation_
             await outside.report_cancellation()
         assert refused.value.status is RPCStatusCode.INVALID_ARGUMENT
         await handle.signal(Waits.cancel)
-        await handle.describe()  # what the signal's turn has asked for is durable, so it has been done
+        assert await handle.query(Waits.told)  # what the signal's turn has asked for is durable, so it has been done
         with pytest.raises(AsyncActivityCancelledError) as cancelled:
             await outside.heartbeat("alive")
         assert cancelled.value.details == activity.ActivityCancellationDetails(cancel_requested=True)

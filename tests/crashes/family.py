@@ -1,4 +1,4 @@
-"""Executions that depend on each other, and one life of theirs: `python -m tests.crashes.family DB LEDGER CACHED MOMENT`
+"""Executions that depend on each other, and a life of theirs: `python -m tests.crashes.family DB LEDGER CACHED MOMENT`.
 
 Parents start children; children tell a common hub, the next child and their parent; some fail first, some are asked to
 stop, one is left behind. The hub continues as new again and again while everybody tells it something.

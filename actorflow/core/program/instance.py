@@ -32,6 +32,7 @@ from actorflow.core.program.errors import (
 from actorflow.core.program.eviction import evict
 from actorflow.core.program.handlers import Handlers, call_at_once, decoded_arguments
 from actorflow.core.program.lines import calling_line, waiting_line, waiting_lines
+from actorflow.core.program.local_activities import LocalActivities, without_local
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.core.program.metadata import METADATA_QUERY, STACK_TRACE_QUERY, metadata_of
 from actorflow.core.program.notes import ProgramNotes
@@ -88,6 +89,7 @@ class Program:
         converter: for arguments and results.
         reporter: hears of dropped signals and stray exceptions.
         failure_types: exceptions that fail the workflow instead of the turn, beside `FailureError` and timeouts.
+        has_unseen: the journal holds what the public history does not, such as the start of a local activity.
         records_lines: remember for each command the line that asked for it (slow; to explain non-determinism).
     """
 
@@ -106,11 +108,13 @@ class Program:
         "_error",
         "_failure_types",
         "_handlers",
+        "_has_unseen",
         "_instance",
         "_is_evicted",
         "_lines",
         "_linked",
         "_links",
+        "_locals",
         "_main",
         "_notes",
         "_patches",
@@ -147,6 +151,7 @@ class Program:
         *,
         failure_types: tuple[type[BaseException], ...] = (),
         records_lines: bool = False,
+        has_unseen: bool = True,
     ) -> None:
         self.definition = definition
         self.identity = identity
@@ -186,6 +191,8 @@ class Program:
         self._activities: dict[str, ActivityHandle[Any]] = {}
         self._activities_started = 0
         self._activity_ids: set[str] | None = None
+        self._locals: LocalActivities | None = None
+        self._has_unseen = has_unseen
         self._children: dict[int, Child] | None = None
         self._sent: dict[int, Sent] | None = None
         self._links = 0
@@ -287,6 +294,8 @@ class Program:
         if any(type(decision) is ev.Patched for decision in decisions):
             self._known_patches().record(decisions)
         commands = self.advance(at, arrivals, first_number=first_number, is_replaying=True)
+        if not self._has_unseen:
+            commands, decisions = without_local(commands), without_local(decisions)
         if len(commands) == len(decisions) and all(map(matcher.is_same, commands, decisions)):
             return
         try:
@@ -359,6 +368,8 @@ class Program:
                     self._begin_update(arrival)
                 case ev.TimerFired(timer_id=timer_id):
                     self._timers.fire(timer_id)
+                case ev.LocalActivityResolved():
+                    self._hear_of_local_activity(arrival)
                 case ev.ChildStarted() | ev.ChildStartFailed() | ev.ChildResolved():
                     self._hear_of_child(arrival)
                 case ev.MessageDelivered() | ev.MessageRefused():
@@ -412,6 +423,8 @@ class Program:
             self._asked_at = [self._lines[key] for key in self._commands]
         self._commands.clear()
         self._number(commands, first_decision)
+        if self._locals is not None and self._close is None:
+            return (*commands, *self._locals.take_commands())
         return commands
 
     def _number(self, commands: Sequence[Command], first_decision: int) -> None:
@@ -435,6 +448,17 @@ class Program:
         known.pop(linked.initiated, None)  # it was numbered before, by what a tolerated replay asked for
         linked.initiated = number
         known[number] = linked
+
+    def _hear_of_local_activity(self, outcome: ev.LocalActivityResolved) -> None:
+        if self._locals is not None and self._locals.knows(outcome):
+            self._locals.resolve(outcome)
+        elif self.is_replaying:
+            raise NondeterminismError(
+                number=self.history_length,
+                recorded=f"local activity {outcome.activity_type} (id {outcome.activity_id}) ended",
+                asked="no such activity",
+                line=waiting_line(self._main),
+            )
 
     def _hear_of_child(self, arrival: Any) -> None:
         child = None if self._children is None else self._children.get(arrival.initiated)
@@ -575,17 +599,43 @@ class Program:
         self.check_writable("start an activity")
         if len(self._activities) >= limits.COMMANDS_OUTSTANDING_MAX:
             raise CommandLimitError("activities", limit=limits.COMMANDS_OUTSTANDING_MAX)
-        self._activities_started += 1
-        scheduled = build(str(self._activities_started))
-        if scheduled.activity_id != str(self._activities_started):
-            self._check_own_id(scheduled.activity_id)
+        scheduled = build(self._next_activity_number())
+        self._check_own_id(scheduled.activity_id)
         handle: ActivityHandle[Any] = ActivityHandle(self, scheduled, result_type)
         self._activities[scheduled.activity_id] = handle
         self._add(("activity", scheduled.activity_id), scheduled)
         return handle
 
+    def start_local_activity(
+        self, build: Callable[[str], ev.LocalActivityScheduled], result_type: Any
+    ) -> ActivityHandle[Any]:
+        """Run an activity beside the program; ``build`` makes its event from the number it gets.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+            CommandLimitError: too many are open.
+        """
+        self.check_writable("start a local activity")
+        if self._locals is None:  # most programs have none
+            self._locals = LocalActivities(self)
+        if len(self._locals) >= limits.COMMANDS_OUTSTANDING_MAX:
+            raise CommandLimitError("local activities", limit=limits.COMMANDS_OUTSTANDING_MAX)
+        scheduled = build(self._next_activity_number())
+        self._check_own_id(scheduled.activity_id)
+        return self._locals.start(scheduled, result_type)
+
+    def is_arriving(self, activity_id: str) -> bool:
+        """See `LocalOwner`."""
+        return ("activity", activity_id) in self._arriving
+
+    def _next_activity_number(self) -> str:
+        self._activities_started += 1
+        return str(self._activities_started)
+
     def _check_own_id(self, activity_id: str) -> None:
         """An id of the program's own choice: attempts are told apart by it, so it is good for one activity."""
+        if activity_id == str(self._activities_started):
+            return
         if self._activity_ids is None:
             self._activity_ids = set()
         if activity_id in self._activity_ids or activity_id.isdecimal():
