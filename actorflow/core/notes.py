@@ -167,11 +167,8 @@ def _guessed(whom: str, name: str, values: list[Any], known: Type | None) -> Ind
     if not values:
         _check_attribute_name(whom, name)
         return None
-    if len(values) > 1:
-        indexed = Type.KEYWORD_LIST
-    else:
-        indexed = next((kind for python, kind in _LOOKS if isinstance(values[0], python)), Type.KEYWORD)
-    kept = _typed(whom, SearchAttributeKey[Any](name, indexed), values if len(values) > 1 else values[0])
+    given = values if len(values) > 1 else values[0]
+    kept = _typed(whom, SearchAttributeKey[Any](name, looks_like(given)), given)
     if kept is None or known is None:
         return None if kept is None else IndexedValue(kept.type, kept.value, is_guess=True)
     fitting = typed_as(kept, known)
@@ -249,6 +246,19 @@ def _kept(indexed: Type, value: Any) -> Scalar | tuple[str, ...] | None:
             return None
 
 
+def kept_value(indexed: Type, value: Any) -> IndexedValue | None:
+    """A value of a type; None if it is not of the type."""
+    kept = _kept(indexed, value)
+    return None if kept is None else IndexedValue(indexed, kept)
+
+
+def looks_like(value: Any) -> Type:
+    """The type a value has if nothing else is known."""
+    if isinstance(value, list | tuple):
+        return Type.KEYWORD_LIST
+    return next((indexed for python, indexed in _LOOKS if isinstance(value, python)), Type.KEYWORD)
+
+
 def _written(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
@@ -321,7 +331,7 @@ def is_multiple(indexed: Type) -> bool:
 
 
 def terms_of(value: IndexedValue) -> Sequence[Scalar]:
-    """By what a value is found: itself, an instant in microseconds since 1970, a flag as 0 or 1, each word of several."""
+    """What a value is found by: itself, an instant as microseconds, a flag as 0 or 1, each of several words."""
     kept = value.value
     if isinstance(kept, tuple):
         return tuple(dict.fromkeys(kept))
