@@ -29,7 +29,7 @@ NAMES: Final[Mapping[Column, str]] = {
     Column.WORKFLOW_ID: "workflow_id",
     Column.RUN_ID: "run_id",
     Column.EXECUTION_STATUS: "status",
-    Column.START_TIME: "started_at",
+    Column.START_TIME: "run.started_at",  # the index of search attributes has one, too
     Column.CLOSE_TIME: "closed_at",
     Column.TASK_QUEUE: "task_queue",
     Column.PARKED: "parked",
