@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 
 from actorflow import workflow
-from actorflow.client import Client, WorkflowQueryFailedError
+from actorflow.client import Client, WorkflowParkedError, WorkflowQueryFailedError
 from actorflow.common import (
     RetryPolicy,
     SearchAttributeKey,
     SearchAttributePair,
     TypedSearchAttributes,
 )
+from actorflow.converter import default
+from actorflow.core.events import RunOptions
 from actorflow.exceptions import ApplicationError, SearchAttributeTypeError
+from actorflow.service import StartRequest
 from actorflow.store.sqlite.verify import verify
 from actorflow.worker import Replayer
 from tests.support import a_client, a_place, a_worker, execute, start
@@ -241,3 +244,20 @@ async def test_notes_survive_the_process_and_a_worker_that_comes_later(tmp_path:
         with pytest.raises(SearchAttributeTypeError, match="'Step' is of type Int"):
             await start(client, Notes, id="v", search_attributes={"Step": ["one"]})
     assert verify(path).violations == ()
+
+
+async def test_headers_of_the_start_reach_the_run_and_those_that_follow_it() -> None:
+    @workflow.defn
+    class Heard:
+        @workflow.run
+        async def run(self, runs: int) -> Any:
+            if runs:
+                workflow.continue_as_new(runs - 1)
+            headers = workflow.info().headers
+            return {name: workflow.payload_converter().from_payload(payload) for name, payload in headers.items()}
+
+    async with a_place(Heard) as client:
+        headers = {"trace": default.encode_one("abc")}
+        request = StartRequest("default", "w", "Heard", "q", default.encode([1]), options=RunOptions(headers=headers))
+        await client.engine.service.start(request)
+        assert await client.get_workflow_handle("w").result() == {"trace": "abc"}
