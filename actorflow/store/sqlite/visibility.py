@@ -193,13 +193,11 @@ class Sources:
                 values = tuple(dict.fromkeys(several))
             case _:
                 pass
-        each = [Comparison(attribute, Operator.EQUAL, value) for value in values]
+        each = [Comparison(attribute, Operator.EQUAL, value) for value in values if len(values) <= BRANCHES_MAX]
         return Source(
             table="run NOT INDEXED",
             whole=f"run.key IN (SELECT search_value.run FROM {entries})",
-            branches=[f"{number} AND {test_sql(VALUE, one, self.parameters)}" for one in each[:BRANCHES_MAX]]
-            if len(each) <= BRANCHES_MAX
-            else (),
+            branches=[f"{number} AND {test_sql(VALUE, one, self.parameters)}" for one in each],
             columns=frozenset((attribute,)),
             is_exact=self._is_one_test,
             entries=entries,
