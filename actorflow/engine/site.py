@@ -11,6 +11,7 @@ from actorflow.clock import Clock
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.core.state import ExecutionState
+from actorflow.engine.attribute_types import AttributeTypes
 from actorflow.engine.counting import Counting
 from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
@@ -91,6 +92,7 @@ class Site:
         self.updates = Updates(loop)
         self.holds = Holds()
         self.unserved = Unserved()
+        self.attribute_types = AttributeTypes()
         self.deliver: Callable[[Identity, Message, Later], None]
         self.wake: Callable[[int], None]
         self.load: Callable[[int], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.notes import Notes
 from actorflow.store.preconditions import is_open
 from actorflow.store.protocol import ActivityRow, Begin, Change, Head, InboxRow, NewRun, Send
 
@@ -65,6 +66,8 @@ class Plan:
         self.sends: list[tuple[int, int, Send]] = []
         """Place of the change in the batch, its run, and what it sends."""
         self.swept: list[tuple[int]] = []
+        self.notes: dict[int, Notes] = {}
+        """Runs whose notes change, and what they are then."""
         for place, change in enumerate(batch):
             self._add(change)
             if change.successor is not None:
@@ -78,6 +81,8 @@ class Plan:
         key = new.begin.identity.key
         self._runs[key] = RunPlan(Change(key, 0, new.head, new.begin), is_successor=True)
         self.arrived.extend([(key, row) for row in new.inbox])
+        if new.notes is not None:
+            self.notes[key] = new.notes
 
     def is_open(self, key: int) -> bool:
         """True if the batch does not leave this run of it closed."""
@@ -93,6 +98,8 @@ class Plan:
             self.arrived.extend([(key, row) for row in change.arrived])
         if change.consumed:
             self.consumed.extend([(seq,) for seq in change.consumed])
+        if change.notes is not None:
+            self.notes[key] = change.notes
         for row in change.activities:
             self._activities[key, row.activity_id] = row
         for activity_id in change.finished:

@@ -10,8 +10,10 @@ import msgspec
 
 from actorflow.core.journal import TurnRow
 from actorflow.core.messages import TERMINATION
+from actorflow.core.notes import Notes
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
-from actorflow.store.protocol import Count, LoadedRun, Position, RunRecord, Share
+from actorflow.search_attributes import SearchAttributeIndexedValueType
+from actorflow.store.protocol import AttributeType, Count, LoadedRun, Position, RunRecord, Share
 from actorflow.store.sqlite import queries, rows, visibility
 from actorflow.store.sqlite.finder import Finder
 
@@ -83,6 +85,15 @@ class Reading:
     async def journal(self, key: int) -> Sequence[TurnRow]:
         """See `Store.journal`."""
         return [rows.read_turn(row) for row in await self._read(queries.JOURNAL, (key,))]
+
+    async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:
+        """See `Store.notes`."""
+        return dict([rows.read_notes(row) for row in await self._read(queries.NOTES, (_json(list(keys)),))])
+
+    async def attribute_types(self, namespace: str | None = None) -> Sequence[AttributeType]:
+        """See `Store.attribute_types`."""
+        found = await self._read(queries.ATTRIBUTE_TYPES, (namespace,))
+        return [AttributeType(space, name, SearchAttributeIndexedValueType(kind)) for space, name, kind in found]
 
 
 def _json(value: object) -> str:
