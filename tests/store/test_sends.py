@@ -170,6 +170,17 @@ async def test_whoever_belongs_to_a_chain_is_reached_by_its_first_run(store: Sto
     assert outcome == Committed((follower.begin.identity.key,))
 
 
+async def test_a_later_run_of_a_chain_is_not_the_first_of_one(store: Store) -> None:
+    sender, first = begin(store, "sender"), begin(store, "order")
+    follower = newcomer(store, "order", first_run_id=f"run-{first.key}")
+    await store.commit(
+        [sender, first, msgspec.structs.replace(closes(first.key, TURN_WIDTH, "continued"), successor=follower)]
+    )
+    send = Send(to("order", first_run_id=follower.begin.identity.run_id), row(store))
+    (outcome,) = await store.commit([with_sends(turns(sender.key, TURN_WIDTH), send)])
+    assert outcome == Committed((None,))
+
+
 async def test_a_message_of_a_closing_run_is_delivered_and_its_reply_left_out(store: Store) -> None:
     sender, receiver = begin(store, "sender"), begin(store, "receiver")
     await store.commit([sender, receiver])

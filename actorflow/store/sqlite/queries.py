@@ -174,7 +174,7 @@ FIND_RUNS: Final = (
 
 ADDRESSED: Final = (
     "SELECT key FROM run WHERE namespace = ? AND workflow_id = ? AND status = 'running'"
-    " AND ? IN ('', run_id) AND ? IN ('', run_id, first_run_id)"
+    " AND ? IN ('', run_id) AND ? IN ('', coalesce(nullif(first_run_id, ''), run_id))"
 )
 
 BUSY: Final = "SELECT key FROM run WHERE open_activities > 0 AND status = 'running' AND key > ? ORDER BY key LIMIT ?"
