@@ -10,7 +10,7 @@ import msgspec
 
 from actorflow.core.journal import TurnRow
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
-from actorflow.store.protocol import Count, LoadedRun, Position, RunRecord, Share
+from actorflow.store.protocol import Count, LoadedRun, Position, RunRecord, ScheduleRow, Share
 from actorflow.store.sqlite import queries, rows, visibility
 from actorflow.store.sqlite.finder import Finder
 
@@ -77,6 +77,15 @@ class Reading:
     async def journal(self, key: int) -> Sequence[TurnRow]:
         """See `Store.journal`."""
         return [rows.read_turn(row) for row in await self._read(queries.JOURNAL, (key,))]
+
+    async def schedule(self, namespace: str, schedule_id: str) -> ScheduleRow | None:
+        """See `Store.schedule`."""
+        found = await self._read(queries.SCHEDULE, (namespace, schedule_id))
+        return ScheduleRow(*found[0]) if found else None
+
+    async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
+        """See `Store.schedules`."""
+        return [ScheduleRow(*row) for row in await self._read(queries.SCHEDULES, (*after, limit))]
 
 
 def _json(value: object) -> str:
