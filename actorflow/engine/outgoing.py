@@ -35,6 +35,7 @@ class Outgoing(NamedTuple):
         is_swept: the sender is closed and has replies under way that nobody needs any more.
         hand_over: call it when the turn was submitted: those in memory get their messages, before they decide again.
         on_durable: call it with the outcome of the turn.
+        on_refused: call it instead if the turn was not written, because its run may not begin.
         follower: who takes messages for the workflow from here on, if somebody does.
     """
 
@@ -44,6 +45,7 @@ class Outgoing(NamedTuple):
     is_swept: bool = False
     hand_over: Callable[[], None] = _nothing
     on_durable: Callable[[Committed], None] = _nobody
+    on_refused: Callable[[], None] = _nothing
     follower: Callable[[], Recipient | None] = _nothing
 
 

@@ -113,6 +113,7 @@ class Post:
             is_swept=is_closing and bool(state.sent or state.children),
             hand_over=partial(self._hand_over, identity, follower, known, answers, posted),
             on_durable=partial(self._on_durable, identity, follower, posted),
+            on_refused=partial(self._on_refused, posted),
             follower=partial(self._actor_of, follower),
         )
 
@@ -212,6 +213,12 @@ class Post:
         for one in posted:
             if isinstance(one.letter, Letter):
                 self._population.hold(one.letter.to.namespace, one.letter.to.workflow_id)
+
+    def _on_refused(self, posted: Sequence[_Posted]) -> None:
+        """Nothing was sent: whoever it was for may be read again."""
+        for one in posted:
+            if isinstance(one.letter, Letter):
+                self._population.release(one.letter.to.namespace, one.letter.to.workflow_id)
 
     def _on_durable(
         self, sender: Identity, follower: _Newcomer | None, posted: Sequence[_Posted], committed: Committed

@@ -88,13 +88,19 @@ class Errands:
 
         ``told`` is called once it has closed for good, with its first run and, if it is known, the closing event.
         """
+        request = _start_request(namespace, record, action)
+        found = await self._begun_before(request)
+        if found is not None:
+            running = RunningAction(request.workflow_id, found.run_id)
+            await self.watch(namespace, running, told)
+            is_own = found.started_at >= action.decided_at
+            return steps.Start(request.workflow_id, found.run_id, found.started_at, is_own)
         watched: list[str] = []
 
         def watch(identity: Identity) -> None:
             watched.append(identity.run_id)
             self._site.scheduled[identity.run_id] = partial(told, identity.run_id)
 
-        request = _start_request(namespace, record, action)
         try:
             begun = await self._persistently(lambda: self._starts.begin(request, watch=watch))
         except WorkflowAlreadyStartedError as taken:
@@ -105,12 +111,20 @@ class Errands:
                 self._site.scheduled.pop(run_id, None)
         if begun is None:
             return None
-        if begun.is_new:
-            return steps.Start(request.workflow_id, begun.run_id, self._site.clock.now())
-        found = await patiently(lambda: self._site.store.find(namespace, request.workflow_id, begun.run_id))
-        started_at = self._site.clock.now() if found is None else found.identity.started_at
-        await self.watch(namespace, RunningAction(request.workflow_id, begun.run_id), told)
-        return steps.Start(request.workflow_id, begun.run_id, started_at, is_own=started_at >= action.decided_at)
+        if not begun.is_new:  # a try before this one was kept while the disk was full
+            await self.watch(namespace, RunningAction(request.workflow_id, begun.run_id), told)
+        return steps.Start(request.workflow_id, begun.run_id, self._site.clock.now())
+
+    async def _begun_before(self, request: StartRequest) -> Identity | None:
+        """The first run of what the same start began before, in an earlier process or for another action."""
+        store, name = self._site.store, (request.namespace, request.workflow_id)
+        record = await patiently(lambda: store.find(*name))
+        if record is not None and record.identity.first_run_id:
+            first = record.identity.first_run_id
+            record = await patiently(lambda: store.find(*name, first))
+        if record is None or record.identity.request_id != request.request_id:
+            return None
+        return record.identity
 
     async def watch(self, namespace: str, running: RunningAction, told: Callable[[str, AnyEvent | None], None]) -> None:
         """Have somebody told once a workflow has closed for good, also if it did before."""
@@ -203,6 +217,8 @@ class ScheduleActor:
         self._version = row.version
         self._letters: list[_Letter] = []
         self._is_working = False
+        self._is_gone = False
+        self._unwatched = () if record is None else record.running
         self.namespace = row.namespace
         self.schedule_id = row.schedule_id
         self.record = record
@@ -211,20 +227,16 @@ class ScheduleActor:
     def post(self, step: Step, reply: _Reply | None = None) -> None:
         """Take a message; the reply is given once it is durable and the first that follows from it is done."""
         self._letters.append(_Letter(step, reply))
-        self.wake()
+        if self._is_gone:
+            self._refuse()
+        else:
+            self.wake()
 
     def wake(self) -> None:
         """Something may be due."""
         if not self._is_working:
             self._is_working = True
             self._site.spawn(self._work())
-
-    async def resume(self) -> None:
-        """An earlier process has left it: look after what it started, and go on."""
-        assert self.record is not None
-        for running in self.record.running:
-            await self._errands.watch(self.namespace, running, self._told)
-        self.wake()
 
     def _told(self, first_run_id: str, close: AnyEvent | None) -> None:
         """What it started has closed for good."""
@@ -239,7 +251,10 @@ class ScheduleActor:
             self._is_working = False
 
     async def _turns(self) -> None:
-        """Turn after turn, until there is nothing left to do."""
+        """Turn after turn, until there is nothing left to do; first of all, see what has become of what it started."""
+        unwatched, self._unwatched = self._unwatched, ()
+        for running in unwatched:
+            await self._errands.watch(self.namespace, running, self._told)
         performed: list[_Reply] = []
         while True:
             letters, self._letters = self._letters, []
@@ -253,6 +268,7 @@ class ScheduleActor:
                 break
         _answer(performed)
         if self.record is None:
+            self._is_gone = True
             self._leave(self)
             self._refuse()
         else:
@@ -296,7 +312,10 @@ class ScheduleActor:
         if not isinstance(await written, Committed):
             raise StorageFailedError(f"schedule {self.schedule_id!r} was changed by somebody else; restart")
         self._version, self.record = version, record
-        if known is not None and record is not None:
+        if known is not None and record is None:
+            for running in known.running:
+                self._site.scheduled.pop(running.first_run_id, None)
+        elif known is not None and record is not None:
             self._site.counting.scheduled(steps.counted(known.counts, record.counts))
 
     async def _perform(self, record: ScheduleRecord) -> None:

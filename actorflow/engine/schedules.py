@@ -70,7 +70,8 @@ class Schedules:
                 early.set_result(None)
         self._early.clear()
         for actor in list(self._actors.values()):
-            await actor.resume()
+            actor.wake()
+            await asyncio.sleep(0)  # whoever else is ready goes first
 
     def close(self) -> None:
         """Wake none any more."""
@@ -125,9 +126,12 @@ class Schedules:
 
     async def describe(self, namespace: str, schedule_id: str) -> ScheduleDescribed:
         """See `Service.describe_schedule`."""
-        record = (await self._actor(namespace, schedule_id)).record
-        assert record is not None
-        return described(record, self._clock.now())
+        actor = await self._actor(namespace, schedule_id)
+        if self._site.journal.stalled is None:  # else the disk is the truth
+            await self._posted(actor, _unchanged)  # what has come before is in it
+        if actor.record is None:
+            raise schedule_not_found(schedule_id, namespace)
+        return described(actor.record, self._clock.now())
 
     async def list(self, namespace: str, after: str, limit: int) -> SchedulePage:
         """See `Service.list_schedules`."""
@@ -191,6 +195,10 @@ class Schedules:
             early = self._calls.reply()
             self._early.append(early)
             await self._calls.answered(early)
+
+
+def _unchanged(record: ScheduleRecord | None) -> ScheduleRecord | None:
+    return record
 
 
 def described(record: ScheduleRecord, now: datetime) -> ScheduleDescribed:

@@ -569,6 +569,7 @@ class WorkflowActor:
     ) -> None:
         if isinstance(outcome, Conflict):
             release(self._site, slots)
+            outgoing.on_refused()
             self._on_conflict(taken, outcome)
             return
         outgoing.on_durable(outcome)

@@ -31,7 +31,7 @@ def spec(*expressions: str, **others: object) -> Spec:
     intervals = tuple(interval for times in parsed for interval in times.intervals)
     zones = [times.time_zone for times in parsed if times.time_zone]
     fields = {"calendars": calendars, "intervals": intervals, "time_zone": zones[0] if zones else "", **others}
-    return possible_spec(Spec(**fields))  # pyright: ignore[reportArgumentType]
+    return possible_spec(Spec(**fields))
 
 
 def times(of: Spec, count: int = 3, after: datetime = NOON) -> list[str]:
