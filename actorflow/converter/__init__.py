@@ -1,7 +1,16 @@
 """Values to payloads and back, by type hints."""
 
-from actorflow.converter.failure import ActivityRef, Failure, text_of
+from actorflow.converter.failure import ActivityRef, ChildRef, Failure, text_of
 from actorflow.converter.payload import Payload
 from actorflow.converter.values import DataConverter, PayloadConverter, default
 
-__all__ = ["ActivityRef", "DataConverter", "Failure", "Payload", "PayloadConverter", "default", "text_of"]
+__all__ = [
+    "ActivityRef",
+    "ChildRef",
+    "DataConverter",
+    "Failure",
+    "Payload",
+    "PayloadConverter",
+    "default",
+    "text_of",
+]

@@ -17,9 +17,8 @@ from typing import Any
 import msgspec
 
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
-from actorflow.core.failing import FailingTurn, decode_failing
+from actorflow.core import events as ev, limits
+from actorflow.core.failing import FailingTurn, decode_failing, turn_failure
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
@@ -108,6 +107,11 @@ class WorkflowActor:
     def is_settled_stub(self) -> bool:
         """True if nothing is in memory that the store doesn't have."""
         return self._execution is None and self._ledger.is_settled
+
+    @property
+    def is_beginning(self) -> bool:
+        """True while it is not known whether the run may begin."""
+        return self._ledger.is_beginning
 
     @property
     def is_closed(self) -> bool:
@@ -396,6 +400,8 @@ class WorkflowActor:
         execution = self._execution
         if execution is None or self._ledger.is_first_turn_under_way:
             return  # what is under way comes back here
+        if self._site.holds.names and self._site.holds.holds_back(self.identity, self._wake):
+            return
         if self._mailbox.termination is not None and not self.is_closed:
             self._end_by_termination(execution, self._mailbox.termination)
             return
@@ -653,6 +659,10 @@ class WorkflowActor:
         not_before = self._options.not_before
         return not_before is not None and not_before > self._site.clock.now()
 
+    def _is_to_begin(self) -> bool:
+        """True if the run waits for its first turn and for nothing else: what its head waited for has come."""
+        return self._execution is not None and self._execution.state.started is None and not self._is_early()
+
     def _expire(self) -> bool:
         """End the run if it has timed out; that needs neither a worker nor a healthy program."""
         expires_at = self._options.expires_at
@@ -665,7 +675,7 @@ class WorkflowActor:
 
     def _arm(self) -> None:
         head = self._ledger.head
-        if head is None or self.host is None:
+        if head is None or self.host is None or self._is_to_begin():
             at = self._options.expires_at
         else:
             at = head.wake_at
@@ -697,7 +707,7 @@ class WorkflowActor:
     ) -> None:
         """Keep the messages of a turn that could not be finished, durably, and try again later."""
         attempts = 1 if self._trouble is None else self._trouble.failing.attempts + 1
-        failing = FailingTurn(attempts, now, len(taken), host.converter.failure(cause))
+        failing = FailingTurn(attempts, now, len(taken), turn_failure(cause, host.converter))
         report_turn_failure(self.identity, cause, attempts=attempts, is_parked=failing.is_parked)
         turn = None
         if is_journaled and failing.is_journaled and execution.state.started is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Unpack
 
 from actorflow.client import WorkflowHistory
 from actorflow.converter import DataConverter, default
@@ -13,6 +14,7 @@ from actorflow.core.definitions import DYNAMIC, WorkflowDefinition
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.engine.execution import Execution, extra_failure_types
 from actorflow.store.protocol import Identity
+from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.worker import workflows_by_name
 
 
@@ -48,6 +50,8 @@ class Replayer:
         namespace: what `workflow.info` says.
         data_converter: for arguments and results, as the client had it.
         workflow_failure_exception_types: as the worker had them.
+        identity: accepted for ported programs.
+        ported: as of a `Worker`.
 
     Raises:
         TypeError: something is not decorated.
@@ -61,7 +65,10 @@ class Replayer:
         namespace: str = "ReplayNamespace",
         data_converter: DataConverter = default,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
+        identity: str | None = None,
+        **ported: Unpack[PortedOptions],
     ) -> None:
+        check_ported("Replayer", ported)
         if not workflows:
             raise ValueError("At least one workflow must be specified")
         self._namespace = namespace
@@ -138,7 +145,7 @@ class Replayer:
                 "add its class to workflows"
             )
         identity = self._identity(history, started)
-        execution = Execution(identity, turns=history.turns)
+        execution = Execution(identity, turns=history.turns, has_unseen=False)
         try:
             execution.program_on(self._code, started)
         except TurnError as problem:

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from actorflow import workflow
-from actorflow.common import WorkflowIDReusePolicy
 from actorflow.core import limits
-from actorflow.exceptions import ApplicationError, CancelledError, WorkflowAlreadyStartedError
+from actorflow.exceptions import ApplicationError, CancelledError
 from actorflow.store.sqlite.verify import verify
 from tests.support import a_client, a_place, a_worker, events_of, execute, failure_of, start
 
@@ -158,20 +157,6 @@ async def test_a_signal_reaches_an_execution_that_is_not_in_memory(tmp_path: Pat
         async with a_worker(client, workflows=[Hears]):
             assert await client.get_workflow_handle("hears").result() == ["hello"]
     assert verify(tmp_path / "j.db").is_sound
-
-
-async def test_a_start_that_is_refused_holds_nobody_back_to_whom_its_first_turn_would_have_spoken(
-    tmp_path: Path,
-) -> None:
-    async with a_place(Hears, Says, path=tmp_path / "j.db", max_cached_workflows=0) as client:
-        hears = await start(client, Hears.run, 2, id="h")
-        assert await execute(client, Says.run, "h", ["one"], id="s") == "said"
-        with pytest.raises(WorkflowAlreadyStartedError):
-            await start(
-                client, Says.run, "h", ["again"], id="s", id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE
-            )
-        assert await execute(client, Says.run, "h", ["two"], id="t") == "said"
-        assert await hears.result() == ["one", "two"]
 
 
 async def test_an_execution_may_signal_itself(tmp_path: Path) -> None:

@@ -15,8 +15,7 @@ import msgspec
 
 from actorflow.common import ScheduleOverlapPolicy
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.schedules.record import (
     Action,
     ActionResult,

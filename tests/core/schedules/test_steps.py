@@ -7,13 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from actorflow.common import ScheduleOverlapPolicy
 from actorflow.converter import Failure, default
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.schedules import steps
 from actorflow.core.schedules.record import (
     Action,

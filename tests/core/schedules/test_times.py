@@ -8,8 +8,7 @@ from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from actorflow.core.schedules.cron import parse_cron
 from actorflow.core.schedules.spec import Calendar, Interval, Range, Spec, every
