@@ -520,7 +520,7 @@ class Client:
         trigger_immediately: bool = False,
         backfill: Sequence[ScheduleBackfill] = (),
         memo: Mapping[str, Any] | None = None,
-        rpc_metadata: Mapping[str, str | bytes] | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> ScheduleHandle:
         """Make a schedule: it starts a workflow whenever it is due, as long as somebody has the journal open.
@@ -538,27 +538,26 @@ class Client:
             backfill: spans whose times are taken now, too.
             memo: notes, shown when it is described.
             rpc_metadata: accepted for ported programs.
-            rpc_timeout: accepted for ported programs.
+            rpc_timeout: how long to wait until it is durable.
 
         Raises:
             ScheduleAlreadyRunningError: there is a schedule of this id.
             ScheduleSpecError: a part of it can't be understood, or never comes true; the error names the field.
             PayloadError: an argument can't be encoded.
             ValueError, TypeError: a bad id or name, no task queue, no action.
-            RPCError: RESOURCE_EXHAUSTED: there are too many schedules.
+            RPCError: RESOURCE_EXHAUSTED: there are too many schedules; DEADLINE_EXCEEDED because of ``rpc_timeout``.
         """
         whole = whole_schedule(schedule, action, policy, state)
         check_limit(whole)
         noted = {key: self._converter.encode((value,))[0] for key, value in memo.items()} if memo else None
-        await self._connection.service.create_schedule(
-            ScheduleRequest(
-                self._namespace,
-                id,
-                definition_from(whole, self._converter, self._task_queue),
-                Patch(is_triggered=trigger_immediately, backfills=backfills_from(backfill)),
-                noted,
-            )
+        request = ScheduleRequest(
+            self._namespace,
+            id,
+            definition_from(whole, self._converter, self._task_queue),
+            Patch(is_triggered=trigger_immediately, backfills=backfills_from(backfill)),
+            noted,
         )
+        await answered(self._connection.service.create_schedule(request), rpc_timeout)
         return self.get_schedule_handle(id)
 
     def get_schedule_handle(self, id: str) -> ScheduleHandle:
@@ -572,7 +571,7 @@ class Client:
         *,
         page_size: int = 1000,
         next_page_token: bytes | None = None,
-        rpc_metadata: Mapping[str, str | bytes] | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> ScheduleAsyncIterator:
         """All schedules, in order of their ids; nothing is asked before the first one is wanted.

@@ -9,7 +9,7 @@ from typing import Any
 
 from actorflow.client.handle import arguments_of
 from actorflow.client.start import check_arguments, described
-from actorflow.common import RetryPolicy, ScheduleOverlapPolicy
+from actorflow.common import Priority, RetryPolicy, ScheduleOverlapPolicy
 from actorflow.workflow.activities import UNSET
 
 
@@ -115,8 +115,11 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         run_timeout: timedelta | None = None,
         task_timeout: timedelta | None = None,
         retry_policy: RetryPolicy | None = None,
+        static_summary: str | None = None,
+        static_details: str | None = None,
+        priority: Priority = Priority.default,
     ) -> None:
-        """See `Client.start_workflow` for all arguments but ``id``.
+        """See `Client.start_workflow` for all arguments but ``id``; the last three are accepted for ported programs.
 
         Raises:
             TypeError: not a workflow, or arguments it can't take.

@@ -8,9 +8,11 @@ from datetime import timedelta
 from inspect import isawaitable
 from typing import Final, Self
 
+from actorflow.client.deadline import answered
 from actorflow.client.schedule import Schedule, ScheduleBackfill
 from actorflow.client.schedule_terms import backfills_from, definition_from
 from actorflow.client.schedule_views import ScheduleDescription, ScheduleListDescription
+from actorflow.client.start import NO_METADATA
 from actorflow.common import ScheduleOverlapPolicy
 from actorflow.converter import DataConverter
 from actorflow.core import limits
@@ -46,8 +48,9 @@ class ScheduleHandle:
     Raises (all methods):
         RPCError: NOT_FOUND: there is no such schedule.
         StorageError, EngineStoppedError: the journal can't be written or read.
+        RPCError: DEADLINE_EXCEEDED: there was no answer within ``rpc_timeout``.
 
-    All methods accept ``rpc_metadata`` and ``rpc_timeout`` for ported programs.
+    All methods accept ``rpc_metadata`` for ported programs.
     """
 
     def __init__(
@@ -65,14 +68,14 @@ class ScheduleHandle:
         return self._id
 
     async def describe(
-        self, *, rpc_metadata: _Metadata | None = None, rpc_timeout: timedelta | None = None
+        self, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None
     ) -> ScheduleDescription:
         """The schedule as it stands."""
-        found = await self._service.describe_schedule(self._namespace, self._id)
+        found = await answered(self._service.describe_schedule(self._namespace, self._id), rpc_timeout)
         return ScheduleDescription.of(found, self._converter)
 
     async def update(
-        self, updater: Updater, *, rpc_metadata: _Metadata | None = None, rpc_timeout: timedelta | None = None
+        self, updater: Updater, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None
     ) -> None:
         """Change the schedule; times that have passed are not made up for.
 
@@ -80,7 +83,7 @@ class ScheduleHandle:
             updater: is given the description and returns what the schedule is to be, or None to leave it; it may be
                 asynchronous, and is asked again if the schedule changes meanwhile.
             rpc_metadata: accepted for ported programs.
-            rpc_timeout: accepted for ported programs.
+            rpc_timeout: how long to wait for each answer.
 
         Raises:
             ScheduleSpecError, ValueError, TypeError, PayloadError: as `Client.create_schedule`, and nothing is changed.
@@ -88,14 +91,14 @@ class ScheduleHandle:
         """
         for _ in range(_UPDATE_TRIES_MAX - 1):
             try:
-                return await self._update(updater)
+                return await self._update(updater, rpc_timeout)
             except RPCError as refusal:
                 if refusal.status != RPCStatusCode.ABORTED:
                     raise
-        return await self._update(updater)
+        return await self._update(updater, rpc_timeout)
 
-    async def _update(self, updater: Updater) -> None:
-        description = await self.describe()
+    async def _update(self, updater: Updater, rpc_timeout: timedelta | None) -> None:
+        description = await self.describe(rpc_timeout=rpc_timeout)
         update = updater(ScheduleUpdateInput(description))
         if isawaitable(update):
             update = await update
@@ -106,43 +109,44 @@ class ScheduleHandle:
                 f"the updater of schedule {self._id!r} must return a ScheduleUpdate or None, not {update!r}"
             )
         definition = definition_from(update.schedule, self._converter, self._task_queue)
-        await self._service.update_schedule(self._namespace, self._id, definition, description.revision)
+        updating = self._service.update_schedule(self._namespace, self._id, definition, description.revision)
+        await answered(updating, rpc_timeout)
 
     async def pause(
         self,
         *,
         note: str | None = None,
-        rpc_metadata: _Metadata | None = None,
+        rpc_metadata: _Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Take no actions any more but those somebody asks for; ``note`` says why."""
-        await self._patch(Patch(pause=note or "Paused via Python SDK"))
+        await self._patch(Patch(pause=note or "Paused via Python SDK"), rpc_timeout)
 
     async def unpause(
         self,
         *,
         note: str | None = None,
-        rpc_metadata: _Metadata | None = None,
+        rpc_metadata: _Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Take actions again; those of the time in between are not made up for."""
-        await self._patch(Patch(unpause=note or "Unpaused via Python SDK"))
+        await self._patch(Patch(unpause=note or "Unpaused via Python SDK"), rpc_timeout)
 
     async def trigger(
         self,
         *,
         overlap: ScheduleOverlapPolicy | None = None,
-        rpc_metadata: _Metadata | None = None,
+        rpc_metadata: _Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Take an action now, paused or not; ``overlap`` is used instead of the schedule's own policy."""
         chosen = None if overlap is None else ScheduleOverlapPolicy(overlap)
-        await self._patch(Patch(is_triggered=True, trigger_overlap=chosen))
+        await self._patch(Patch(is_triggered=True, trigger_overlap=chosen), rpc_timeout)
 
     async def backfill(
         self,
         *backfill: ScheduleBackfill,
-        rpc_metadata: _Metadata | None = None,
+        rpc_metadata: _Metadata = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Take the actions of some spans now; a time that has its workflow already does not get another one.
@@ -153,14 +157,14 @@ class ScheduleHandle:
         """
         if not backfill:
             raise ValueError(f"schedule {self._id!r}: give one backfill at least")
-        await self._patch(Patch(backfills=backfills_from(backfill)))
+        await self._patch(Patch(backfills=backfills_from(backfill)), rpc_timeout)
 
-    async def delete(self, *, rpc_metadata: _Metadata | None = None, rpc_timeout: timedelta | None = None) -> None:
+    async def delete(self, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None) -> None:
         """Remove the schedule; what it started goes on."""
-        await self._service.delete_schedule(self._namespace, self._id)
+        await answered(self._service.delete_schedule(self._namespace, self._id), rpc_timeout)
 
-    async def _patch(self, patch: Patch) -> None:
-        await self._service.patch_schedule(self._namespace, self._id, patch)
+    async def _patch(self, patch: Patch, rpc_timeout: timedelta | None) -> None:
+        await answered(self._service.patch_schedule(self._namespace, self._id, patch), rpc_timeout)
 
 
 class ScheduleAsyncIterator:

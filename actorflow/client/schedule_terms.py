@@ -26,7 +26,17 @@ from actorflow.core.policy.retry import policy_from
 from actorflow.core.schedules.calendar import almanac_of
 from actorflow.core.schedules.cron import parse_cron
 from actorflow.core.schedules.record import Backfill, Definition, Policy, StartAction, State, checked_definition
-from actorflow.core.schedules.spec import FIELDS, Calendar, Interval, Range, Ranges, Spec, check_aware, check_size
+from actorflow.core.schedules.spec import (
+    FIELDS,
+    Calendar,
+    Interval,
+    Range,
+    Ranges,
+    Spec,
+    check_aware,
+    check_interval,
+    check_size,
+)
 from actorflow.core.state import NO_OPTIONS
 from actorflow.exceptions import ScheduleSpecError
 
@@ -147,6 +157,8 @@ def _spec_from(spec: ScheduleSpec) -> Spec:
             raise ScheduleSpecError(field, text, f"a schedule has one time zone, and another one says {time_zone}")
         time_zone = times.time_zone or time_zone
         _check_possible(field, text, times.calendars)
+        for interval in times.intervals:
+            check_interval(field, interval)
         calendars.extend(times.calendars)
         intervals.extend(times.intervals)
     return Spec(

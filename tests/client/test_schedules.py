@@ -45,7 +45,9 @@ from actorflow.exceptions import ApplicationError, CancelledError, StorageFullEr
 from actorflow.observability import table
 from actorflow.store.memory import MemoryStore
 from actorflow.store.sqlite.verify import verify
+from actorflow.testing import WorkflowEnvironment
 from tests.crashes import invariants
+from tests.crashes.gated import a_gated_client
 from tests.engine.stores import FullStore
 from tests.examples.clocks import MovableClock
 from tests.support import a_client, a_worker, start
@@ -505,6 +507,19 @@ async def test_a_deleted_schedule_is_gone_and_what_it_started_goes_on() -> None:
 # Mistakes
 
 
+async def test_a_call_waits_as_long_as_it_is_told_to(tmp_path: Path) -> None:
+    async with asyncio.timeout(20), a_gated_client(tmp_path / "j.db") as (client, store):
+        schedule = await client.create_schedule(
+            "s", HOURLY, action=ScheduleActionStartWorkflow(Quick.run, id="work", task_queue="q", static_summary="x")
+        )
+        store.before_commit.close()
+        with pytest.raises(RPCError) as late:
+            await schedule.pause(rpc_timeout=timedelta(milliseconds=1))
+        assert late.value.status == RPCStatusCode.DEADLINE_EXCEEDED
+        store.before_commit.open()
+        assert (await schedule.describe()).schedule.state.paused
+
+
 async def test_an_id_that_exists_is_refused_and_the_schedule_stays_as_it_is() -> None:
     async with a_hall() as place:
         schedule = await place.schedule()
@@ -522,6 +537,7 @@ async def test_an_id_that_exists_is_refused_and_the_schedule_stays_as_it_is() ->
         (ScheduleSpec(cron_expressions=["0 0 30 2 *"]), "cron_expressions[0]"),
         (ScheduleSpec(cron_expressions=["@daily", "0 0 30 2 * 2030"]), "cron_expressions[1]"),
         (ScheduleSpec(cron_expressions="@daily"), "cron_expressions"),
+        (ScheduleSpec(cron_expressions=["@every 1ms"]), "cron_expressions[0].every"),
         (ScheduleSpec(cron_expressions=["CRON_TZ=Mars @daily"]), "time_zone_name"),
         (ScheduleSpec(cron_expressions=["TZ=Asia/Tokyo @daily"], time_zone_name="UTC"), "cron_expressions[0]"),
         (ScheduleSpec(time_zone_name="Mars"), "time_zone_name"),
@@ -642,6 +658,22 @@ def as_running(path: Path) -> str:
     """The workflow that began first, as a schedule remembers it."""
     first = min(invariants.read_runs(path), key=lambda run: run.run_id)
     return f'{{"workflow_id":"{first.workflow_id}","first_run_id":"{first.run_id}"}}'
+
+
+async def test_a_month_of_nights_takes_no_time_in_a_test_environment() -> None:
+    async with (
+        asyncio.timeout(20),
+        await WorkflowEnvironment.start_time_skipping() as environment,
+        a_worker(environment.client, workflows=[Quick]),
+    ):
+        action = ScheduleActionStartWorkflow(Quick.run, id="night", task_queue="q")
+        nightly = ScheduleSpec(cron_expressions=["0 2 * * *"])
+        schedule = await environment.client.create_schedule("s", nightly, action=action)
+        began = await environment.get_current_time()
+        await environment.sleep(timedelta(days=30))
+        info = (await schedule.describe()).info
+        assert info.num_actions + info.num_actions_skipped_overlap == 30
+        assert info.next_action_times[0] > began + timedelta(days=30)
 
 
 async def test_a_schedule_without_a_worker_starts_workflows_that_wait_for_one(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def checked_spec(spec: Spec) -> Spec:
         raise ScheduleSpecError("end_at", spec.end_at.isoformat(), "it is before start_at")
     check_duration("jitter", spec.jitter)
     for index, interval in enumerate(spec.intervals):
-        _check_interval(f"intervals[{index}]", interval)
+        check_interval(f"intervals[{index}]", interval)
     return msgspec.structs.replace(
         spec,
         calendars=tuple(checked_calendar(f"calendars[{index}]", one) for index, one in enumerate(spec.calendars)),
@@ -150,7 +150,12 @@ def _checked_range(field: str, given: Range, bounds: Bounds) -> Range:
     return Range(given.start, end, given.step or 1)
 
 
-def _check_interval(field: str, interval: Interval) -> None:
+def check_interval(field: str, interval: Interval) -> None:
+    """Refuse an interval that is too short or too long, or whose offset is not within it.
+
+    Raises:
+        ScheduleSpecError: see above.
+    """
     check_duration(f"{field}.every", interval.every, at_least=limits.SCHEDULE_INTERVAL_MIN)
     check_duration(f"{field}.offset", interval.offset)
     if interval.offset >= interval.every:
