@@ -19,7 +19,7 @@ from actorflow.engine.group_commit import stopped
 from actorflow.engine.listing import count_runs, list_page
 from actorflow.engine.mailbox import Delivery, Query
 from actorflow.engine.population import Population
-from actorflow.engine.schedule_actor import Errands
+from actorflow.engine.schedule_errands import Errands
 from actorflow.engine.schedules import Schedules
 from actorflow.engine.site import Site
 from actorflow.engine.starts import Starts
@@ -67,7 +67,7 @@ class Requests:
         self._starts = Starts(site, population, clock, calls)
         self._activities = ActivityRequests(site, population, calls)
         self._updates = UpdateRequests(site, population, clock, calls, self._starts)
-        self.schedules = Schedules(site, clock, calls, Errands(site, calls, self._starts, self.cancel, self.terminate))
+        self.schedules = Schedules(site, clock, calls, Errands(site, self._starts, self.cancel, self.terminate))
 
     def stop(self, failure: BaseException | None) -> None:
         """Answer no more; whoever waits is told why."""

@@ -14,7 +14,8 @@ from actorflow.core.schedules import steps
 from actorflow.core.schedules.record import Definition, Patch, ScheduleRecord, decode_record
 from actorflow.engine.calls import Calls
 from actorflow.engine.population import patiently
-from actorflow.engine.schedule_actor import Errands, ScheduleActor, Step
+from actorflow.engine.schedule_actor import ScheduleActor, Step
+from actorflow.engine.schedule_errands import Errands
 from actorflow.engine.site import Site
 from actorflow.engine.wakes import Wakes
 from actorflow.exceptions import ScheduleAlreadyRunningError
