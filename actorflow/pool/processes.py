@@ -21,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from typing import Any, Final, NamedTuple, cast
 
-from actorflow.exceptions import ApplicationError, ProcessDiedError
+from actorflow.exceptions import ApplicationError, CancelledError, ProcessDiedError
 
 _CAUSES_MAX: Final = 20
 _END_SECONDS: Final = 1.0
@@ -80,6 +80,7 @@ class Processes:
 
         Raises:
             ProcessDiedError: the child died meanwhile.
+            CancelledError: it was ended with all others, see `close`.
             PicklingError, TypeError, AttributeError: the call can't be sent.
         """
         message = ForkingPickler.dumps((function, arguments))
@@ -89,6 +90,8 @@ class Processes:
         except (EOFError, OSError) as gone:
             child.wait()  # else we might be the one who ends it, and know less
             self._drop(child)
+            if self._is_closed:
+                raise CancelledError("its process was ended with its worker") from gone
             raise ProcessDiedError(child.pid, child.exit_code) from gone
         if child.calls == self._likeness.calls_max:
             self._drop(child)

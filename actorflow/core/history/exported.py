@@ -35,10 +35,15 @@ def refuse(number: int, what: str) -> NoReturn:
 
 
 class References:
-    """What was read so far, as far as later events refer to it."""
+    """What was read so far, as far as later events refer to it.
+
+    Attributes:
+        run_id: of the run.
+        started_at: when it began.
+        turn_at: when the current turn was.
+    """
 
     def __init__(self) -> None:
-        self.workflow_id = ""
         self.run_id = ""
         self.started_at: datetime | None = None
         self.turn_at: datetime | None = None

@@ -20,8 +20,7 @@ _INITIATORS: Final = {
 
 def _started(known: References, event: ExportedEvent) -> ev.Started:
     attributes = cast("public.Started", event.attributes)
-    known.workflow_id, known.run_id = attributes.workflow_id, attributes.original_execution_run_id
-    known.started_at = event.at
+    known.run_id, known.started_at = attributes.original_execution_run_id, event.at
     header = attributes.header.fields if attributes.header is not None else {}
     return ev.Started(
         workflow_type=attributes.workflow_type.name,

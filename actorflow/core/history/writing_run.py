@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from actorflow.converter import Failure
@@ -44,12 +44,17 @@ def started(numbers: Numbers, event: ev.Started, at: datetime) -> public.Started
         attempt=options.attempt,
         workflow_execution_expiration_time=options.chain_expires_at,
         cron_schedule=options.cron,
-        first_workflow_task_backoff="" if options.not_before is None else to.duration_out(options.not_before - at),
+        first_workflow_task_backoff=_backoff(options, at),
         root_workflow_execution=None
         if options.root is None
         else to.run_out(options.root.workflow_id, options.root.run_id),
         header=header,
     )
+
+
+def _backoff(options: ev.RunOptions, at: datetime) -> str:
+    """How long the first turn had to wait; where the start is not known and ``at`` that turn, it did no more."""
+    return "" if options.not_before is None else to.duration_out(max(options.not_before - at, timedelta(0)))
 
 
 def task_failed(event: ev.TurnFailed, scheduled: shapes.Number, started: shapes.Number) -> public.TaskFailed:

@@ -141,6 +141,13 @@ def test_the_first_event_says_whom_the_run_follows_and_how_long_it_may_take() ->
     }
 
 
+def test_a_history_that_does_not_know_when_its_run_began_can_be_read() -> None:
+    waited = msgspec.structs.replace(STARTED, options=ev.RunOptions(not_before=NOON - MINUTE, attempt=2))
+    assert read(*written(turns_of((waited,))))[0].events == (
+        msgspec.structs.replace(STARTED, options=ev.RunOptions(attempt=2)),
+    )
+
+
 def test_the_first_event_of_a_child_names_its_parent_and_its_root() -> None:
     said = started_with(parent=ev.ParentRun("default", "p", "run-p", 5), root=ev.RootRun("r", "run-r"))
     assert said["parentWorkflowNamespace"] == "default"
