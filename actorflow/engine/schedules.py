@@ -52,6 +52,7 @@ class Schedules:
         self._actor_by_number: dict[int, ScheduleActor] = {}
         self._number_by_actor: dict[ScheduleActor, int] = {}
         self._numbers = count()
+        self._armed: dict[int, datetime] = {}
         self._wakes = Wakes(clock, self._wake, site.counting.timer_lag)
         self._is_loaded = False
         self._early: list[asyncio.Future[None]] = []
@@ -88,14 +89,21 @@ class Schedules:
 
     def _leave(self, actor: ScheduleActor) -> None:
         del self._actors[actor.namespace, actor.schedule_id]
-        del self._actor_by_number[self._number_by_actor.pop(actor)]
+        number = self._number_by_actor.pop(actor)
+        del self._actor_by_number[number]
+        self._armed.pop(number, None)
 
     def _arm(self, actor: ScheduleActor) -> None:
         at = None if actor.record is None else steps.wakes_at(actor.record)
-        if at is not None:
-            self._wakes.add(at, self._number_by_actor[actor])
+        number = self._number_by_actor[actor]
+        if (
+            at is not None and self._armed.get(number) != at
+        ):  # entries are never taken back: one for each time is enough
+            self._armed[number] = at
+            self._wakes.add(at, number)
 
     def _wake(self, number: int) -> None:
+        self._armed.pop(number, None)
         actor = self._actor_by_number.get(number)
         if actor is not None:
             actor.wake()

@@ -603,6 +603,17 @@ async def test_other_mistakes_are_refused_in_words() -> None:
         assert [one.id async for one in await place.client.list_schedules()] == ["s"]
 
 
+async def test_asking_often_starts_nothing_twice() -> None:
+    async with a_hall() as place:
+        schedule = await place.schedule()
+        for _ in range(20):
+            await schedule.describe()
+            await schedule.unpause()
+        place.clock.skip(HOUR)
+        await place.arrived()
+        assert (await schedule.describe()).info.num_actions == 1
+
+
 async def test_there_is_a_bound_to_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SCHEDULES_MAX", 2)
     async with a_hall() as place:
