@@ -20,6 +20,16 @@ from actorflow.metering import (
     MetricHistogramTimedelta as MetricHistogramTimedelta,
     MetricMeter as MetricMeter,
 )
+from actorflow.search_attributes import (
+    SearchAttributeIndexedValueType as SearchAttributeIndexedValueType,
+    SearchAttributeKey as SearchAttributeKey,
+    SearchAttributePair as SearchAttributePair,
+    SearchAttributes as SearchAttributes,
+    SearchAttributeUpdate as SearchAttributeUpdate,
+    SearchAttributeValue as SearchAttributeValue,
+    SearchAttributeValues as SearchAttributeValues,
+    TypedSearchAttributes as TypedSearchAttributes,
+)
 
 
 @dataclass(frozen=True)

@@ -514,6 +514,35 @@ class ScheduleAlreadyRunningError(TemporalError):
         self.schedule_id = schedule_id
 
 
+class SearchAttributeTypeError(ActorflowError, TypeError):
+    """A search attribute has another type in its namespace than the one it was given as.
+
+    The first use of a name decides its type, for good.
+    """
+
+    def __init__(self, whom: str, name: str, *, namespace: str, declared: str, given: str) -> None:
+        super().__init__(
+            f"{whom}: search attribute {name!r} is of type {declared} in namespace {namespace!r}, but was given as "
+            f"{given}; give it as {declared}, or choose another name"
+        )
+        self.name = name
+        self.namespace = namespace
+        self.declared = declared
+        self.given = given
+
+
+class SearchAttributeLimitError(ActorflowError):
+    """A namespace has as many names of search attributes as it may."""
+
+    def __init__(self, whom: str, namespace: str, *, limit: int) -> None:
+        super().__init__(
+            f"{whom}: namespace {namespace!r} can have no more than {limit} search attributes; use names that are "
+            "there, and put what differs from run to run into their values"
+        )
+        self.namespace = namespace
+        self.limit = limit
+
+
 class HistoryFormatError(ActorflowError, ValueError):
     """A history that was given to be read is none, is damaged, or holds what actorflow doesn't know."""
 

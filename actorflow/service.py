@@ -15,6 +15,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import limits
 from actorflow.core.events import AnyEvent, RunOptions, SignalReceived
 from actorflow.core.journal import Turn
+from actorflow.core.notes import NO_NOTES, Notes
 from actorflow.core.schedules.record import Definition, Patch, ScheduleRecord
 from actorflow.exceptions import TemporalError
 
@@ -173,7 +174,8 @@ class StaleAttemptError(RPCError):
 class StartRequest(msgspec.Struct, frozen=True):
     """Start a workflow execution; a signal given with it is sent also to one that is open already.
 
-    ``options`` are those a caller can give: timeouts, retry and cron; None for none and without a ``start_delay``.
+    ``options`` are those a caller can give: timeouts, retry, cron and notes; None for none and without a
+    ``start_delay``.
     """
 
     namespace: str
@@ -294,6 +296,7 @@ class Description(msgspec.Struct, frozen=True):
     pending_activities: tuple[PendingActivityInfo, ...] = ()
     pending_timers: int = 0
     inbox_messages: int = 0
+    notes: Notes = NO_NOTES
     options: RunOptions = RunOptions()
     first_run_id: str = ""
     successor: str = ""
@@ -329,6 +332,7 @@ class Execution(msgspec.Struct, frozen=True):
     closed_at: datetime | None
     history_length: int
     parked: str | None = None
+    notes: Notes = NO_NOTES
 
 
 class ExecutionPage(msgspec.Struct, frozen=True):
@@ -419,6 +423,7 @@ class Service(Protocol):
 
         Raises:
             WorkflowAlreadyStartedError: the policies refuse it.
+            SearchAttributeTypeError, SearchAttributeLimitError: its search attributes can't be what they are given as.
         """
         ...
 

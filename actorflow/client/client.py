@@ -36,12 +36,20 @@ from actorflow.client.start import (
     chosen_queue,
     described,
     id_policies,
+    noted,
     run_options,
 )
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.clock import Clock
-from actorflow.common import Priority, QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.common import (
+    Priority,
+    QueryRejectCondition,
+    SearchAttributes,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from actorflow.converter import DataConverter, default as default_converter
 from actorflow.core.events import SignalReceived
 from actorflow.core.policy.checks import check_name
@@ -246,11 +254,13 @@ class Client:
         request_id: str = "",
         start_signal: str | None = None,
         start_signal_args: Sequence[Any] = (),
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
+        static_summary: str | None = None,
+        static_details: str | None = None,
         rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
         request_eager_start: bool = False,
-        static_summary: str | None = None,
-        static_details: str | None = None,
         priority: Priority = Priority.default,
         versioning_override: Any = None,
         stack_level: int = 2,
@@ -269,12 +279,13 @@ class Client:
             request_id: see `StartOptions`.
             start_signal: name of a signal to send with it, see `StartOptions`.
             start_signal_args: the signal's arguments.
+            memo: notes for people and programs, see `StartOptions`.
+            search_attributes: notes by which it is found, see `StartOptions`.
+            static_summary: one line for people.
+            static_details: more lines for people.
             rpc_metadata: accepted for ported programs.
             rpc_timeout: how long to wait until it is durable.
             request_eager_start: accepted for ported programs; a worker in this process always begins at once.
-            static_summary: accepted for ported programs; shown nowhere, say what people should see with
-                `workflow.set_current_details`.
-            static_details: as ``static_summary``.
             priority: accepted for ported programs, see `Priority`.
             versioning_override: refused, since there is one version of the code.
             stack_level: accepted for ported programs.
@@ -284,14 +295,25 @@ class Client:
             WorkflowAlreadyStartedError: the policies refuse the id.
             RPCError: DEADLINE_EXCEEDED because of ``rpc_timeout``; INVALID_ARGUMENT for policies that contradict.
             UnsupportedOptionError: there is a ``versioning_override``.
-            PayloadError: an argument can't be encoded.
-            ValueError, TypeError: a bad id, not a workflow, arguments it can't take, or no task queue.
+            PayloadError: an argument or a value of the memo can't be encoded.
+            SearchAttributeTypeError: a search attribute has another type in this namespace.
+            ValueError, TypeError: a bad id, not a workflow, arguments it can't take, no task queue, or notes that can't
+                be.
         """
         name, declared = described(workflow)
         arguments = arguments_of(arg, args)
         check_arguments(workflow, arguments)
         check_start(versioning_override=versioning_override)
         options, delay = run_options(name, **life)
+        options = noted(
+            id,
+            options,
+            self._converter,
+            memo=memo,
+            search_attributes=search_attributes,
+            static_summary=static_summary,
+            static_details=static_details,
+        )
         signal = None
         if start_signal is not None:
             signal = SignalReceived(start_signal, self._converter.encode(several(start_signal_args)), request_id)
@@ -464,7 +486,8 @@ class Client:
 
         Args:
             query: a filter in the language of the public API over WorkflowType, WorkflowId, RunId, ExecutionStatus,
-                StartTime, CloseTime, TaskQueue and our own Parked, with ORDER BY a time if another order is wanted.
+                StartTime, CloseTime, TaskQueue, our own Parked and the search attributes of the namespace, with
+                ORDER BY a time if another order is wanted.
             limit: how many at most.
             page_size: how many are read at a time; the service gives at most 500.
             next_page_token: go on where another iterator with the same query stopped.

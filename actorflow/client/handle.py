@@ -484,7 +484,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             RPCError: NOT_FOUND.
         """
         description = await answered(self._service.describe(self._target(self._run_id)), rpc_timeout)
-        return WorkflowExecutionDescription.described(description)
+        return WorkflowExecutionDescription.described(description, self._converter)
 
     async def fetch_history(
         self,

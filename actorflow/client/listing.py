@@ -78,7 +78,7 @@ class WorkflowExecutionAsyncIterator:
             request = msgspec.structs.replace(request, page_size=page_size)
         page = await self._service.list(request)
         self._request = msgspec.structs.replace(self._request, next_page_token=page.next_page_token)
-        self._page = [WorkflowExecution.of(execution) for execution in page.executions]
+        self._page = [WorkflowExecution.of(execution, self._converter) for execution in page.executions]
         self._index = 0
 
     def __aiter__(self) -> Self:

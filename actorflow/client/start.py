@@ -7,10 +7,21 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final, Required, TypedDict
 
-from actorflow.common import Priority, RetryPolicy, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+import msgspec
+
+from actorflow.common import (
+    Priority,
+    RetryPolicy,
+    SearchAttributes,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from actorflow.converter import DataConverter
 from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.events import RunOptions
-from actorflow.core.policy.checks import check_timeout
+from actorflow.core.notes import attributes_given
+from actorflow.core.policy.checks import check_name, check_text, check_timeout
 from actorflow.core.policy.cron import check_cron
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.state import NO_OPTIONS
@@ -30,6 +41,10 @@ class StartOptions(TypedDict, total=False):
     says whether a failed run is followed by another, ``cron_schedule`` when one follows in any case, such as
     ``0 12 * * MON`` or ``@every 90s`` (in UTC, or with ``CRON_TZ=Europe/Berlin`` in front). With ``start_delay`` the
     first turn waits so long.
+
+    ``memo`` holds notes for people and programs, ``search_attributes`` notes by which `Client.list_workflows` finds the
+    execution, typed or as lists of values by name; both can be changed by the workflow. ``static_summary`` is one line
+    for people, ``static_details`` are more.
     """
 
     id: Required[str]
@@ -47,9 +62,11 @@ class StartOptions(TypedDict, total=False):
     retry_policy: RetryPolicy | None
     cron_schedule: str
     start_delay: timedelta | None
-    rpc_timeout: timedelta | None
+    memo: Mapping[str, Any] | None
+    search_attributes: SearchAttributes | TypedSearchAttributes | None
     static_summary: str | None
     static_details: str | None
+    rpc_timeout: timedelta | None
     request_eager_start: bool
     priority: Priority
     versioning_override: Any
@@ -58,6 +75,15 @@ class StartOptions(TypedDict, total=False):
 
 NO_METADATA: Final[Mapping[str, str | bytes]] = MappingProxyType({})
 """Of calls that go nowhere, so nobody reads it."""
+
+
+class NoteOptions(TypedDict, total=False):
+    """The part of `StartOptions` that says what is noted about an execution."""
+
+    memo: Mapping[str, Any] | None
+    search_attributes: SearchAttributes | TypedSearchAttributes | None
+    static_summary: str | None
+    static_details: str | None
 
 
 class LifeOptions(TypedDict, total=False):
@@ -71,6 +97,39 @@ class LifeOptions(TypedDict, total=False):
     start_delay: timedelta | None
 
 
+def noted(
+    id: str,
+    options: RunOptions | None,
+    converter: DataConverter,
+    *,
+    memo: Mapping[str, Any] | None = None,
+    search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
+    static_summary: str | None = None,
+    static_details: str | None = None,
+) -> RunOptions | None:
+    """Options with what is noted about an execution.
+
+    Raises:
+        ValueError, TypeError: a name, a value or a text that can't be one.
+        PayloadError: a value of the memo can't be encoded.
+    """
+    if not (memo or search_attributes or static_summary or static_details):
+        return options
+    whom = f"workflow {id!r}"
+    check_text("static_summary", static_summary or "")
+    check_text("static_details", static_details or "")
+    for name in memo or ():
+        check_name("name of a memo's entry", name)
+    names, values = tuple(memo or ()), tuple((memo or {}).values())
+    return msgspec.structs.replace(
+        options or NO_OPTIONS,
+        memo=dict(zip(names, converter.encode(values), strict=True)) or None,
+        search_attributes=attributes_given(whom, search_attributes),
+        summary=static_summary or "",
+        details=static_details or "",
+    )
+
+
 def run_options(
     workflow: str,
     *,
@@ -81,7 +140,7 @@ def run_options(
     cron_schedule: str = "",
     start_delay: timedelta | None = None,
 ) -> tuple[RunOptions | None, timedelta | None]:
-    """What a start brings along beside its input (None for nothing), and its delay.
+    """What a start brings along beside its input and its notes (None for nothing), and its delay.
 
     Raises:
         ValueError: a timeout or a delay is negative, the retry policy contradicts itself, the cron schedule can't be

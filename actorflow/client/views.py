@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Self
+from typing import Any, Final, Self
 
 from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
-from actorflow.common import RetryPolicy
+from actorflow.common import RetryPolicy, SearchAttributes, TypedSearchAttributes
+from actorflow.converter import DataConverter
+from actorflow.core.notes import NO_NOTES, Notes, typed_shown, untyped_shown
 from actorflow.core.policy.retry import policy_from
 from actorflow.service import Description, Execution
+
+_NO_DEFAULT: Final[Any] = object()
 
 
 class WorkflowExecutionStatus(IntEnum):
@@ -52,9 +56,48 @@ class WorkflowExecution:
     execution_time: datetime
     history_length: int
     parked: str | None
+    _notes: Notes = field(default=NO_NOTES, repr=False, kw_only=True)
+    _converter: DataConverter = field(repr=False, compare=False, kw_only=True)
+
+    @property
+    def search_attributes(self) -> SearchAttributes:
+        """Its search attributes, as lists of values by name."""
+        return untyped_shown(self._notes.search_attributes)
+
+    @property
+    def typed_search_attributes(self) -> TypedSearchAttributes:
+        """Its search attributes."""
+        return typed_shown(self._notes.search_attributes)
+
+    async def memo(self) -> Mapping[str, Any]:
+        """Its memo, as plain values.
+
+        Raises:
+            PayloadError: a value can't be decoded.
+        """
+        return {name: self._converter.decode_one(payload) for name, payload in self._notes.memo.items()}
+
+    async def memo_value(self, key: str, default: Any = _NO_DEFAULT, *, type_hint: Any = None) -> Any:
+        """One value of its memo.
+
+        Args:
+            key: its name.
+            default: what to return if there is none.
+            type_hint: what to decode it as; plain values by default.
+
+        Raises:
+            KeyError: there is none, and no default.
+            PayloadError: it can't be decoded as that.
+        """
+        payload = self._notes.memo.get(key)
+        if payload is not None:
+            return self._converter.decode_one(payload, Any if type_hint is None else type_hint)
+        if default is _NO_DEFAULT:
+            raise KeyError(f"Memo does not have a value for key {key}")
+        return default
 
     @classmethod
-    def of(cls, execution: Execution) -> Self:
+    def of(cls, execution: Execution, converter: DataConverter) -> Self:
         """From what the service says."""
         return cls(
             id=execution.workflow_id,
@@ -68,6 +111,8 @@ class WorkflowExecution:
             execution_time=execution.started_at,
             history_length=execution.history_length,
             parked=execution.parked,
+            _notes=execution.notes,
+            _converter=converter,
         )
 
 
@@ -111,8 +156,16 @@ class WorkflowExecutionDescription(WorkflowExecution):
     expiration_time: datetime | None
     retry_policy: RetryPolicy | None
 
+    async def static_summary(self) -> str | None:
+        """One line for people that it was started with."""
+        return self._notes.summary or None
+
+    async def static_details(self) -> str | None:
+        """More lines for people that it was started with."""
+        return self._notes.details or None
+
     @classmethod
-    def described(cls, about: Description) -> Self:
+    def described(cls, about: Description, converter: DataConverter) -> Self:
         """From what the service says."""
         failure, options = about.last_failure, about.options
         parent, root = options.parent, options.root
@@ -133,6 +186,8 @@ class WorkflowExecutionDescription(WorkflowExecution):
             pending_activities=[PendingActivity.of(activity) for activity in about.pending_activities],
             pending_timers=about.pending_timers,
             inbox_messages=about.inbox_messages,
+            _notes=about.notes,
+            _converter=converter,
             pending_children=[PendingChild.of(child) for child in about.pending_children],
             pending_messages=[PendingMessage.of(message) for message in about.pending_messages],
             parent_id=None if parent is None else parent.workflow_id,

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, Unpack
 
 from actorflow.client.handle import WorkflowHandle, arguments_of
 from actorflow.client.ported import check_start
-from actorflow.client.start import LifeOptions, check_arguments, chosen_queue, described, id_policies, run_options
-from actorflow.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.client.start import (
+    LifeOptions,
+    NoteOptions,
+    check_arguments,
+    chosen_queue,
+    described,
+    id_policies,
+    noted,
+    run_options,
+)
+from actorflow.common import (
+    Priority,
+    SearchAttributes,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
 from actorflow.converter import DataConverter
 from actorflow.service import RPCError, RPCStatusCode, StartRequest
 from actorflow.types import ReturnType, SelfType
@@ -30,8 +45,10 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: what closed runs of the id mean.
         result_type: what to decode the workflow's result as, if the run method is not given.
         request_id: repeat a call whose outcome you don't know with the same one, and it starts once.
-        static_summary: accepted for ported programs, as by `Client.start_workflow`.
-        static_details: as ``static_summary``.
+        memo: notes for people and programs, see `StartOptions`.
+        search_attributes: notes by which it is found, see `StartOptions`.
+        static_summary: one line for people.
+        static_details: more lines for people.
         priority: accepted for ported programs, see `Priority`.
         versioning_override: refused, since there is one version of the code.
         stack_level: accepted for ported programs.
@@ -54,6 +71,8 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         result_type: type | None = None,
         request_id: str = "",
+        memo: Mapping[str, Any] | None = None,
+        search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
         static_summary: str | None = None,
         static_details: str | None = None,
         priority: Priority = Priority.default,
@@ -73,6 +92,12 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         self._result_type = result_type or declared
         self._request_id = request_id
         self._options, self._delay = run_options(self._type, **life)
+        self._notes = NoteOptions(
+            memo=memo,
+            search_attributes=search_attributes,
+            static_summary=static_summary,
+            static_details=static_details,
+        )
         self._is_used = False
         self._handle: asyncio.Future[WorkflowHandle[SelfType, ReturnType]] | None = None
 
@@ -109,7 +134,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             reuse=self._reuse,
             conflict=self._conflict,
             request_id=self._request_id,
-            options=self._options,
+            options=noted(self._id, self._options, converter, **self._notes),
             start_delay=self._delay,
         )
         return request, self._result_type

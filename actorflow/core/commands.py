@@ -27,6 +27,10 @@ def command_key(command: Command) -> tuple[str, str]:
             return "complete update", f"(id {update_id})"
         case ev.Patched(patch_id=patch_id):
             return "take patch", patch_id
+        case ev.SearchAttributesUpserted(search_attributes=changes):
+            return "upsert search attributes", ", ".join(sorted(changes))
+        case ev.MemoUpserted(memo=changes):
+            return "upsert memo", ", ".join(sorted(changes))
         case ev.ChildScheduled(workflow_id=workflow_id, workflow_type=workflow_type):
             return "start child", f"{workflow_type} (id {workflow_id})"
         case ev.SignalSent(workflow_id=workflow_id, name=name):

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from actorflow.converter import Failure, Payload
+from actorflow.core.notes import Attributes, IndexedValue, Memo
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="event", tag=True, omit_defaults=True, gc=False):
@@ -66,6 +67,11 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         last_failure: of the run before it, if it failed.
         parent: whose child it is.
         root: of the tree it is in.
+        memo: notes for people and programs.
+        search_attributes: notes by which it is found.
+        headers: what interceptors and the like pass on.
+        summary: one line for people.
+        details: more lines for people.
     """
 
     first_run_id: str = ""
@@ -85,6 +91,11 @@ class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     last_failure: Failure | None = None
     parent: ParentRun | None = None
     root: RootRun | None = None
+    memo: Memo | None = None
+    search_attributes: Attributes | None = None
+    headers: dict[str, Payload] | None = None
+    summary: str = ""
+    details: str = ""
 
 
 # Arrivals
@@ -370,6 +381,18 @@ class Patched(Event, frozen=True, gc=False):
     deprecated: bool = False
 
 
+class SearchAttributesUpserted(Event, frozen=True, gc=False):
+    """The program changes by what its run is found; None removes one."""
+
+    search_attributes: dict[str, IndexedValue | None]
+
+
+class MemoUpserted(Event, frozen=True, gc=False):
+    """The program changes the memo of its run; None removes an entry."""
+
+    memo: dict[str, Payload | None]
+
+
 class ChildScheduled(Event, frozen=True, gc=False):
     """The program wants a child; its run, ``run_id``, begins with this turn, or `ChildStartFailed` follows."""
 
@@ -387,6 +410,10 @@ class ChildScheduled(Event, frozen=True, gc=False):
     retry: RetryRule | None = None
     cron: str = ""
     summary: str = ""
+    details: str = ""
+    memo: Memo | None = None
+    search_attributes: Attributes | None = None
+    headers: dict[str, Payload] | None = None
 
 
 class SignalSent(Event, frozen=True, gc=False):
@@ -409,7 +436,7 @@ class CancelSent(Event, frozen=True, gc=False):
 
 
 class ContinuedAsNew(Event, frozen=True, gc=False):
-    """The program goes on as a new run, ``successor``. What is None or empty is kept."""
+    """The program goes on as a new run, ``successor``. What is None or empty is kept; notes as this run began with."""
 
     workflow_type: str
     task_queue: str
@@ -418,6 +445,8 @@ class ContinuedAsNew(Event, frozen=True, gc=False):
     task_timeout: timedelta | None = None
     retry: RetryRule | None = None
     successor: str = ""
+    memo: Memo | None = None
+    search_attributes: Attributes | None = None
 
 
 class Completed(Event, frozen=True, gc=False):
@@ -475,6 +504,8 @@ Decision = (
     | TimerCancelled
     | UpdateCompleted
     | Patched
+    | SearchAttributesUpserted
+    | MemoUpserted
     | ChildScheduled
     | SignalSent
     | CancelSent
@@ -497,6 +528,8 @@ DECISIONS: Final[frozenset[type[Event]]] = frozenset(
         TimerCancelled,
         UpdateCompleted,
         Patched,
+        SearchAttributesUpserted,
+        MemoUpserted,
         ChildScheduled,
         SignalSent,
         CancelSent,

@@ -11,7 +11,7 @@ I6    a timer is started once, and fires or is cancelled at most once, after tha
 I7    a message is kept until a turn consumes it, once: none is left behind by the end, none is taken twice; an update
       is accepted once and has at most one outcome, after that
 I10   what is kept beside the journal belongs to something open
-I11   the head says what the journal says
+I11   the head says what the journal says, and so do the memo and the search attributes, and the index of these
 I12   no row was written under an epoch, or with a number, that has not been given out
 ====  ================================================================================================================
 
@@ -32,7 +32,8 @@ from actorflow.core import events as ev, limits
 from actorflow.core.failing import decode_failing
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
 from actorflow.core.messages import Message, decode_message
-from actorflow.core.state import ExecutionState, turn_width
+from actorflow.core.notes import NO_NOTES, Scalar, decode_notes, terms_of
+from actorflow.core.state import ExecutionState, first_notes, turn_width
 from actorflow.exceptions import CorruptJournalError
 
 _OUTCOMES: Final = (ev.ActivityCompleted, ev.ActivityFailed, ev.ActivityTimedOut, ev.ActivityCancelled)
@@ -53,6 +54,8 @@ class StoredRun(msgspec.Struct, frozen=True):
     Attributes:
         checksum: that of the head; with it, ``last_event`` to ``parked`` are the head's.
         inbox: the messages as they are stored.
+        notes: memo and search attributes, as they are stored.
+        found_by: name, type and term of what it is found by.
     """
 
     namespace: str
@@ -72,6 +75,8 @@ class StoredRun(msgspec.Struct, frozen=True):
     turns: Sequence[TurnRow] = ()
     inbox: Sequence[str] = ()
     activities: Sequence[StoredActivity] = ()
+    notes: str | None = None
+    found_by: Sequence[tuple[str, int, Scalar]] = ()
 
     @property
     def chain(self) -> str:
@@ -321,6 +326,28 @@ def _head(run: StoredRun, story: Story) -> Iterator[str]:
         yield from _identity(run, state.started)
 
 
+def _notes(run: StoredRun, story: Story) -> Iterator[str]:
+    wanted = story.state.notes
+    if story.state.started is None:
+        options = next((m.options for m in story.inbox if isinstance(m, ev.Started)), None)
+        wanted = None if options is None else first_notes(options)
+    try:
+        found = None if run.notes is None else decode_notes(run.notes)
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        yield f"its memo and search attributes can't be read ({problem})"
+        return
+    if (found or NO_NOTES) != (wanted or NO_NOTES):
+        yield f"it is noted as {found}, the journal says {wanted}"
+    attributes = (wanted or NO_NOTES).search_attributes
+    terms = [(name, value.type, term) for name, value in attributes.items() for term in terms_of(value)]
+    for name, _, term in sorted(set(run.found_by) ^ set(terms), key=str):
+        yield f"it is {'' if (name, term) in _pairs(run.found_by) else 'not '}found by {name} = {term!r}"
+
+
+def _pairs(terms: Sequence[tuple[str, int, Scalar]]) -> frozenset[tuple[str, Scalar]]:
+    return frozenset([(name, term) for name, _, term in terms])
+
+
 def _identity(run: StoredRun, started: ev.Started) -> Iterator[str]:
     first_run_id = "" if started.options is None else started.options.first_run_id
     if run.first_run_id != first_run_id:
@@ -369,4 +396,5 @@ _CHECKS: Final[Sequence[tuple[str, _Check]]] = (
     ("I7", _updates),
     ("I10", _strays),
     ("I11", _head),
+    ("I11", _notes),
 )

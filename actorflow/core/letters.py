@@ -94,6 +94,11 @@ def _birth(sender: Sender, state: ExecutionState, number: int, asked: ev.ChildSc
         cron=asked.cron,
         parent=ev.ParentRun(sender.namespace, sender.workflow_id, sender.run_id, number),
         root=state.options.root or ev.RootRun(sender.workflow_id, sender.run_id),
+        memo=asked.memo,
+        search_attributes=asked.search_attributes,
+        headers=asked.headers,
+        summary=asked.summary,
+        details=asked.details,
     )
     options = first_options(wanted, started_at=turn.at)
     started = ev.Started(asked.workflow_type, asked.task_queue, asked.input, interpreter_version(), options)

@@ -195,6 +195,21 @@ SCHEDULE_CATCHUP_WINDOW_MIN: Final = timedelta(seconds=10)
 CRON_CHARS_MAX: Final = 1_000
 """Length of a cron expression."""
 
+SEARCH_ATTRIBUTES_MAX: Final = 100
+"""Search attributes of one call, and so about what one run has: each is a row of an index or more."""
+
+SEARCH_ATTRIBUTE_NAMES_MAX: Final = 1_000
+"""Names of search attributes in one namespace: they are held in memory, and a type is for ever."""
+
+KEYWORD_BYTES_MAX: Final = 2_048
+"""Length of a keyword: longer ones need pages of their own in an index."""
+
+KEYWORDS_MAX: Final = 500
+"""Keywords in one list: each is a row of an index."""
+
+SEARCH_TEXT_BYTES_MAX: Final = 8_192
+"""Length of a text that is found by its words: each word is a row of an index."""
+
 SKIP_ACTIVITY_GRACE: Final = timedelta(milliseconds=20)
 """Before a test that sleeps skips time, activities that run get so long to end: most are quicker, none holds it up."""
 

@@ -10,6 +10,7 @@ import msgspec
 
 from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
+from actorflow.core.notes import NO_NOTES, Notes, merged
 from actorflow.exceptions import CorruptJournalError
 
 
@@ -65,6 +66,7 @@ class ExecutionState:
         "last_at",
         "last_event",
         "local_activities",
+        "notes",
         "sent",
         "started",
         "timers",
@@ -89,6 +91,8 @@ class ExecutionState:
         """Children by the event that asked for them; None until there was one."""
         self.sent: dict[int, ev.SignalSent | ev.CancelSent] | None = None
         """What is on its way to other executions, by the event that sent it; None until there was something."""
+        self.notes: Notes | None = None
+        """Memo and search attributes as they are now; None until there were some."""
         self._request_ids: dict[str, None] | None = None
 
     @staticmethod
@@ -235,6 +239,24 @@ def _started(state: ExecutionState, event: Any, _at: datetime, _number: int) -> 
     state.started = event
     if event.options is not None:
         state.expires_at = event.options.expires_at
+        state.notes = first_notes(event.options)
+
+
+def first_notes(options: ev.RunOptions) -> Notes | None:
+    """The notes a run begins with; None for none."""
+    notes = Notes(options.memo or {}, options.search_attributes or {}, options.summary, options.details)
+    return None if notes == NO_NOTES else notes
+
+
+def _attributes_upserted(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    old = state.notes or NO_NOTES
+    attributes = merged(old.search_attributes, event.search_attributes)
+    state.notes = Notes(old.memo, attributes, old.summary, old.details)
+
+
+def _memo_upserted(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    old = state.notes or NO_NOTES
+    state.notes = Notes(merged(old.memo, event.memo), old.search_attributes, old.summary, old.details)
 
 
 def _cancel_requested(state: ExecutionState, _event: Any, _at: datetime, _number: int) -> None:
@@ -348,6 +370,8 @@ _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, in
     ev.ActivityFailed: _activity_over,
     ev.ActivityTimedOut: _activity_over,
     ev.ActivityCancelled: _activity_over,
+    ev.SearchAttributesUpserted: _attributes_upserted,
+    ev.MemoUpserted: _memo_upserted,
     ev.LocalActivityScheduled: _local_scheduled,
     ev.LocalActivityCancelRequested: _local_cancel_requested,
     ev.LocalActivityResolved: _local_over,

@@ -15,14 +15,24 @@ from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.core.policy.succession import Closing, closed_as, successor_id
 from actorflow.core.program import Program
+from actorflow.core.program.errors import TurnError
 from actorflow.core.program.instance import Identity
 from actorflow.core.state import ExecutionState, turn_width
+from actorflow.exceptions import ActorflowError
 
 ReserveSlot = Callable[[ev.ActivityScheduled], bool]
 """Takes a slot for an activity's first attempt; False if it has to wait for one."""
 
 NewRunId = Callable[[], str]
 """A run id for a child, or for the run that follows."""
+
+
+TypeAttributes = Callable[[Command], Command]
+"""A command with its search attributes in the types of their names; raises `ActorflowError` if one has another type."""
+
+
+def _as_asked(command: Command) -> Command:
+    return command
 
 
 def _no_run_id() -> str:
@@ -38,6 +48,7 @@ def decide(
     reserve: ReserveSlot,
     unhandled: Callable[[], Sequence[Message]] = tuple,
     new_run_id: NewRunId = _no_run_id,
+    typed: TypeAttributes = _as_asked,
 ) -> Turn | None:
     """Let a program consume messages, and fold what came of it into the state.
 
@@ -50,6 +61,7 @@ def decide(
         unhandled: accepted messages that were not taken into this turn; if the turn closes the execution and no run
             follows it, they are recorded as unhandled signals before its end.
         new_run_id: for children, and for the run that follows if the turn closes this one and one does.
+        typed: knows the types of search attributes.
 
     Returns:
         The turn, or None if no message matters any more. What became of updates that were rejected, the program knows
@@ -67,6 +79,8 @@ def decide(
         if not arrivals:
             return None
     commands = program.advance(at, arrivals, first_number=state.last_event + 1)
+    if program.asks_for_attributes:
+        commands = _typed(commands, typed)
     if commands and type(commands[-1]) in ev.CLOSING:
         identity = program.identity
         closing = Closing(identity.run_id, identity.started_at, program.started, at)
@@ -174,6 +188,13 @@ def _unique_key(message: Message) -> tuple[str, str] | None:
             return "update", update_id
         case _:
             return None
+
+
+def _typed(commands: Sequence[Command], typed: TypeAttributes) -> Sequence[Command]:
+    try:
+        return tuple([typed(command) for command in commands])
+    except ActorflowError as problem:
+        raise TurnError(problem) from problem
 
 
 def _placed(command: Command, reserve: ReserveSlot, new_run_id: NewRunId) -> Command:

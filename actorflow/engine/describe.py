@@ -14,6 +14,7 @@ from actorflow.core.events import RunOptions
 from actorflow.core.failing import FailingTurn, decode_failing
 from actorflow.core.journal import TurnRow
 from actorflow.core.messages import decode_message
+from actorflow.core.notes import NO_NOTES, Notes
 from actorflow.core.policy.succession import successor_id
 from actorflow.core.state import NO_OPTIONS, ExecutionState, PendingActivity
 from actorflow.engine.activity_actor import ActivityActor
@@ -103,11 +104,12 @@ async def describe_run(
         read = _Read.of_open(loaded, now)
     else:
         loaded, read = None, _Read.of_closed(identity, await store.journal(identity.key))
-    return _description(record, loaded, read, (live or {}).get(identity.key, {}))
+    notes = (await store.notes([identity.key])).get(identity.key, NO_NOTES)
+    return _description(record, loaded, read, notes, (live or {}).get(identity.key, {}))
 
 
 def _description(
-    record: RunRecord, loaded: LoadedRun | None, read: _Read, actors: Mapping[str, OpenActivity]
+    record: RunRecord, loaded: LoadedRun | None, read: _Read, notes: Notes, actors: Mapping[str, OpenActivity]
 ) -> Description:
     identity, head, failing, state = record.identity, record.head, read.failing, read.state
     stored = {row.activity_id: row for row in loaded.activities} if loaded is not None else {}
@@ -129,6 +131,7 @@ def _description(
         ),
         pending_timers=len(state.timers),
         inbox_messages=len(loaded.inbox) if loaded is not None else 0,
+        notes=notes,
         options=read.options,
         first_run_id=identity.chain,
         successor=read.successor,

@@ -120,6 +120,8 @@ class Engine:
     async def _open(self) -> bool:
         try:
             await self.store.open()
+            for declared in await self.store.attribute_types():
+                self.site.attribute_types.learn(declared)
         except BaseException as problem:
             self._opened.set_exception(problem if isinstance(problem, Exception) else stopped(None))
             self._opened.exception()  # nobody may be waiting any more

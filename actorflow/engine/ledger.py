@@ -16,6 +16,7 @@ from actorflow.core import events as ev
 from actorflow.core.failing import FailingTurn, encode_failing
 from actorflow.core.journal import Turn, encode_turn, identity_checksum
 from actorflow.core.messages import Message, encode_message
+from actorflow.core.notes import Notes
 from actorflow.core.state import ExecutionState
 from actorflow.engine.counting import text_bytes
 from actorflow.engine.mailbox import Delivery
@@ -36,7 +37,7 @@ class Ledger:
         head: as it was read last, if it was.
     """
 
-    __slots__ = ("_begin", "_head", "_identity", "_site", "_under_way", "is_closed", "journal_bytes")
+    __slots__ = ("_begin", "_head", "_identity", "_site", "_under_way", "is_closed", "journal_bytes", "notes")
 
     def __init__(self, site: Site, identity: Identity, head: Head | None) -> None:
         self._site = site
@@ -48,6 +49,8 @@ class Ledger:
         """True if something decided, durable or not, ended the run."""
         self.journal_bytes = 0
         """Of all turns, once the run was read or began here."""
+        self.notes: Notes | None = None
+        """As they are stored, or on their way there; None for none, or where that is not known."""
 
     @property
     def head(self) -> Head | None:
@@ -69,9 +72,10 @@ class Ledger:
         """True if nothing is under way."""
         return self._under_way == 0 and self._begin is None
 
-    def begin(self, begin: Begin, wake_at: datetime | None) -> None:
+    def begin(self, begin: Begin, wake_at: datetime | None, notes: Notes | None) -> None:
         """The run does not exist yet; its first change creates it."""
         self._begin = begin
+        self.notes = notes
         self._head = first_head(self._identity, wake_at)
 
     def begin_with_another(self, head: Head) -> None:
@@ -118,6 +122,7 @@ class Ledger:
             successor=outgoing.successor,
             sends=outgoing.sends,
             is_swept=outgoing.is_swept,
+            notes=self._notes_after(state),
         )
         self._submit(change, after, waiting, then)
 
@@ -140,6 +145,7 @@ class Ledger:
             begin=self._begin,
             arrived=(row, *[self._row(Delivery(message)) for message in also]),
             finished=self._site.take_activity_rows(self._identity.key, ended),
+            notes=None if self._begin is None else self.notes,
         )
         self._submit(change, self._head, [delivery], then)
         return row
@@ -177,8 +183,17 @@ class Ledger:
             begin=self._begin,
             turns=rows,
             arrived=tuple(self._row(delivery) for delivery in taken if not delivery.seq),
+            notes=None if self._begin is None else self.notes,
         )
         self._submit(change, after, taken, then)
+
+    def _notes_after(self, state: ExecutionState) -> Notes | None:
+        """The notes a turn leaves, if they are not stored yet; most runs have none."""
+        notes = state.notes
+        if notes is None or (notes == self.notes and self._begin is None):
+            return None
+        self.notes = notes
+        return notes
 
     def _row(self, delivery: Delivery) -> InboxRow:
         seq = self._site.store.new_inbox_seq()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 from actorflow.core import limits
+from actorflow.core.notes import NO_NOTES, Notes
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
-from actorflow.core.policy.list_filter import parse_count_query, parse_list_query
+from actorflow.core.policy.list_filter import Known, parse_count_query, parse_list_query
 from actorflow.core.policy.page_token import Place, decode_token, encode_token
 from actorflow.exceptions import ListFilterError, ListTimeoutError, PageTokenError
 from actorflow.service import Execution, ExecutionCount, ExecutionPage, ListRequest, RPCError, RPCStatusCode
-from actorflow.store.protocol import Count, Position, RunRecord
+from actorflow.store.protocol import AttributeType, Count, Position, RunRecord
 from actorflow.store.visibility import position_of
 
 
@@ -27,6 +28,14 @@ class Listable(Protocol):
         """See `Store.count`."""
         ...
 
+    async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:
+        """See `Store.notes`."""
+        ...
+
+    async def attribute_types(self, namespace: str | None = None) -> Sequence[AttributeType]:
+        """See `Store.attribute_types`."""
+        ...
+
 
 async def list_page(store: Listable, request: ListRequest) -> ExecutionPage:
     """See `Service.list`."""
@@ -36,21 +45,26 @@ async def list_page(store: Listable, request: ListRequest) -> ExecutionPage:
                 f"a page of {request.page_size} executions makes no sense; ask for 1 or more",
                 RPCStatusCode.INVALID_ARGUMENT,
             )
-        query = parse_list_query(request.query)
+        query = parse_list_query(request.query, await _known(store, request.namespace))
         after = _after(request)
         size = min(request.page_size, limits.LIST_PAGE_MAX)
         # One more than is shown tells whether there is another page.
         found = await store.list(request.namespace, query, after, size + 1)
+        notes = await store.notes([record.identity.key for record in found[:size]])
     page = found[:size]
     token = _token(request, position_of(page[-1], query.order)) if len(found) > size else b""
-    return ExecutionPage(tuple([_execution(record) for record in page]), token)
+    return ExecutionPage(tuple([_execution(one, notes.get(one.identity.key, NO_NOTES)) for one in page]), token)
 
 
 async def count_runs(store: Listable, namespace: str, query: str) -> ExecutionCount:
     """See `Service.count`."""
     with _refusing():
-        found = await store.count(namespace, parse_count_query(query))
+        found = await store.count(namespace, parse_count_query(query, await _known(store, namespace)))
     return ExecutionCount(found.total, found.by_status)
+
+
+async def _known(store: Listable, namespace: str) -> Known:
+    return {one.name: one.type for one in await store.attribute_types(namespace)}
 
 
 def _after(request: ListRequest) -> Position | None:
@@ -64,7 +78,7 @@ def _token(request: ListRequest, last: Position) -> bytes:
     return encode_token(Place(last.at, last.key), request.namespace, request.query)
 
 
-def _execution(record: RunRecord) -> Execution:
+def _execution(record: RunRecord, notes: Notes) -> Execution:
     identity, head = record.identity, record.head
     return Execution(
         workflow_id=identity.workflow_id,
@@ -77,6 +91,7 @@ def _execution(record: RunRecord) -> Execution:
         closed_at=head.closed_at,
         history_length=head.last_event,
         parked=head.parked,
+        notes=notes,
     )
 
 

@@ -14,13 +14,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
+import msgspec
+
 from actorflow.common import WorkflowIDReusePolicy
 from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.letters import Birth, Letter, letters
 from actorflow.core.messages import CARRIED, Message, encode_message
 from actorflow.core.policy.succession import Closing, succession, successor_id
-from actorflow.core.state import ExecutionState
+from actorflow.core.state import ExecutionState, first_notes
 from actorflow.engine.ledger import first_head
 from actorflow.engine.mailbox import Delivery
 from actorflow.engine.outgoing import Outgoing
@@ -183,7 +185,8 @@ class Post:
         options = started.options if isinstance(started, ev.Started) else None
         wake_at = None if options is None else options.not_before or options.expires_at
         written = [self._written(message) for message in messages]
-        run = NewRun(begin, first_head(begin.identity, wake_at), tuple([one.row for one in written]))
+        notes = None if options is None else first_notes(options)
+        run = NewRun(begin, first_head(begin.identity, wake_at), tuple([one.row for one in written]), notes)
         return _Newcomer(run, [one.delivery for one in written])
 
     def _to_follower(self, follower: _Newcomer | None, letter: Letter) -> _Newcomer | None:
@@ -192,7 +195,7 @@ class Post:
             return follower
         run, deliveries = follower
         written = self._written(letter.message)
-        grown = NewRun(run.begin, run.head, (*run.inbox, written.row))
+        grown = msgspec.structs.replace(run, inbox=(*run.inbox, written.row))
         return _Newcomer(grown, (*deliveries, written.delivery))
 
     def _written(self, message: Message) -> _Written:

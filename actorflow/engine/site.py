@@ -12,6 +12,7 @@ from actorflow.core.events import AnyEvent
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.core.state import ExecutionState
+from actorflow.engine.attribute_types import AttributeTypes
 from actorflow.engine.counting import Counting
 from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
@@ -94,6 +95,7 @@ class Site:
         self.scheduled: dict[str, Callable[[AnyEvent], None]] = {}
         self.holds = Holds()
         self.unserved = Unserved()
+        self.attribute_types = AttributeTypes()
         self.deliver: Callable[[Identity, Message, Later], None]
         self.wake: Callable[[int], None]
         self.load: Callable[[int], None]

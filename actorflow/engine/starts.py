@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
+
 from actorflow.clock import Clock
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.core import events as ev
@@ -83,6 +85,7 @@ class Starts:
     async def begin(self, request: StartRequest, *messages: Message, watch: Watch | None = None) -> Begun:
         """Begin a run if the policies allow it; ``watch`` is told of each that is about to."""
         self._calls.check_writable()
+        request = self._typed(request)
         new = self._new_run(request, messages, watch)
         outcome = await self._begin(new)
         if outcome is None:
@@ -97,6 +100,13 @@ class Starts:
             await self._replace(new, run)
             return Begun(new.actor.identity.run_id, is_new=True)
         raise _already_started(run)
+
+    def _typed(self, request: StartRequest) -> StartRequest:
+        options = request.options
+        if options is None or not options.search_attributes:
+            return request
+        options = self._site.attribute_types.options(request.namespace, request.workflow_id, options)
+        return msgspec.structs.replace(request, options=options)
 
     async def _begin(self, new: _NewRun) -> Conflict | None:
         self._population.expect(new.actor)

@@ -18,12 +18,13 @@ import msgspec
 
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev, limits
+from actorflow.core.commands import Command
 from actorflow.core.failing import FailingTurn, decode_failing, turn_failure
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
 from actorflow.core.program.updates import Rejection
-from actorflow.core.state import NO_OPTIONS
+from actorflow.core.state import NO_OPTIONS, first_notes
 from actorflow.core.turn import decide, end, fail, failed_turn
 from actorflow.engine.effects import perform, recover_activities, release
 from actorflow.engine.execution import Execution, extra_failure_types, turns_of
@@ -147,7 +148,8 @@ class WorkflowActor:
         """
         first, *others = messages
         options = first.options if isinstance(first, ev.Started) else None
-        self._ledger.begin(begin, None if options is None else options.not_before or options.expires_at)
+        notes = None if options is None else first_notes(options)
+        self._ledger.begin(begin, None if options is None else options.not_before or options.expires_at, notes)
         delivery = Delivery(first, reply)
         if self.host is None or (options is not None and options.not_before is not None):
             if self.host is None and self._site.registry.hosts:  # without any, it is a program that only starts
@@ -168,6 +170,7 @@ class WorkflowActor:
         self._execution = Execution(self.identity, self._site.counting)
         for delivery in deliveries:
             self._put_accepted(delivery)
+        self._ledger.notes = first_notes(self._options)
         self._site.dispatcher.wake(self)
 
     def has_begun(self) -> None:
@@ -271,6 +274,8 @@ class WorkflowActor:
                 self._put_accepted(Delivery(decode_message(row.message), seq=row.seq))
             # From here on messages come to this execution: an activity may find its outcome while it is recovered.
             self._execution = execution
+            # Of a run that has not begun they are stored with its Started.
+            self._ledger.notes = execution.state.notes or first_notes(self._options)
             if not self.is_closed:
                 waiting = self._mailbox.messages()
                 recover_activities(self._site, self.identity, execution.state, run.activities, waiting)
@@ -461,6 +466,7 @@ class WorkflowActor:
                 reserve=self._reserve,
                 unhandled=self._not_taken,
                 new_run_id=self._site.clock.new_run_id,
+                typed=self._typed,
             )
             rejections = program.take_rejections()
         except TurnError as error:
@@ -515,6 +521,9 @@ class WorkflowActor:
             self._slots = {}
         self._slots[scheduled.activity_id] = slots
         return True
+
+    def _typed(self, command: Command) -> Command:
+        return self._site.attribute_types.command(self.identity, command)
 
     def _not_taken(self) -> Sequence[Message]:
         return [delivery.message for delivery in self._mailbox.accepted()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -12,12 +12,15 @@ from typing import Any
 from actorflow.core.journal import TurnRow
 from actorflow.core.letters import Address
 from actorflow.core.messages import TERMINATION
+from actorflow.core.notes import NO_NOTES, Notes
 from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery
 from actorflow.core.policy.filter_truth import holds
+from actorflow.search_attributes import SearchAttributeIndexedValueType
 from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open, schedule_conflict
 from actorflow.store.protocol import (
     COMMITTED,
     ActivityRow,
+    AttributeType,
     Begin,
     Change,
     Committed,
@@ -48,6 +51,7 @@ class _Run:
         self.turns: list[TurnRow] = []
         self.inbox: dict[int, InboxRow] = {}
         self.activities: dict[str, ActivityRow] = {}
+        self.notes: Notes | None = None
 
     @property
     def record(self) -> RunRecord:
@@ -55,6 +59,7 @@ class _Run:
 
     def apply(self, change: Change) -> None:
         self.head = change.head or self.head
+        self.notes = change.notes or self.notes
         self.turns.extend(change.turns)
         self.inbox.update((row.seq, row) for row in change.arrived)
         for seq in change.consumed:
@@ -97,6 +102,7 @@ class MemoryStore:
         self._last_seq = 0
         self._commits = 0
         self._changes = 0
+        self._attribute_types: dict[tuple[str, str], AttributeType] = {}
 
     async def open(self) -> None:
         """See `Store.open`."""
@@ -159,7 +165,8 @@ class MemoryStore:
 
     def _begin_new(self, new: NewRun) -> int | None:
         key = new.begin.identity.key
-        conflict = self._begin(new.begin, Change(key, 0, new.head, new.begin, arrived=new.inbox))
+        change = Change(key, 0, new.head, new.begin, arrived=new.inbox, notes=new.notes)
+        conflict = self._begin(new.begin, change)
         return key if conflict is None else None
 
     def _deliver(self, to: Address, send: Send) -> int | None:
@@ -185,15 +192,22 @@ class MemoryStore:
         if conflict is None and change.head is not None:
             run = self._runs[change.key] = _Run(identity, change.head)
             self._runs_by_id.setdefault((identity.namespace, identity.workflow_id), []).append(run)
-            run.apply(change)
+            self._apply(run, change)
         return conflict
 
     def _change(self, change: Change) -> Conflict | None:
         run = self._runs.get(change.key)
         conflict = change_conflict(change, run and run.record)
         if conflict is None and run is not None:
-            run.apply(change)
+            self._apply(run, change)
         return conflict
+
+    def _apply(self, run: _Run, change: Change) -> None:
+        run.apply(change)
+        namespace = run.identity.namespace
+        for name, value in (change.notes or NO_NOTES).search_attributes.items():
+            declared = AttributeType(namespace, name, SearchAttributeIndexedValueType(value.type))
+            self._attribute_types.setdefault((namespace, name), declared)
 
     def _runs_of(self, namespace: str, workflow_id: str) -> Sequence[_Run]:
         return self._runs_by_id.get((namespace, workflow_id), ())
@@ -264,7 +278,9 @@ class MemoryStore:
 
     def _visible(self, namespace: str, where: Condition | None) -> Iterable[RunRecord]:
         for run in self._runs.values():
-            if run.identity.namespace == namespace and (where is None or holds(where, partial(judge_run, run.record))):
+            if run.identity.namespace != namespace:
+                continue
+            if where is None or holds(where, partial(judge_run, run.record, run.notes or NO_NOTES)):
                 yield run.record
 
     async def journal(self, key: int) -> Sequence[TurnRow]:
@@ -280,6 +296,15 @@ class MemoryStore:
         """See `Store.schedules`."""
         names = sorted(name for name in self._schedules if name > after)
         return [self._schedules[name] for name in names[:limit]]
+
+    async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:
+        """See `Store.notes`."""
+        known = {key: self._runs[key].notes for key in keys if key in self._runs}
+        return {key: notes for key, notes in known.items() if notes is not None}
+
+    async def attribute_types(self, namespace: str | None = None) -> Sequence[AttributeType]:
+        """See `Store.attribute_types`."""
+        return [one for one in self._attribute_types.values() if namespace in (None, one.namespace)]
 
     def facts(self) -> dict[str, object]:
         """See `Store.facts`."""

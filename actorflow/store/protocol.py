@@ -15,7 +15,9 @@ import msgspec
 
 from actorflow.core.journal import TurnRow
 from actorflow.core.letters import Address
+from actorflow.core.notes import Notes, Scalar
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
+from actorflow.search_attributes import SearchAttributeIndexedValueType
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -129,6 +131,7 @@ class NewRun(msgspec.Struct, frozen=True, gc=False):
     begin: Begin
     head: Head
     inbox: tuple[InboxRow, ...]
+    notes: Notes | None = None
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
@@ -188,6 +191,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
         sends: what goes to other runs, in order; after it, replies to a sender that is closed are left out.
         is_swept: whatever is left in the inbox goes: replies to what a closed run has sent.
         schedule: a schedule is written instead; such a change is of no run, and nothing else is in it.
+        notes: memo and search attributes from now on; None leaves them alone. A name that is new in the namespace gets
+            the type it comes with.
     """
 
     key: int
@@ -202,6 +207,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     successor: NewRun | None = None
     sends: tuple[Send, ...] = ()
     is_swept: bool = False
+    notes: Notes | None = None
     schedule: ScheduleWrite | None = None
 
 
@@ -237,13 +243,34 @@ class RunRecord(msgspec.Struct, frozen=True):
     inbox: int = 0
 
 
+class FoundBy(msgspec.Struct, frozen=True):
+    """A term by which a run is found; see `actorflow.core.notes.terms_of`."""
+
+    name: str
+    type: int
+    term: Scalar
+
+
 class LoadedRun(msgspec.Struct, frozen=True):
-    """All that is stored of a run: head, journal, inbox and activity rows, in order."""
+    """All that is stored of a run: head, journal, inbox and activity rows, in order.
+
+    Where a run is read to be checked it has its notes, too, as they are stored, and by what it is found.
+    """
 
     record: RunRecord
     turns: Sequence[TurnRow] = ()
     inbox: Sequence[InboxRow] = ()
     activities: Sequence[ActivityRow] = ()
+    notes: str | None = None
+    found_by: Sequence[FoundBy] = ()
+
+
+class AttributeType(msgspec.Struct, frozen=True):
+    """What the first use of a search attribute has made of its name."""
+
+    namespace: str
+    name: str
+    type: SearchAttributeIndexedValueType
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -356,6 +383,14 @@ class Store(Protocol):
 
     async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
         """Schedules in order of namespace and id, beginning after these two."""
+        ...
+
+    async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:
+        """Memo and search attributes of runs, as they are now; those without any are left out."""
+        ...
+
+    async def attribute_types(self, namespace: str | None = None) -> Sequence[AttributeType]:
+        """The search attributes of a namespace, or of all."""
         ...
 
     def facts(self) -> dict[str, object]:

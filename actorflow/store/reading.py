@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.notes import Notes
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
-from actorflow.store.protocol import Count, LoadedRun, Position, RunRecord, ScheduleRow
+from actorflow.store.protocol import AttributeType, Count, LoadedRun, Position, RunRecord, ScheduleRow
 
 
 class ReadableStore(Protocol):
@@ -55,6 +56,14 @@ class ReadableStore(Protocol):
 
     async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
         """See `Store.schedules`."""
+        ...
+
+    async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:
+        """See `Store.notes`."""
+        ...
+
+    async def attribute_types(self, namespace: str | None = None) -> Sequence[AttributeType]:
+        """See `Store.attribute_types`."""
         ...
 
     def facts(self) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actorflow.core.policy.filter_tree import Column, Order, Test, Value
+from actorflow.core.notes import IndexedValue, Notes, is_multiple, terms_of
+from actorflow.core.policy.filter_tree import Attribute, Column, Kind, Order, Test, Value
 from actorflow.core.policy.filter_truth import judge_value
 from actorflow.core.policy.filter_values import nanos
 from actorflow.store.protocol import Position, RunRecord
@@ -30,9 +31,22 @@ def value_of(record: RunRecord, column: Column) -> Value | None:
             return head.parked is not None
 
 
-def judge_run(record: RunRecord, test: Test) -> bool | None:
+def values_of(notes: Notes, attribute: Attribute) -> Value | tuple[Value, ...] | None:
+    """The value of a search attribute, or the terms of one that has several, as filters hold them."""
+    value: IndexedValue | None = notes.search_attributes.get(attribute.value)
+    if value is None:
+        return None
+    terms = terms_of(value)
+    if is_multiple(attribute.type):
+        return tuple(terms)
+    # Filters count nanoseconds.
+    return int(terms[0]) * 1_000 if attribute.kind is Kind.TIME else terms[0]
+
+
+def judge_run(record: RunRecord, notes: Notes, test: Test) -> bool | None:
     """Whether a test holds for a run."""
-    return judge_value(test, value_of(record, test.column))
+    column = test.column
+    return judge_value(test, values_of(notes, column) if isinstance(column, Attribute) else value_of(record, column))
 
 
 def position_of(record: RunRecord, order: Order) -> Position:

@@ -90,6 +90,7 @@ from actorflow.workflow.local_activities import (
     start_local_activity_method,
 )
 from actorflow.workflow.logs import LoggerAdapter, logger
+from actorflow.workflow.notes import memo, memo_value, upsert_memo, upsert_search_attributes
 from actorflow.workflow.others import (
     ExternalWorkflowHandle,
     get_external_workflow_handle,
@@ -165,6 +166,8 @@ __all__ = [
     "instance",
     "is_failure_exception",
     "logger",
+    "memo",
+    "memo_value",
     "new_random",
     "now",
     "patched",
@@ -194,6 +197,8 @@ __all__ = [
     "time_ns",
     "unsafe",
     "update",
+    "upsert_memo",
+    "upsert_search_attributes",
     "uuid4",
     "uuid7",
     "wait",

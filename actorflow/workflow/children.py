@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
-from actorflow.common import Priority, RetryPolicy, VersioningIntent, WorkflowIDReusePolicy
+from actorflow.common import (
+    Priority,
+    RetryPolicy,
+    SearchAttributes,
+    TypedSearchAttributes,
+    VersioningIntent,
+    WorkflowIDReusePolicy,
+)
 from actorflow.converter import text_of
 from actorflow.core import events as ev
+from actorflow.core.notes import attributes_given
 from actorflow.core.policy.checks import check_id, check_name, check_timeout
 from actorflow.core.policy.cron import check_cron
 from actorflow.core.policy.retry import rule_from
@@ -26,6 +34,7 @@ from actorflow.types import (
 )
 from actorflow.workflow.activities import UNSET
 from actorflow.workflow.context import running_program, uuid4
+from actorflow.workflow.notes import memo_given
 from actorflow.workflow.others import arguments_for, described_workflow, encoded_for, send_signal
 
 T = TypeVar("T")
@@ -37,8 +46,9 @@ class ChildWorkflowOptions(TypedDict, total=False):
     ``id`` is a random one by default, ``task_queue`` that of the parent. ``execution_timeout`` bounds the whole chain
     of the child's runs, ``run_timeout`` each of them. ``parent_close_policy`` says what becomes of the child if the
     parent closes first, ``cancellation_type`` what cancelling the wait for it means. With a ``cron_schedule`` the child
-    runs again and again, and is over when a run is cancelled, terminated, or has timed out for good.
-    ``static_details``, ``versioning_intent`` and ``priority`` are accepted for ported programs and change nothing.
+    runs again and again, and is over when a run is cancelled, terminated, or has timed out for good. ``memo``,
+    ``search_attributes``, ``static_summary`` and ``static_details`` are notes about the child, as in a client's start.
+    ``versioning_intent`` and ``priority`` are accepted for ported programs and change nothing.
     """
 
     args: Sequence[Any]
@@ -53,6 +63,8 @@ class ChildWorkflowOptions(TypedDict, total=False):
     id_reuse_policy: WorkflowIDReusePolicy
     retry_policy: RetryPolicy | None
     cron_schedule: str
+    memo: Mapping[str, Any] | None
+    search_attributes: SearchAttributes | TypedSearchAttributes | None
     static_summary: str | None
     static_details: str | None
     versioning_intent: VersioningIntent | None
@@ -160,6 +172,8 @@ async def _start(
     id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
     retry_policy: RetryPolicy | None = None,
     cron_schedule: str = "",
+    memo: Mapping[str, Any] | None = None,
+    search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
     static_summary: str | None = None,
     static_details: str | None = None,
     versioning_intent: VersioningIntent | None = None,
@@ -196,6 +210,9 @@ async def _start(
         retry=None if retry_policy is None else rule_from(retry_policy),
         cron=cron_schedule,
         summary=text_of(static_summary or ""),
+        details=text_of(static_details or ""),
+        memo=memo_given(memo),
+        search_attributes=attributes_given(f"child workflow {name!r}", search_attributes),
     )
     if result_type is None and definition is not None:
         result_type = definition.signature.result_type

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,10 +12,11 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from actorflow.common import RetryPolicy
-from actorflow.converter import PayloadConverter, text_of
+from actorflow.common import Priority, RetryPolicy, SearchAttributes, TypedSearchAttributes
+from actorflow.converter import Payload, PayloadConverter, text_of
 from actorflow.core import limits
 from actorflow.core.definitions import DYNAMIC
+from actorflow.core.notes import typed_shown, untyped_shown
 from actorflow.core.policy.retry import policy_from
 from actorflow.core.program import Program, ProgramLoop, determinism
 from actorflow.core.program.updates import UpdateInfo, current_update
@@ -70,12 +71,17 @@ class Info:
         cron_schedule: by which it is run again and again.
         execution_timeout: of the whole chain of runs.
         first_execution_run_id: the first run of the chain.
+        headers: what interceptors have passed on with the start.
         parent: whose child it is; None for others.
+        priority: none, whatever was wished for: see `Priority`.
+        raw_memo: the memo as it is now, encoded; see ``workflow.memo`` and ``workflow.memo_value``.
         retry_policy: what follows a failure.
         root: of the tree of children; None for a root.
         run_timeout: of this run.
+        search_attributes: as they are now, as lists by name.
         start_time: when this run was started.
         task_timeout: as it was given; turns can't be interrupted.
+        typed_search_attributes: as they are now.
         workflow_start_time: the same as ``start_time``, under a later name of the public API.
     """
 
@@ -84,15 +90,20 @@ class Info:
     cron_schedule: str | None
     execution_timeout: timedelta | None
     first_execution_run_id: str
+    headers: Mapping[str, Payload]
     namespace: str
     parent: ParentInfo | None
+    priority: Priority
+    raw_memo: Mapping[str, Payload]
     retry_policy: RetryPolicy | None
     root: RootInfo | None
     run_id: str
     run_timeout: timedelta | None
+    search_attributes: SearchAttributes
     start_time: datetime
     task_queue: str
     task_timeout: timedelta
+    typed_search_attributes: TypedSearchAttributes
     workflow_id: str
     workflow_start_time: datetime
     workflow_type: str
@@ -118,22 +129,27 @@ def info() -> Info:
     """About the execution that is running."""
     program = running_program()
     identity, options = program.identity, program.options
-    parent, root = options.parent, options.root
+    parent, root, notes = options.parent, options.root, program.notes
     return Info(
         attempt=options.attempt,
         continued_run_id=options.continued_run_id or None,
         cron_schedule=options.cron or None,
         execution_timeout=options.execution_timeout,
         first_execution_run_id=options.first_run_id or identity.run_id,
+        headers=options.headers or {},
         namespace=identity.namespace,
         parent=None if parent is None else ParentInfo(parent.namespace, parent.run_id, parent.workflow_id),
+        priority=Priority.default,
+        raw_memo=dict(notes.memo),
         retry_policy=None if options.retry is None else policy_from(options.retry),
         root=None if root is None else RootInfo(root.run_id, root.workflow_id),
         run_id=identity.run_id,
         run_timeout=options.run_timeout,
+        search_attributes=untyped_shown(notes.attributes),
         start_time=identity.started_at,
         task_queue=identity.task_queue,
         task_timeout=options.task_timeout or limits.TASK_TIMEOUT_SHOWN,
+        typed_search_attributes=typed_shown(notes.attributes),
         workflow_id=identity.workflow_id,
         workflow_start_time=identity.started_at,
         workflow_type=identity.workflow_type,

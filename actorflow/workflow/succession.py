@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, overload
 
-from actorflow.common import RetryPolicy, VersioningIntent
+from actorflow.common import RetryPolicy, SearchAttributes, TypedSearchAttributes, VersioningIntent
 from actorflow.core import events as ev
+from actorflow.core.notes import attributes_given
 from actorflow.core.policy.checks import check_name, check_timeout
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.workflow.activities import UNSET
 from actorflow.workflow.context import running_program
+from actorflow.workflow.notes import memo_given
 from actorflow.workflow.others import arguments_for, described_workflow, encoded_for
 
 T = TypeVar("T")
@@ -27,6 +29,8 @@ def continue_as_new(
     run_timeout: timedelta | None = None,
     task_timeout: timedelta | None = None,
     retry_policy: RetryPolicy | None = None,
+    memo: Mapping[str, Any] | None = None,
+    search_attributes: SearchAttributes | TypedSearchAttributes | None = None,
     versioning_intent: VersioningIntent | None = None,
 ) -> NoReturn:
     """End this run and go on as a new one with an empty history; what is not given is kept.
@@ -40,6 +44,8 @@ def continue_as_new(
         run_timeout: of the new run.
         task_timeout: kept for programs that ask.
         retry_policy: of the new run.
+        memo: in place of this run's, as it is now.
+        search_attributes: in place of this run's, as they are now.
         versioning_intent: accepted for ported programs; there is one version of the code.
 
     Raises:
@@ -63,6 +69,8 @@ def continue_as_new(
             run_timeout=check_timeout(name, "run_timeout", run_timeout),
             task_timeout=check_timeout(name, "task_timeout", task_timeout),
             retry=None if retry_policy is None else rule_from(retry_policy),
+            memo=memo_given(memo),
+            search_attributes=None if search_attributes is None else attributes_given(name, search_attributes) or {},
         )
     )
 

@@ -14,6 +14,7 @@ from actorflow.core.policy.filter_tree import (
     Column,
     Comparison,
     Condition,
+    Field,
     IsNull,
     Kind,
     ListQuery,
@@ -115,14 +116,16 @@ def negation(is_negated: bool) -> str:
     return "NOT " if is_negated else ""
 
 
-def literal(column: Column, value: Value) -> str:
+def literal(column: Field, value: Value) -> str:
     match column.kind:
-        case Kind.TEXT:
+        case Kind.TEXT | Kind.KEYWORDS | Kind.WORDS:
             return quoted(str(value))
         case Kind.STATUS:
             return quoted(NAME_BY_STATUS[str(value)])
         case Kind.TIME:
             return quoted(rfc_3339(int(value))) if int(value) % 2 else str(value)
+        case Kind.INTEGER | Kind.NUMBER:
+            return str(value)
         case Kind.FLAG:
             return "TRUE" if value else "FALSE"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from actorflow.core import limits
 from actorflow.core.policy.filter_tree import (
     And,
+    Attribute,
     Between,
     Column,
     Comparison,
@@ -24,6 +27,7 @@ from actorflow.core.policy.filter_tree import (
 )
 from actorflow.core.policy.list_filter import parse_count_query, parse_list_query
 from actorflow.exceptions import ListFilterError
+from actorflow.search_attributes import SearchAttributeIndexedValueType as Type
 from tests.core.filters import orders, trees, written
 
 NOON_NANOS = 1_906_545_600_000_000_000
@@ -285,3 +289,47 @@ INSTANTS = st.integers(-(10**18), 4 * 10**18)
 def test_what_is_written_is_read_again(where: Condition, order: Order) -> None:
     query = ListQuery(where, order)
     assert parse_list_query(written(query)) == query
+
+
+KNOWN = {
+    "Customer": Type.KEYWORD,
+    "Amount": Type.INT,
+    "Rate": Type.DOUBLE,
+    "Title": Type.TEXT,
+    "Tags": Type.KEYWORD_LIST,
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "tree"),
+    [
+        ("Customer = 'a'", Comparison(Attribute("Customer", Type.KEYWORD), Operator.EQUAL, "a")),
+        ("`Customer` IS NOT NULL", IsNull(Attribute("Customer", Type.KEYWORD), is_negated=True)),
+        ("Amount > 1.5", Comparison(Attribute("Amount", Type.INT), Operator.GREATER, 1.5)),
+        ("Amount = '-3'", Comparison(Attribute("Amount", Type.INT), Operator.EQUAL, -3)),
+        ("Rate BETWEEN 1 AND 2.5", Between(Attribute("Rate", Type.DOUBLE), 1.0, 2.5)),
+        ("Title != 'Long'", Comparison(Attribute("Title", Type.TEXT), Operator.NOT_EQUAL, "long")),
+        ("Tags IN ('a')", OneOf(Attribute("Tags", Type.KEYWORD_LIST), ("a",))),
+    ],
+)
+def test_search_attributes_are_asked_about_by_their_type(query: str, tree: Any) -> None:
+    assert parse_list_query(query, KNOWN).where == tree
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("Customer > 'a'", r"an operator for Customer: =, !=, \[NOT\] IN, \[NOT\] STARTS_WITH, IS \[NOT\] NULL"),
+        ("Amount = 'many'", "a number of 64 bits for Amount, such as 12"),
+        ("Amount = 9223372036854775808", "a number of 64 bits"),
+        ("Rate = 'nan'", "a number of 64 bits for Rate, such as 1.5"),
+        ("Title = '!'", "a word or more for Title"),
+        ("Title IN ('a')", "an operator"),
+        ("Tags = 1", "text for Tags, in quotes"),
+        ("Custommer = 'a'", r"unknown column .*did you mean Customer\?"),
+        ("ORDER BY Customer", "StartTime or CloseTime"),
+    ],
+)
+def test_what_a_search_attribute_can_not_be_asked_is_refused(query: str, said: str) -> None:
+    with pytest.raises(ListFilterError, match=said):
+        parse_list_query(query, KNOWN)

@@ -114,6 +114,8 @@ class Parents:
 
 
 ALL = [Listens, Hurries, Tells, Restless, Parents]
+IN_MEMORY = 100
+"""Programs of a worker whose runs are not read again while a gate of the store is closed: that would wait for it."""
 
 
 @pytest.mark.parametrize("cached", [0, 100])
@@ -143,7 +145,7 @@ async def test_a_run_that_has_just_begun_takes_what_is_under_way_to_it(tmp_path:
     async with (
         asyncio.timeout(10),
         a_gated_client(path) as (client, store),
-        a_worker(client, workflows=ALL, activities=[nothing]),
+        a_worker(client, workflows=ALL, activities=[nothing], max_cached_workflows=IN_MEMORY),
         asyncio.TaskGroup() as group,
     ):
         sender = await start(client, Tells.run, "hurried", "hello", id="sender")
@@ -193,7 +195,11 @@ async def test_a_run_that_is_being_read_does_not_miss_what_is_written_meanwhile(
 
 async def test_a_child_without_a_worker_that_was_to_end_with_its_parent_ends_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
-    async with asyncio.timeout(10), a_gated_client(path) as (client, store), a_worker(client, workflows=ALL):
+    async with (
+        asyncio.timeout(10),
+        a_gated_client(path) as (client, store),
+        a_worker(client, workflows=ALL, max_cached_workflows=IN_MEMORY),
+    ):
         parent = await start(
             client, Parents.run, "Listens", "child", "nowhere", ParentClosePolicy.TERMINATE, True, id="parent"
         )

@@ -110,8 +110,8 @@ async def test_options_that_mean_nothing_here_are_accepted() -> None:
         {"tls": TLSConfig(domain="here")},
         {"api_key": "secret"},
         {"http_connect_proxy_config": HttpConnectProxyConfig("proxy:1")},
-        {"interceptors": [object()]},
-        {"plugins": [object()]},
+        {"interceptors": ["of another kind"]},
+        {"plugins": ["of another kind"]},
     ],
     ids=str,
 )
@@ -123,14 +123,14 @@ async def test_a_connection_refuses_what_nobody_would_do(options: dict[str, Any]
 @pytest.mark.parametrize(
     "options",
     [
-        {"interceptors": [object()]},
-        {"plugins": [object()]},
-        {"nexus_service_handlers": [object()]},
-        {"tuner": object()},
+        {"interceptors": ["of another kind"]},
+        {"plugins": ["of another kind"]},
+        {"nexus_service_handlers": ["of another kind"]},
+        {"tuner": "of another kind"},
         {"max_activities_per_second": 1.0},
         {"max_task_queue_activities_per_second": 1.0},
         {"use_worker_versioning": True},
-        {"deployment_config": object()},
+        {"deployment_config": "of another kind"},
         {"on_fatal_error": print},
     ],
     ids=str,
@@ -152,10 +152,13 @@ async def test_a_misspelt_option_is_refused_with_the_right_one() -> None:
 async def test_a_versioning_override_is_refused_at_the_start() -> None:
     async with a_place(Waits) as client:
         with pytest.raises(UnsupportedOptionError, match="versioning_override"):
-            await start(client, Waits.run, versioning_override=object())
+            await start(client, Waits.run, versioning_override="of another kind")
         with pytest.raises(UnsupportedOptionError, match="versioning_override"):
             WithStartWorkflowOperation(
-                Waits.run, id="w", id_conflict_policy=WorkflowIDConflictPolicy.FAIL, versioning_override=object()
+                Waits.run,
+                id="w",
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                versioning_override="of another kind",
             )
 
 

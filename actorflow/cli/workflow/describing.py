@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import click
 
@@ -14,8 +14,9 @@ from actorflow.cli.table import Column
 from actorflow.cli.text import duration
 from actorflow.cli.waiting import waited_for
 from actorflow.cli.workflow.identifying import identified, takes_execution
-from actorflow.cli.workflow.reading import reading, status_name
+from actorflow.cli.workflow.reading import attributes_shown, in_one_line, reading, status_name
 from actorflow.client import PendingActivity, PendingChild, PendingMessage, WorkflowExecutionDescription
+from actorflow.exceptions import PayloadError
 
 _COLUMNS: Final = (
     Column("activity_id", "id"),
@@ -50,25 +51,46 @@ def describe(settings: Settings, workflow_id: str, run_id: str | None) -> None:
 
     Of a parked execution it says why it can't go on: its status stays Running.
     """
-    about = waited_for(lambda: _described(settings, workflow_id, run_id))
+    about, notes = waited_for(lambda: _described(settings, workflow_id, run_id))
     pending = (
         ("pending_activities", _COLUMNS, [_pending(activity) for activity in about.pending_activities]),
         ("pending_children", _CHILD_COLUMNS, [_child(child) for child in about.pending_children]),
         ("pending_messages", _MESSAGE_COLUMNS, [_message(message) for message in about.pending_messages]),
     )
     if settings.output.is_for_programs:
-        settings.output.record({**_record(about), **_relatives(about), **{name: rows for name, _, rows in pending}})
+        settings.output.record(
+            {**_record(about), **_relatives(about), **notes, **{name: rows for name, _, rows in pending}}
+        )
         return
-    settings.output.record({**_record(about), **_relatives(about), **_in_brief(about)})
+    lines = {
+        name: in_one_line(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+        for name, value in notes.items()
+    }
+    settings.output.record({**_record(about), **_relatives(about), **_in_brief(about), **lines})
     for name, columns, rows in pending:
         if rows:
             settings.output.text(f"\n{name.replace('_', ' ')}\n")
             settings.output.records(columns, rows)
 
 
-async def _described(settings: Settings, given: str, run_id: str | None) -> WorkflowExecutionDescription:
+async def _described(
+    settings: Settings, given: str, run_id: str | None
+) -> tuple[WorkflowExecutionDescription, Mapping[str, Any]]:
     async with reading(settings) as client:
-        return await (await identified(client, given, run_id)).describe()
+        about = await (await identified(client, given, run_id)).describe()
+        return about, {
+            "static_summary": await about.static_summary(),
+            "static_details": await about.static_details(),
+            "search_attributes": attributes_shown(about),
+            "memo": await _memo(about),
+        }
+
+
+async def _memo(about: WorkflowExecutionDescription) -> Mapping[str, Any] | str:
+    try:
+        return await about.memo()
+    except PayloadError as problem:  # encoded by a program of its own, and the rest is worth knowing
+        return str(problem)
 
 
 def _record(about: WorkflowExecutionDescription) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
 from actorflow.cli.table import Column
 from actorflow.cli.waiting import waited_for
-from actorflow.cli.workflow.reading import reading, status_name
+from actorflow.cli.workflow.reading import attributes_shown, in_one_line, reading, status_name
 from actorflow.client import WorkflowExecution, WorkflowExecutionCount
 
 _LIMIT: Final = 100
@@ -25,6 +25,7 @@ _COLUMNS: Final = (
     Column("task_queue", from_width=120),
     Column("start_time"),
     Column("close_time", from_width=100),
+    Column("search_attributes", from_width=180, of=lambda record: in_one_line(record["search_attributes"])),
 )
 
 
@@ -41,6 +42,7 @@ def list_(settings: Settings, query: str | None, limit: int) -> None:
 
     \b
     WorkflowType WorkflowId RunId ExecutionStatus StartTime CloseTime TaskQueue Parked
+    and every search attribute of the namespace
     = != > >= < <=  IN ('a', 'b')  BETWEEN 'a' AND 'b'  STARTS_WITH 'a'  IS NULL
     AND OR NOT ( )  ORDER BY StartTime|CloseTime ASC|DESC
 
@@ -76,6 +78,7 @@ def _record(execution: WorkflowExecution) -> Mapping[str, Any]:
         "start_time": execution.start_time,
         "close_time": execution.close_time,
         "history_length": execution.history_length,
+        "search_attributes": attributes_shown(execution),
     }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
+from actorflow.cli.jsontext import as_json
 from actorflow.cli.settings import Settings
-from actorflow.client import Client, WorkflowExecutionStatus
+from actorflow.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from actorflow.client.address import address_of_file
 
 
@@ -22,3 +24,13 @@ async def reading(settings: Settings) -> AsyncGenerator[Client]:
 def status_name(status: WorkflowExecutionStatus) -> str:
     """A status as filters write it."""
     return "".join(word.capitalize() for word in status.name.split("_"))
+
+
+def attributes_shown(execution: WorkflowExecution) -> Mapping[str, Any]:
+    """Search attributes by name, in the order of their names."""
+    return {pair.key.name: pair.value for pair in execution.typed_search_attributes}
+
+
+def in_one_line(values: Mapping[str, Any]) -> str:
+    """Values by name, as a person reads them."""
+    return ", ".join(f"{name} = {as_json(value)}" for name, value in values.items())

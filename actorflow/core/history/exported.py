@@ -19,7 +19,8 @@ class ExportedEvent(msgspec.Struct, frozen=True):
     number: int
     at: datetime
     attributes: shapes.Shape
-    summary: str
+    summary: str = ""
+    details: str = ""
 
 
 def refuse(number: int, what: str) -> NoReturn:
@@ -30,7 +31,7 @@ def refuse(number: int, what: str) -> NoReturn:
     """
     raise HistoryFormatError(
         f"event {number} of the history is {what}, which actorflow can't replay; histories with activities, timers, "
-        "signals, cancellation, updates, children, messages to others and patches can be read"
+        "signals, cancellation, updates, children, messages to others, patches, memo and search attributes can be read"
     )
 
 

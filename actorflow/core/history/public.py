@@ -15,12 +15,13 @@ from actorflow.core.history import public_others as others
 from actorflow.core.history.shapes import (
     Failure,
     Header,
+    Memo,
     Named,
     Number,
-    Payload,
     Payloads,
     RetryPolicy,
     RunReference,
+    SearchAttributes,
     Shape,
 )
 
@@ -48,6 +49,8 @@ class Started(Shape, frozen=True):
     cron_schedule: str = ""
     first_workflow_task_backoff: str = ""
     root_workflow_execution: RunReference | None = None
+    memo: Memo | None = None
+    search_attributes: SearchAttributes | None = None
     header: Header | None = None
 
 
@@ -125,6 +128,8 @@ class ContinuedAsNew(Shape, frozen=True):
     workflow_task_timeout: str = ""
     workflow_task_completed_event_id: Number = 0
     initiator: Number = ""
+    memo: Memo | None = None
+    search_attributes: SearchAttributes | None = None
 
 
 class Terminated(Shape, frozen=True):
@@ -228,12 +233,16 @@ class MarkerRecorded(Shape, frozen=True):
     failure: Failure | None = None
 
 
-class SearchAttributes(Shape, frozen=True):
-    indexed_fields: dict[str, Payload] = msgspec.field(default_factory=dict[str, Payload])
-
-
 class SearchAttributesUpserted(Shape, frozen=True):
+    workflow_task_completed_event_id: Number = 0
     search_attributes: SearchAttributes = SearchAttributes()
+
+
+class PropertiesModified(Shape, frozen=True):
+    """A change of the memo."""
+
+    workflow_task_completed_event_id: Number = 0
+    upserted_memo: Memo = Memo()
 
 
 NAME_BY_SHAPE: Final[dict[type[Shape], str]] = {
@@ -266,6 +275,7 @@ NAME_BY_SHAPE: Final[dict[type[Shape], str]] = {
     TimerCanceled: "TIMER_CANCELED",
     MarkerRecorded: "MARKER_RECORDED",
     SearchAttributesUpserted: "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
+    PropertiesModified: "WORKFLOW_PROPERTIES_MODIFIED",
 }
 """Types of events; each has its attributes under a key made of the same words."""
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from actorflow.core.history.shapes import Failure, Named, Number, Payloads, RetryPolicy, RunReference, Shape
+from actorflow.core.history.shapes import (
+    Failure,
+    Header,
+    Memo,
+    Named,
+    Number,
+    Payloads,
+    RetryPolicy,
+    RunReference,
+    SearchAttributes,
+    Shape,
+)
 
 # Children
 
@@ -23,6 +34,9 @@ class ChildInitiated(Shape, frozen=True):
     workflow_id_reuse_policy: Number = ""
     retry_policy: RetryPolicy | None = None
     cron_schedule: str = ""
+    memo: Memo | None = None
+    search_attributes: SearchAttributes | None = None
+    header: Header | None = None
 
 
 class ChildStartFailed(Shape, frozen=True):

@@ -15,7 +15,16 @@ import msgspec
 
 from actorflow.converter import Failure
 from actorflow.core import events as ev
-from actorflow.core.history import failures, public, reading_others, reading_run, reading_steps, shapes, values as to
+from actorflow.core.history import (
+    failures,
+    notes,
+    public,
+    reading_others,
+    reading_run,
+    reading_steps,
+    shapes,
+    values as to,
+)
 from actorflow.core.history.exported import ExportedEvent, References, refuse
 from actorflow.core.history.local_activities import ReadMarker
 from actorflow.core.journal import Turn
@@ -24,7 +33,7 @@ from actorflow.exceptions import HistoryFormatError
 _PATCH_SEARCH_ATTRIBUTE: Final = "TemporalChangeVersion"
 _UNKNOWN: Final = datetime.fromtimestamp(0, UTC)
 _ARRIVALS: Final = {**reading_run.ARRIVALS, **reading_steps.ARRIVALS, **reading_others.ARRIVALS}
-_DECISIONS: Final = {**reading_run.DECISIONS, **reading_steps.DECISIONS, **reading_others.DECISIONS}
+_DECISIONS: Final = {**reading_run.DECISIONS, **reading_steps.DECISIONS, **reading_others.DECISIONS, **notes.DECISIONS}
 _SHAPE_BY_NAME: Final = {to.plain(name): shape for shape, name in public.NAME_BY_SHAPE.items()}
 
 
@@ -78,8 +87,14 @@ def _event_of(event: object, place: int) -> ExportedEvent | None:
         return None if head.worker_may_ignore else refuse(int(head.event_id) or place, f"a {name}")
     raw_attributes = raw.get(public.attributes_key(public.NAME_BY_SHAPE[shape]), {})
     attributes = msgspec.convert(raw_attributes, shape, strict=False)
-    summary = to.text_in(head.user_metadata.summary) if head.user_metadata is not None else ""
-    return ExportedEvent(int(head.event_id) or place, head.event_time.astimezone(UTC), attributes, summary)
+    said = head.user_metadata or shapes.UserMetadata()
+    return ExportedEvent(
+        int(head.event_id) or place,
+        head.event_time.astimezone(UTC),
+        attributes,
+        summary=to.text_in(said.summary),
+        details=to.text_in(said.details),
+    )
 
 
 def _without_nulls(value: Any) -> Any:
@@ -186,9 +201,7 @@ def _says_only_what_markers_say(event: ExportedEvent) -> bool:
     attributes = event.attributes
     if not isinstance(attributes, public.SearchAttributesUpserted):
         return False
-    if set(attributes.search_attributes.indexed_fields) - {_PATCH_SEARCH_ATTRIBUTE}:
-        refuse(event.number, "an UPSERT_WORKFLOW_SEARCH_ATTRIBUTES")
-    return True
+    return set(attributes.search_attributes.indexed_fields) == {_PATCH_SEARCH_ATTRIBUTE}
 
 
 def _received(event: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from actorflow.common import WorkflowIDReusePolicy
 from actorflow.core import events as ev
-from actorflow.core.history import failures, public_others as public, shapes, values as to
+from actorflow.core.history import failures, notes, public_others as public, shapes, values as to
 from actorflow.core.history.exported import ExportedEvent, References, refuse
 from actorflow.core.letters import NOBODY
 from actorflow.core.program.others import ParentClosePolicy
@@ -29,6 +29,10 @@ def _child_initiated(_known: References, event: ExportedEvent) -> ev.ChildSchedu
         retry=None if attributes.retry_policy is None else to.retry_in(attributes.retry_policy),
         cron=attributes.cron_schedule,
         summary=event.summary,
+        details=event.details,
+        memo=notes.memo_in(attributes.memo),
+        search_attributes=notes.attributes_in(attributes.search_attributes),
+        headers=None if attributes.header is None else notes.payload_map_in(attributes.header.fields),
     )
 
 

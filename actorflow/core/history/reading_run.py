@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, cast
 
 from actorflow.core import events as ev
-from actorflow.core.history import failures, public, shapes, values as to
+from actorflow.core.history import failures, notes, public, shapes, values as to
 from actorflow.core.history.exported import ExportedEvent, References, refuse
 from actorflow.core.policy.succession import dated
 from actorflow.core.state import NO_OPTIONS
@@ -27,12 +27,15 @@ def _started(known: References, event: ExportedEvent) -> ev.Started:
         task_queue=attributes.task_queue.name,
         input=to.payloads_in(attributes.input),
         interpreter=to.text_in(header.get(public.INTERPRETER_HEADER)),
-        options=_options(attributes, event.at),
+        options=_options(attributes, event),
     )
 
 
-def _options(attributes: public.Started, at: datetime) -> ev.RunOptions | None:
+def _options(attributes: public.Started, event: ExportedEvent) -> ev.RunOptions | None:
     """What the run brought along; None where that is what every run has."""
+    at = event.at
+    headers = {} if attributes.header is None else notes.payload_map_in(attributes.header.fields)
+    headers.pop(public.INTERPRETER_HEADER, None)
     run_id, first_run_id = attributes.original_execution_run_id, attributes.first_execution_run_id
     backoff = to.duration_in(attributes.first_workflow_task_backoff)
     not_before = at + backoff if backoff else None
@@ -52,6 +55,11 @@ def _options(attributes: public.Started, at: datetime) -> ev.RunOptions | None:
         else failures.failure_in(attributes.continued_failure),
         parent=_parent(attributes),
         root=_root(attributes),
+        memo=notes.memo_in(attributes.memo) or None,
+        search_attributes=notes.attributes_in(attributes.search_attributes) or None,
+        headers=headers or None,
+        summary=event.summary,
+        details=event.details,
     )
     options = dated(options, not_before or at, not_before, _expires_at(attributes, at))
     return None if options == NO_OPTIONS else options
@@ -159,6 +167,8 @@ def _continued(known: References, event: ExportedEvent) -> ev.Event:
         run_timeout=to.timeout_in(attributes.workflow_run_timeout),
         task_timeout=to.task_timeout_in(attributes.workflow_task_timeout),
         successor=attributes.new_execution_run_id,
+        memo=notes.memo_in(attributes.memo),
+        search_attributes=notes.attributes_in(attributes.search_attributes),
     )
 
 

@@ -31,6 +31,15 @@ class Header(Shape, frozen=True):
 
 class UserMetadata(Shape, frozen=True):
     summary: Payload | None = None
+    details: Payload | None = None
+
+
+class Memo(Shape, frozen=True):
+    fields: dict[str, Payload] = msgspec.field(default_factory=dict[str, Payload])
+
+
+class SearchAttributes(Shape, frozen=True):
+    indexed_fields: dict[str, Payload] = msgspec.field(default_factory=dict[str, Payload])
 
 
 class Named(Shape, frozen=True):

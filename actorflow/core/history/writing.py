@@ -18,13 +18,13 @@ from typing import Any, Final
 import msgspec
 
 from actorflow.core import events as ev
-from actorflow.core.history import public, shapes, values as to, writing_others, writing_run, writing_steps
+from actorflow.core.history import notes, public, shapes, values as to, writing_others, writing_run, writing_steps
 from actorflow.core.history.local_activities import marker_of
 from actorflow.core.history.numbers import Numbers
 from actorflow.core.journal import Turn
 from actorflow.core.state import turn_width
 
-_SHAPES: Final = {**writing_run.SHAPES, **writing_steps.SHAPES, **writing_others.SHAPES}
+_SHAPES: Final = {**writing_run.SHAPES, **writing_steps.SHAPES, **writing_others.SHAPES, **notes.SHAPES}
 """Kinds of events that are one event of the public history, and need nothing but the numbers before them."""
 _TASKLESS: Final = frozenset((ev.TurnFailed, *ev.UNASKED))
 
@@ -95,7 +95,8 @@ class _Writer:
             case ev.Started(task_queue=task_queue):
                 self._task_queue = to.queue_out(task_queue)
                 started_at = self._started_at or at
-                self._put(writing_run.started(self._numbers, event, started_at), started_at)
+                said = _said(event.options) if event.options is not None else None
+                self._put(writing_run.started(self._numbers, event, started_at), started_at, said)
             case ev.ActivityCompleted() | ev.ActivityFailed() | ev.ActivityTimedOut() | ev.ActivityCancelled():
                 started = self._begin_attempt(event, at)
                 self._put(writing_steps.outcome(self._numbers, event, started), at)
@@ -113,10 +114,10 @@ class _Writer:
         return str(self._put(began, event.started_at or scheduled_at))
 
     def _write_decision(self, event: ev.Event, at: datetime) -> None:
-        number = self._put(_SHAPES[type(event)](self._numbers, event), at, getattr(event, "summary", ""))
+        number = self._put(_SHAPES[type(event)](self._numbers, event), at, _said(event))
         self._numbers.note(event, number, at)
 
-    def _put(self, attributes: shapes.Shape, at: datetime, summary: str = "") -> int:
+    def _put(self, attributes: shapes.Shape, at: datetime, said: shapes.UserMetadata | None = None) -> int:
         self._number += 1
         name = public.NAME_BY_SHAPE[type(attributes)]
         event: dict[str, Any] = {
@@ -124,8 +125,16 @@ class _Writer:
             "eventTime": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
             "eventType": f"{public.EVENT_TYPE_PREFIX}{name}",
         }
-        if summary:
-            event["userMetadata"] = msgspec.to_builtins(shapes.UserMetadata(summary=to.text_out(summary)))
+        if said is not None:
+            event["userMetadata"] = msgspec.to_builtins(said)
         event[public.attributes_key(name)] = msgspec.to_builtins(attributes)
         self.events.append(event)
         return self._number
+
+
+def _said(about: Any) -> shapes.UserMetadata | None:
+    """What an event, or the options of a run, say to people."""
+    summary, details = getattr(about, "summary", ""), getattr(about, "details", "")
+    if not (summary or details):
+        return None
+    return shapes.UserMetadata(summary=to.text_out(summary), details=to.text_out(details))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from actorflow.common import WorkflowIDReusePolicy
 from actorflow.core import events as ev
-from actorflow.core.history import failures, public_others as public, shapes, values as to
+from actorflow.core.history import failures, notes, public_others as public, shapes, values as to
 from actorflow.core.history.numbers import Numbers
 from actorflow.core.letters import NOBODY
 from actorflow.core.program.others import ParentClosePolicy
@@ -28,6 +28,9 @@ def _child_scheduled(numbers: Numbers, event: ev.ChildScheduled) -> public.Child
         workflow_id_reuse_policy=to.enum_out("WORKFLOW_ID_REUSE_POLICY", WorkflowIDReusePolicy, event.reuse),
         retry_policy=None if event.retry is None else to.retry_out(event.retry),
         cron_schedule=event.cron,
+        memo=notes.memo_out(event.memo),
+        search_attributes=notes.attributes_out(event.search_attributes),
+        header=None if event.headers is None else shapes.Header(fields=notes.payload_map_out(event.headers)),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from actorflow.converter import Failure
 from actorflow.core import events as ev
-from actorflow.core.history import failures, public, shapes, values as to
+from actorflow.core.history import failures, notes, public, shapes, values as to
 from actorflow.core.history.numbers import Numbers
 from actorflow.core.state import NO_OPTIONS
 from actorflow.exceptions import RetryState
@@ -18,10 +18,10 @@ _NONDETERMINISM: Final = "NondeterminismError"
 
 def started(numbers: Numbers, event: ev.Started, at: datetime) -> public.Started:
     """How the run began, with what it brought along; ``at`` that time."""
-    header = None
-    if event.interpreter:
-        header = shapes.Header(fields={public.INTERPRETER_HEADER: to.json_out(event.interpreter)})
     options = event.options or NO_OPTIONS
+    fields = notes.payload_map_out(options.headers or {})
+    if event.interpreter:
+        fields[public.INTERPRETER_HEADER] = to.json_out(event.interpreter)
     parent = options.parent
     return public.Started(
         workflow_type=shapes.Named(name=event.workflow_type),
@@ -48,7 +48,9 @@ def started(numbers: Numbers, event: ev.Started, at: datetime) -> public.Started
         root_workflow_execution=None
         if options.root is None
         else to.run_out(options.root.workflow_id, options.root.run_id),
-        header=header,
+        memo=notes.memo_out(options.memo),
+        search_attributes=notes.attributes_out(options.search_attributes),
+        header=shapes.Header(fields=fields) if fields else None,
     )
 
 
@@ -145,6 +147,8 @@ def _continued(numbers: Numbers, event: ev.ContinuedAsNew) -> public.ContinuedAs
         workflow_task_timeout=to.duration_out(event.task_timeout),
         workflow_task_completed_event_id=numbers.last_task,
         initiator=public.INITIATORS["workflow"],
+        memo=notes.memo_out(event.memo),
+        search_attributes=notes.attributes_out(event.search_attributes),
     )
 
 

@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from actorflow.search_attributes import SearchAttributeIndexedValueType as Type
+
 
 class Kind(Enum):
     """What can be compared with a column; the values are for people."""
@@ -21,6 +23,10 @@ class Kind(Enum):
     STATUS = "a status"
     TIME = "a time"
     FLAG = "TRUE or FALSE"
+    INTEGER = "a whole number"
+    NUMBER = "a number"
+    KEYWORDS = "a keyword of a list"
+    WORDS = "words"
 
 
 class Column(Enum):
@@ -48,6 +54,32 @@ _KINDS: Final = {
     Column.PARKED: Kind.FLAG,
 }
 
+
+class Attribute(msgspec.Struct, frozen=True):
+    """A search attribute, as a filter may ask about it too; a run may have no value of it."""
+
+    value: str
+    type: Type
+
+    @property
+    def kind(self) -> Kind:
+        """What can be compared with it."""
+        return _KIND_BY_TYPE[self.type]
+
+
+_KIND_BY_TYPE: Final = {
+    Type.TEXT: Kind.WORDS,
+    Type.KEYWORD: Kind.TEXT,
+    Type.INT: Kind.INTEGER,
+    Type.DOUBLE: Kind.NUMBER,
+    Type.BOOL: Kind.FLAG,
+    Type.DATETIME: Kind.TIME,
+    Type.KEYWORD_LIST: Kind.KEYWORDS,
+}
+
+Field = Column | Attribute
+"""What a test is about; ``value`` is its name."""
+
 STATUS_BY_NAME: Final[Mapping[str, str]] = MappingProxyType(
     {
         "Running": "running",
@@ -63,8 +95,8 @@ STATUS_BY_NAME: Final[Mapping[str, str]] = MappingProxyType(
 
 NAME_BY_STATUS: Final[Mapping[str, str]] = MappingProxyType({status: name for name, status in STATUS_BY_NAME.items()})
 
-Value = str | int | bool
-"""Text, a status as heads hold it, nanoseconds since 1970, or a flag."""
+Value = str | int | float | bool
+"""Text, a status as heads hold it, nanoseconds since 1970, a number, or a flag."""
 
 
 class Operator(Enum):
@@ -81,7 +113,7 @@ class Operator(Enum):
 class Comparison(msgspec.Struct, frozen=True, tag=True):
     """``WorkflowType = 'Order'``."""
 
-    column: Column
+    column: Field
     operator: Operator
     value: Value
 
@@ -89,7 +121,7 @@ class Comparison(msgspec.Struct, frozen=True, tag=True):
 class OneOf(msgspec.Struct, frozen=True, tag=True):
     """``TaskQueue IN ('a', 'b')``, ``TaskQueue NOT IN ('a', 'b')``."""
 
-    column: Column
+    column: Field
     values: tuple[Value, ...]
     is_negated: bool = False
 
@@ -97,16 +129,16 @@ class OneOf(msgspec.Struct, frozen=True, tag=True):
 class Between(msgspec.Struct, frozen=True, tag=True):
     """``StartTime BETWEEN a AND b``, both ends included."""
 
-    column: Column
-    low: int
-    high: int
+    column: Field
+    low: int | float
+    high: int | float
     is_negated: bool = False
 
 
 class StartsWith(msgspec.Struct, frozen=True, tag=True):
     """``WorkflowId STARTS_WITH 'order-'``."""
 
-    column: Column
+    column: Field
     prefix: str
     is_negated: bool = False
 
@@ -114,7 +146,7 @@ class StartsWith(msgspec.Struct, frozen=True, tag=True):
 class IsNull(msgspec.Struct, frozen=True, tag=True):
     """``CloseTime IS NULL``."""
 
-    column: Column
+    column: Field
     is_negated: bool = False
 
 

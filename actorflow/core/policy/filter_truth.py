@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
+
+import msgspec
 
 from actorflow.core.policy.filter_tree import (
     And,
@@ -16,6 +18,7 @@ from actorflow.core.policy.filter_tree import (
     Column,
     Comparison,
     Condition,
+    Field,
     IsNull,
     Not,
     OneOf,
@@ -63,8 +66,10 @@ def _first(decisive: bool, truths: Iterable[bool | None]) -> bool | None:
     return found
 
 
-def judge_value(test: Test, value: Value | None) -> bool | None:
-    """Whether a test holds for the value of its column."""
+def judge_value(test: Test, value: Value | tuple[Value, ...] | None) -> bool | None:
+    """Whether a test holds for the value of its column; of several values, one that it holds for is enough."""
+    if isinstance(value, tuple):
+        return _judge_values(test, value)
     if isinstance(test, IsNull):
         return (value is None) is not test.is_negated
     if value is None:
@@ -75,9 +80,25 @@ def judge_value(test: Test, value: Value | None) -> bool | None:
         case OneOf(_, values, is_negated):
             return (value in values) is not is_negated
         case Between(_, low, high, is_negated):
-            return (low <= int(value) <= high) is not is_negated
+            return (low <= cast("int | float", value) <= high) is not is_negated
         case StartsWith(_, prefix, is_negated):
             return str(value).startswith(prefix) is not is_negated
+
+
+def _judge_values(test: Test, values: tuple[Value, ...]) -> bool | None:
+    """What a negated test says is the contrary of what it would say without that."""
+    if isinstance(test, IsNull):
+        return test.is_negated
+    positive, is_negated = positive_of(test)
+    return any(judge_value(positive, value) for value in values) is not is_negated
+
+
+def positive_of(test: Test) -> tuple[Test, bool]:
+    """A test without its negation, and whether it has one."""
+    if isinstance(test, Comparison):
+        is_negated = test.operator is Operator.NOT_EQUAL
+        return (Comparison(test.column, Operator.EQUAL, test.value) if is_negated else test), is_negated
+    return msgspec.structs.replace(test, is_negated=False), test.is_negated
 
 
 def may_have_status(condition: Condition | None, status: str) -> bool:
@@ -89,7 +110,7 @@ def may_have_status(condition: Condition | None, status: str) -> bool:
     return condition is None or holds(condition, judge) is not False
 
 
-def columns_of(condition: Condition | None) -> Iterable[Column]:
+def columns_of(condition: Condition | None) -> Iterable[Field]:
     """The columns a condition looks at, some more than once."""
     match condition:
         case None:

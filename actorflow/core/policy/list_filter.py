@@ -9,19 +9,23 @@ or whole nanoseconds since 1970. `Parked` is our own.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from actorflow.core import limits
+from actorflow.core.notes import words_of
 from actorflow.core.policy.filter_lexer import Token, TokenKind, tokens_of
 from actorflow.core.policy.filter_tree import (
     STATUS_BY_NAME,
     And,
+    Attribute,
     Between,
     Column,
     Comparison,
     Condition,
     CountQuery,
+    Field,
     IsNull,
     Kind,
     ListQuery,
@@ -35,8 +39,11 @@ from actorflow.core.policy.filter_tree import (
 )
 from actorflow.core.policy.filter_values import InvalidTimeError, nanos_of_number, nanos_of_text
 from actorflow.exceptions import ListFilterError
+from actorflow.search_attributes import SearchAttributeIndexedValueType
 
 T = TypeVar("T")
+Known = Mapping[str, SearchAttributeIndexedValueType]
+"""The search attributes of a namespace, by name."""
 
 _KEYWORDS: Final = frozenset(
     "AND ASC BETWEEN BY DESC FALSE GROUP IN IS NOT NULL OR ORDER STARTS_WITH TRUE".split()  # noqa: SIM905 - readable
@@ -49,28 +56,38 @@ _STATUS_BY_ANY_NAME: Final = {name.lower(): status for name, status in STATUS_BY
     "cancelled": STATUS_BY_NAME["Canceled"]
 }
 _MARGIN: Final = 0.6
+_ORDERED: Final = (Kind.TIME, Kind.INTEGER, Kind.NUMBER)
+_ATTRIBUTES_SHOWN_MAX: Final = 20
 
 
-def parse_list_query(query: str) -> ListQuery:
+def parse_list_query(query: str, known: Known | None = None) -> ListQuery:
     """A filter and its ORDER BY; an empty one means every execution, newest start first.
+
+    Args:
+        query: the filter.
+        known: search attributes it may ask about.
 
     Raises:
         ListFilterError: it can't be understood, or it is over a bound.
     """
-    parser = _Parser(query)
+    parser = _Parser(query, known or {})
     where = parser.condition()
     order = parser.order()
     parser.end("AND, OR, ORDER BY or the end" if order is None else "the end")
     return ListQuery(where, order or Order())
 
 
-def parse_count_query(query: str) -> CountQuery:
+def parse_count_query(query: str, known: Known | None = None) -> CountQuery:
     """A filter and its GROUP BY; an empty one means every execution.
+
+    Args:
+        query: the filter.
+        known: search attributes it may ask about.
 
     Raises:
         ListFilterError: it can't be understood, or it is over a bound.
     """
-    parser = _Parser(query)
+    parser = _Parser(query, known or {})
     where = parser.condition()
     is_by_status = parser.group()
     parser.end("the end" if is_by_status else "AND, OR, GROUP BY or the end")
@@ -80,8 +97,9 @@ def parse_count_query(query: str) -> CountQuery:
 class _Parser:
     """Descends recursively; each method takes the words it understands and leaves the rest."""
 
-    def __init__(self, query: str) -> None:
+    def __init__(self, query: str, known: Known) -> None:
         self._query = query
+        self._known = known
         if len(query) > limits.FILTER_CHARS_MAX:
             raise ListFilterError(
                 query,
@@ -108,7 +126,7 @@ class _Parser:
             return None
         self._expect("BY")
         token, column = self._column()
-        if column.kind is not Kind.TIME:
+        if isinstance(column, Attribute) or column.kind is not Kind.TIME:
             raise self._error(token, "StartTime or CloseTime, by which lists can be ordered")
         is_descending = self._take("DESC")
         if not is_descending:
@@ -181,79 +199,123 @@ class _Parser:
                 return parse(name)
         raise self._error(name, f"an operator after {token.text}: {_operators(column)}")
 
-    def _tests(self, column: Column, is_negated: bool) -> dict[str, Callable[[Token], Condition]]:
+    def _tests(self, column: Field, is_negated: bool) -> dict[str, Callable[[Token], Condition]]:
         return {
             "IN": lambda name: self._one_of(column, name, is_negated),
             "BETWEEN": lambda name: self._between(column, name, is_negated),
             "STARTS_WITH": lambda name: self._starts_with(column, name, is_negated),
         }
 
-    def _comparison(self, column: Column, token: Token) -> Condition:
+    def _comparison(self, column: Field, token: Token) -> Condition:
         operator = _OPERATORS[token.keyword]
-        if operator not in _EQUALITY and column.kind is not Kind.TIME:
+        if operator not in _EQUALITY and column.kind not in _ORDERED:
             raise self._error(token, f"an operator for {column.value}: {_operators(column)}")
+        if column.kind is Kind.WORDS:
+            return self._all_words(column, operator)
         return Comparison(column, operator, self._value(column))
 
-    def _null(self, column: Column, token: Token) -> Condition:
+    def _all_words(self, column: Field, operator: Operator) -> Condition:
+        """A text is meant if it has all the words."""
+        token = self._token
+        words = words_of(self._text(column))
+        if not words:
+            raise self._error(token, f"a word or more for {column.value}")
+        for _ in words[1:]:
+            self._count(token)
+        if len(words) == 1:
+            return Comparison(column, operator, words[0])
+        together = And(tuple([Comparison(column, Operator.EQUAL, word) for word in words]))
+        return together if operator is Operator.EQUAL else Not(together)
+
+    def _null(self, column: Field, token: Token) -> Condition:
         is_negated = self._take("NOT")
         self._expect("NULL", "NULL" if is_negated else "NULL or NOT NULL")
-        if column is not Column.CLOSE_TIME:
+        if column is not Column.CLOSE_TIME and isinstance(column, Column):
             raise self._error(token, f"an operator for {column.value}, which is never NULL: {_operators(column)}")
         self._count(token)
         return IsNull(column, is_negated)
 
-    def _one_of(self, column: Column, token: Token, is_negated: bool) -> Condition:
-        if column.kind is Kind.FLAG:
+    def _one_of(self, column: Field, token: Token, is_negated: bool) -> Condition:
+        if column.kind in (Kind.FLAG, Kind.WORDS):
             raise self._error(token, f"an operator for {column.value}: {_operators(column)}")
         self._expect("(")
         values = self._separated(",", lambda: self._value(column))
         self._expect(")", "',' or ')'")
         return OneOf(column, tuple(values), is_negated)
 
-    def _between(self, column: Column, token: Token, is_negated: bool) -> Condition:
-        if column.kind is not Kind.TIME:
+    def _between(self, column: Field, token: Token, is_negated: bool) -> Condition:
+        if column.kind not in _ORDERED:
             raise self._error(token, f"an operator for {column.value}: {_operators(column)}")
-        low = self._time(column)
+        low = self._ordered(column)
         self._expect("AND")
-        return Between(column, low, self._time(column), is_negated)
+        return Between(column, low, self._ordered(column), is_negated)
 
-    def _starts_with(self, column: Column, token: Token, is_negated: bool) -> Condition:
-        if column.kind is not Kind.TEXT:
+    def _starts_with(self, column: Field, token: Token, is_negated: bool) -> Condition:
+        if column.kind not in (Kind.TEXT, Kind.KEYWORDS):
             raise self._error(token, f"an operator for {column.value}: {_operators(column)}")
         return StartsWith(column, self._text(column), is_negated)
 
     # Columns and values
 
-    def _column(self) -> tuple[Token, Column]:
+    def _column(self) -> tuple[Token, Field]:
         token = self._skip()
         is_name = token.kind is TokenKind.QUOTED or (token.kind is TokenKind.WORD and token.keyword not in _KEYWORDS)
         if not is_name:
-            raise self._error(token, f"a column: {_COLUMNS}")
+            raise self._error(token, f"a column: {self._columns()}")
+        if token.text in self._known:
+            return token, Attribute(token.text, self._known[token.text])
         try:
             return token, Column(token.text)
         except ValueError:
-            nearest = _nearest(token.text, [column.value for column in Column])
-            raise self._error(token, f"one of {_COLUMNS}", "unknown column", nearest) from None
+            nearest = _nearest(token.text, [*self._known, *[column.value for column in Column]])
+            raise self._error(token, f"one of {self._columns()}", "unknown column", nearest) from None
 
-    def _value(self, column: Column) -> Value:
+    def _columns(self) -> str:
+        shown = sorted(self._known)[:_ATTRIBUTES_SHOWN_MAX]
+        more = ", …" if len(self._known) > len(shown) else ""
+        return ", ".join((_COLUMNS, *shown)) + more
+
+    def _value(self, column: Field) -> Value:
         match column.kind:
-            case Kind.TEXT:
+            case Kind.TEXT | Kind.KEYWORDS | Kind.WORDS:
                 return self._text(column)
             case Kind.STATUS:
                 return self._status(column)
             case Kind.TIME:
                 return self._time(column)
+            case Kind.INTEGER | Kind.NUMBER:
+                return self._number(column)
             case Kind.FLAG:
                 return self._flag(column)
 
-    def _text(self, column: Column) -> str:
+    def _ordered(self, column: Field) -> int | float:
+        return self._time(column) if column.kind is Kind.TIME else self._number(column)
+
+    def _number(self, column: Field) -> int | float:
+        """A number; as text, too, since filters that programs put together often quote everything."""
+        token = self._skip()
+        self._count(token)
+        is_whole = column.kind is Kind.INTEGER
+        number: int | float = 0
+        if token.kind in (TokenKind.NUMBER, TokenKind.TEXT):
+            try:
+                number = float(token.text) if not is_whole or "." in token.text else int(token.text)
+            except ValueError:
+                number = math.nan
+        else:
+            number = math.nan
+        if math.isfinite(number) and (isinstance(number, float) or abs(number) < 2**63):
+            return number
+        raise self._error(token, f"a number of 64 bits for {column.value}, such as {'12' if is_whole else '1.5'}")
+
+    def _text(self, column: Field) -> str:
         token = self._skip()
         self._count(token)
         if token.kind is not TokenKind.TEXT:
             raise self._error(token, f"text for {column.value}, in quotes")
         return token.text
 
-    def _status(self, column: Column) -> str:
+    def _status(self, column: Field) -> str:
         token = self._token
         text = self._text(column)
         status = _STATUS_BY_ANY_NAME.get(text.lower())
@@ -261,7 +323,7 @@ class _Parser:
             raise self._error(token, f"one of {_STATUSES}", "unknown status", _nearest(text, STATUS_BY_NAME))
         return status
 
-    def _time(self, column: Column) -> int:
+    def _time(self, column: Field) -> int:
         token = self._skip()
         self._count(token)
         try:
@@ -273,7 +335,7 @@ class _Parser:
             raise self._error(token, problem.expected) from None
         raise self._error(token, f"a time for {column.value}, as '2030-01-31T12:00:00Z' or in nanoseconds since 1970")
 
-    def _flag(self, column: Column) -> bool:
+    def _flag(self, column: Field) -> bool:
         token = self._skip()
         self._count(token)
         if token.keyword not in ("TRUE", "FALSE"):
@@ -324,14 +386,14 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return by_lower[found[0]] if found else ""
 
 
-def _operators(column: Column) -> str:
+def _operators(column: Field) -> str:
+    null = ", IS [NOT] NULL" if column is Column.CLOSE_TIME or isinstance(column, Attribute) else ""
     match column.kind:
-        case Kind.TEXT:
-            return "=, !=, [NOT] IN, [NOT] STARTS_WITH"
+        case Kind.TEXT | Kind.KEYWORDS:
+            return f"=, !=, [NOT] IN, [NOT] STARTS_WITH{null}"
         case Kind.STATUS:
             return "=, !=, [NOT] IN"
-        case Kind.FLAG:
-            return "=, !="
-        case Kind.TIME:
-            null = ", IS [NOT] NULL" if column is Column.CLOSE_TIME else ""
+        case Kind.FLAG | Kind.WORDS:
+            return f"=, !={null}"
+        case Kind.TIME | Kind.INTEGER | Kind.NUMBER:
             return f"=, !=, >, >=, <, <=, [NOT] IN, [NOT] BETWEEN{null}"

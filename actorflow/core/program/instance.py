@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,10 +17,11 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from actorflow.common import RawValue
-from actorflow.converter import DataConverter
+from actorflow.converter import DataConverter, Payload
 from actorflow.core import events as ev, limits
 from actorflow.core.commands import Command
 from actorflow.core.definitions import DynamicWorkflowConfig, HandlerDefinition, WorkflowDefinition
+from actorflow.core.notes import IndexedValue
 from actorflow.core.program import determinism, matcher
 from actorflow.core.program.errors import (
     CommandLimitError,
@@ -34,6 +35,7 @@ from actorflow.core.program.lines import calling_line, waiting_line, waiting_lin
 from actorflow.core.program.local_activities import LocalActivities, without_local
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.core.program.metadata import METADATA_QUERY, STACK_TRACE_QUERY, metadata_of
+from actorflow.core.program.notes import ProgramNotes
 from actorflow.core.program.others import Child, ChildFuture, Sent
 from actorflow.core.program.patches import Patches
 from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolved_by, timer_duration
@@ -114,6 +116,7 @@ class Program:
         "_links",
         "_locals",
         "_main",
+        "_notes",
         "_patches",
         "_random",
         "_reader",
@@ -122,6 +125,7 @@ class Program:
         "_running",
         "_sent",
         "_timers",
+        "asks_for_attributes",
         "cancel_reason",
         "converter",
         "current_details",
@@ -157,6 +161,7 @@ class Program:
         self.is_read_only = False
         self.is_tainted = False  # a query tried to change it, perhaps with half a success: rebuild it
         self.is_cancel_requested = False
+        self.asks_for_attributes = False  # of its own run, or of others: their types are known outside only
         self.cancel_reason: str | None = None
         self.history_length = 0
         self.current_details = ""
@@ -180,6 +185,7 @@ class Program:
         self._running: RunningHandlers | None = None
         self._rejections: list[Rejection] | None = None
         self._patches: Patches | None = None
+        self._notes: ProgramNotes | None = None
         self._reader = "a query"
         self._timers = PendingTimers()
         self._activities: dict[str, ActivityHandle[Any]] = {}
@@ -567,7 +573,9 @@ class Program:
         if self._is_evicted:
             return
         if isinstance(problem, ContinueAsNewError):
-            self._finish(problem.decision)
+            if problem.decision.search_attributes is not None:
+                self.asks_for_attributes = True
+            self._finish(problem.decision if self._notes is None else self._notes.kept_by(problem.decision))
         elif self.is_cancel_requested and is_cancelled_exception(problem):
             self._finish(ev.Cancelled())
         elif isinstance(problem, self._failure_types):
@@ -659,6 +667,8 @@ class Program:
         self.check_writable("start a child workflow")
         if len(self._children or ()) + len(self._linked or ()) >= limits.COMMANDS_OUTSTANDING_MAX:
             raise CommandLimitError("children", limit=limits.COMMANDS_OUTSTANDING_MAX)
+        if scheduled.search_attributes is not None:
+            self.asks_for_attributes = True
         child = Child(self, scheduled, self.identity.namespace, result_type, handle)
         self._ask("child", scheduled, child)
         return child
@@ -764,6 +774,34 @@ class Program:
             return True
         with self._read_only("a patch activation callback"):
             return bool(activates(patch_id))
+
+    @property
+    def notes(self) -> ProgramNotes:
+        """Memo and search attributes as they are now."""
+        if self._notes is None:  # most programs never ask
+            self._notes = ProgramNotes(self.options)
+        return self._notes
+
+    def upsert_memo(self, changes: Mapping[str, Payload | None]) -> None:
+        """Change the memo; None removes an entry.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+        """
+        self.check_writable("change the memo")
+        self.notes.change_memo(changes)
+        self._add(self.notes.change, ev.MemoUpserted(dict(changes)))
+
+    def upsert_attributes(self, changes: Mapping[str, IndexedValue | None]) -> None:
+        """Change search attributes; None removes one.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+        """
+        self.check_writable("change search attributes")
+        self.asks_for_attributes = True
+        self.notes.change_attributes(changes)
+        self._add(self.notes.change, ev.SearchAttributesUpserted(dict(changes)))
 
     def set_signal_handler(self, name: str, handler: Callable[..., Any] | None) -> None:
         """Set or remove a signal handler; signals that waited for it are handled now, in order."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from actorflow.core.notes import is_multiple
 from actorflow.core.policy.filter_tree import (
     And,
+    Attribute,
     Between,
     Column,
     Comparison,
@@ -18,14 +20,16 @@ from actorflow.core.policy.filter_tree import (
     Operator,
     Or,
     StartsWith,
+    Test,
 )
+from actorflow.core.policy.filter_truth import positive_of
 
 NAMES: Final[Mapping[Column, str]] = {
     Column.WORKFLOW_TYPE: "workflow_type",
     Column.WORKFLOW_ID: "workflow_id",
     Column.RUN_ID: "run_id",
     Column.EXECUTION_STATUS: "status",
-    Column.START_TIME: "started_at",
+    Column.START_TIME: "run.started_at",  # the index of search attributes has one, too
     Column.CLOSE_TIME: "closed_at",
     Column.TASK_QUEUE: "task_queue",
     Column.PARKED: "parked",
@@ -65,18 +69,52 @@ def condition_sql(condition: Condition, parameters: Parameters) -> str:
             return " AND ".join([conjunct_sql(term, parameters) for term in terms])
         case Or(terms):
             return " OR ".join([condition_sql(term, parameters) for term in terms])
+        case Comparison() | OneOf() | Between() | StartsWith() | IsNull():
+            column = condition.column
+            if isinstance(column, Attribute):
+                return _attribute_sql(column, condition, parameters)
+            return test_sql(NAMES[column], condition, parameters)
+
+
+def test_sql(name: str, test: Test, parameters: Parameters) -> str:
+    """A test of whatever has this name in SQL."""
+    match test:
         case Comparison():
-            return _comparison(condition, parameters)
+            return _comparison(name, test, parameters)
         case OneOf(column, values, is_negated):
             bound = [_exact(value) for value in values] if column.kind is Kind.TIME else values
-            return f"{NAMES[column]} {_not(is_negated)}IN {parameters.bind_all(bound)}"
+            return f"{name} {_not(is_negated)}IN {parameters.bind_all(bound)}"
         case Between(column, low, high, is_negated):
-            bounds = f"{parameters.bind(_up(low))} AND {parameters.bind(_down(high))}"
-            return f"{NAMES[column]} {_not(is_negated)}BETWEEN {bounds}"
-        case StartsWith(column, prefix, is_negated):
-            return f"{_not(is_negated)}({prefix_sql(column, prefix, parameters)})"
-        case IsNull(column, is_negated):
-            return f"{NAMES[column]} IS {_not(is_negated)}NULL"
+            if column.kind is Kind.TIME:
+                low, high = _up(int(low)), _down(int(high))
+            return f"{name} {_not(is_negated)}BETWEEN {parameters.bind(low)} AND {parameters.bind(high)}"
+        case StartsWith(_, prefix, is_negated):
+            return f"{_not(is_negated)}({prefix_sql(name, prefix, parameters)})"
+        case IsNull(_, is_negated):
+            return f"{name} IS {_not(is_negated)}NULL"
+
+
+# Search attributes: what a run is found by stands in rows of their own. A test of one that a run does not have is NULL,
+# as is the value of a subquery without a row, and the maximum of none.
+
+VALUE: Final = "search_value.value"
+
+
+def attribute_sql(attribute: Attribute, parameters: Parameters) -> str:
+    """The number of a search attribute, as a condition on its rows."""
+    name = parameters.bind(attribute.value)
+    number = f"(SELECT id FROM search_attribute WHERE namespace = :namespace AND name = {name})"
+    return f"search_value.attribute = {number}"
+
+
+def _attribute_sql(attribute: Attribute, test: Test, parameters: Parameters) -> str:
+    rows = f"FROM search_value WHERE search_value.run = run.key AND {attribute_sql(attribute, parameters)}"
+    if not is_multiple(attribute.type):
+        return test_sql(f"(SELECT {VALUE} {rows})", test, parameters)
+    if isinstance(test, IsNull):
+        return f"{_not(not test.is_negated)}EXISTS (SELECT 1 {rows})"
+    positive, is_negated = positive_of(test)
+    return f"{_not(is_negated)}(SELECT max({test_sql(VALUE, positive, parameters)}) {rows})"
 
 
 def conjunct_sql(condition: Condition, parameters: Parameters) -> str:
@@ -89,19 +127,19 @@ def _not(is_negated: bool) -> str:
     return "NOT " if is_negated else ""
 
 
-def _comparison(test: Comparison, parameters: Parameters) -> str:
+def _comparison(name: str, test: Comparison, parameters: Parameters) -> str:
     column, operator, value = test.column, test.operator, test.value
-    if column.kind is Kind.FLAG:
+    if column is Column.PARKED:
         is_set = (operator is Operator.EQUAL) is value
-        return f"{NAMES[column]} IS {_not(is_set)}NULL"
+        return f"{name} IS {_not(is_set)}NULL"
     if column.kind is Kind.TIME:
         value = _micros(operator, int(value))
-    return f"{NAMES[column]} {operator.value} {parameters.bind(value)}"
+    return f"{name} {operator.value} {parameters.bind(value)}"
 
 
-def prefix_sql(column: Column, prefix: str, parameters: Parameters) -> str:
+def prefix_sql(name: str, prefix: str, parameters: Parameters) -> str:
     """A range that an index can search: text is compared by its UTF-8 bytes, which sort as code points do."""
-    name, end = NAMES[column], successor(prefix)
+    end = successor(prefix)
     lower = f"{name} >= {parameters.bind(prefix)}"
     return lower if end is None else f"{lower} AND {name} < {parameters.bind(end)}"
 

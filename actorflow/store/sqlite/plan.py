@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.notes import Notes
 from actorflow.store.preconditions import is_open
 from actorflow.store.protocol import ActivityRow, Begin, Change, Head, InboxRow, NewRun, ScheduleWrite, Send
 
@@ -66,6 +67,8 @@ class Plan:
         """Place of the change in the batch, its run, and what it sends."""
         self.swept: list[tuple[int]] = []
         self.schedules: list[ScheduleWrite] = []
+        self.notes: dict[int, Notes] = {}
+        """Runs whose notes change, and what they are then."""
         for place, change in enumerate(batch):
             if change.schedule is not None:
                 self.schedules.append(change.schedule)
@@ -82,6 +85,8 @@ class Plan:
         key = new.begin.identity.key
         self._runs[key] = RunPlan(Change(key, 0, new.head, new.begin), is_successor=True)
         self.arrived.extend([(key, row) for row in new.inbox])
+        if new.notes is not None:
+            self.notes[key] = new.notes
 
     def is_open(self, key: int) -> bool:
         """True if the batch does not leave this run of it closed."""
@@ -97,6 +102,8 @@ class Plan:
             self.arrived.extend([(key, row) for row in change.arrived])
         if change.consumed:
             self.consumed.extend([(seq,) for seq in change.consumed])
+        if change.notes is not None:
+            self.notes[key] = change.notes
         for row in change.activities:
             self._activities[key, row.activity_id] = row
         for activity_id in change.finished:

@@ -35,6 +35,9 @@ RUN_COLUMNS: Final = (
 
 RUN: Final = ", ".join(f"run.{column}" for column in RUN_COLUMNS)
 
+RUN_OF_VALUE: Final = RUN.replace("run.key", "search_value.run").replace("run.started_at", "search_value.started_at")
+"""The same, of a run found by a search attribute: from the index that has them in order."""
+
 # Ownership and counters
 
 BEGIN: Final = "BEGIN IMMEDIATE"
@@ -75,7 +78,7 @@ LEFT JOIN turn ON turn.run = run.key AND turn.number = CASE WHEN json_extract(wa
 STRAY_ROWS: Final = " UNION ALL ".join(
     f"SELECT '{table}', run, count(*) FROM {table} WHERE run > :after AND run <= :last"
     f" AND NOT EXISTS (SELECT 1 FROM run WHERE key = {table}.run) GROUP BY run"
-    for table in ("turn", "inbox", "activity")
+    for table in ("turn", "inbox", "activity", "note", "search_value")
 )
 RUNS_TO_COME: Final = (
     "SELECT run.key, run.workflow_id, run.run_id, run.epoch, meta.epoch FROM run CROSS JOIN meta"
@@ -115,6 +118,20 @@ PUT_ACTIVITIES: Final = (
 DELETE_ACTIVITIES: Final = (
     "DELETE FROM activity WHERE rowid IN (SELECT activity.rowid FROM (VALUES {rows}) AS old"
     " CROSS JOIN activity ON activity.run = old.column1 AND activity.activity_id = old.column2)"
+)
+
+PUT_NOTES: Final = "INSERT OR REPLACE INTO note (run, notes) VALUES {rows}"
+# By run, name and type; and by run, name and term.
+DECLARE_ATTRIBUTES: Final = (
+    "INSERT OR IGNORE INTO search_attribute (namespace, name, type) SELECT run.namespace, new.column2, new.column3"
+    " FROM (VALUES {rows}) AS new CROSS JOIN run ON run.key = new.column1"
+)
+DELETE_SEARCH_VALUES: Final = "DELETE FROM search_value WHERE run IN (VALUES {rows})"
+INSERT_SEARCH_VALUES: Final = (
+    "INSERT INTO search_value (attribute, value, started_at, run)"
+    " SELECT search_attribute.id, new.column3, run.started_at, run.key FROM (VALUES {rows}) AS new"
+    " CROSS JOIN run ON run.key = new.column1 CROSS JOIN search_attribute"
+    " ON search_attribute.namespace = run.namespace AND search_attribute.name = new.column2"
 )
 
 _UNCHANGED: Final = (
@@ -199,6 +216,10 @@ DUE: Final = (
 NEXT_DUE: Final = (
     f"SELECT wake_at FROM run INDEXED BY run_due WHERE {_WAITING} AND wake_at > :now ORDER BY wake_at LIMIT 1"
 )
+NOTES: Final = "SELECT note.run, note.notes FROM json_each(?) AS wanted CROSS JOIN note ON note.run = wanted.value"
+ATTRIBUTE_TYPES: Final = (
+    "SELECT namespace, name, type FROM search_attribute WHERE ?1 IS NULL OR namespace = ?1 ORDER BY namespace, name"
+)
 JOURNAL: Final = "SELECT number, at, events, checksum FROM turn WHERE run = ? ORDER BY number"
 
 
@@ -227,6 +248,18 @@ LOAD: Final = " UNION ALL ".join(
                 " cancel_requested",
             ),
         )
+    )
+)
+
+# The same with what only a check needs.
+LOAD_ALL: Final = " UNION ALL ".join(
+    (
+        LOAD,
+        _padded(4, "note", "run, notes", len(RUN_COLUMNS)),
+        "SELECT 5, search_value.run, search_attribute.name, search_attribute.type, search_value.value"
+        + ", NULL" * (len(RUN_COLUMNS) - 4)
+        + " FROM json_each(:keys) AS wanted CROSS JOIN search_value ON search_value.run = wanted.value"
+        " LEFT JOIN search_attribute ON search_attribute.id = search_value.attribute",
     )
 )
 

@@ -10,8 +10,10 @@ import msgspec
 
 from actorflow.core.journal import TurnRow
 from actorflow.core.messages import TERMINATION
+from actorflow.core.notes import Notes
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
-from actorflow.store.protocol import Count, LoadedRun, Position, RunRecord, ScheduleRow, Share
+from actorflow.search_attributes import SearchAttributeIndexedValueType
+from actorflow.store.protocol import AttributeType, Count, LoadedRun, Position, RunRecord, ScheduleRow, Share
 from actorflow.store.sqlite import queries, rows, visibility
 from actorflow.store.sqlite.finder import Finder
 
@@ -92,6 +94,15 @@ class Reading:
     async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
         """See `Store.schedules`."""
         return [ScheduleRow(*row) for row in await self._read(queries.SCHEDULES, (*after, limit))]
+
+    async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:
+        """See `Store.notes`."""
+        return dict([rows.read_notes(row) for row in await self._read(queries.NOTES, (_json(list(keys)),))])
+
+    async def attribute_types(self, namespace: str | None = None) -> Sequence[AttributeType]:
+        """See `Store.attribute_types`."""
+        found = await self._read(queries.ATTRIBUTE_TYPES, (namespace,))
+        return [AttributeType(space, name, SearchAttributeIndexedValueType(kind)) for space, name, kind in found]
 
 
 def _json(value: object) -> str:

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from actorflow.core.journal import TurnRow
+from actorflow.core.notes import Notes, decode_notes, encode_notes, terms_of
 from actorflow.exceptions import CorruptJournalError
-from actorflow.store.protocol import ActivityRow, Head, Identity, InboxRow, LoadedRun, RunRecord
+from actorflow.store.protocol import ActivityRow, FoundBy, Head, Identity, InboxRow, LoadedRun, RunRecord
 
 Row = tuple[Any, ...]
-_Parts = tuple[list[Row], list[Row], list[Row], list[Row]]
+_Parts = tuple[list[Row], list[Row], list[Row], list[Row], list[Row], list[Row]]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_RUN, _TURN, _INBOX, _ACTIVITY = range(4)
+_RUN = 0
 
 
 def to_micros(instant: datetime) -> int:
@@ -116,6 +119,37 @@ def activity_row(key: int, row: ActivityRow) -> Row:
     )
 
 
+def note_row(key: int, notes: Notes) -> Row:
+    """A row of ``note``."""
+    return (key, encode_notes(notes))
+
+
+def declared_rows(key: int, notes: Notes) -> Iterable[Row]:
+    """Which types the search attributes of a run come with."""
+    return [(key, name, value.type) for name, value in notes.search_attributes.items()]
+
+
+def search_value_rows(key: int, notes: Notes) -> Iterable[Row]:
+    """By what a run is found."""
+    return [(key, name, term) for name, value in notes.search_attributes.items() for term in terms_of(value)]
+
+
+def read_notes(row: Sequence[Any]) -> tuple[int, Notes]:
+    """A run and its notes, of a row of ``note``.
+
+    Raises:
+        CorruptJournalError: they can't be read.
+    """
+    key, text = row
+    try:
+        return key, decode_notes(text)
+    except (msgspec.MsgspecError, RecursionError) as problem:
+        raise CorruptJournalError(
+            f"memo and search attributes of run {key} can't be read ({problem}); `actorflow db verify` says more. "
+            "Restore the database from a backup"
+        ) from problem
+
+
 def run_record(row: Sequence[Any]) -> RunRecord:
     """The record of a row of `queries.RUN_COLUMNS`."""
     key, namespace, workflow_id, run_id, workflow_type, task_queue, started_at, request_id, shard, first, *head = row
@@ -144,15 +178,17 @@ def read_turn(row: Sequence[Any]) -> TurnRow:
 
 
 def loaded_runs(keys: Sequence[int], rows: Iterable[Row]) -> Sequence[LoadedRun]:
-    """Runs from the rows of `queries.LOAD`, in the order of ``keys``."""
-    parts: Mapping[int, _Parts] = {key: ([], [], [], []) for key in keys}
+    """Runs from the rows of `queries.LOAD` or `queries.LOAD_ALL`, in the order of ``keys``."""
+    parts: Mapping[int, _Parts] = {key: ([], [], [], [], [], []) for key in keys}
     for row in rows:
         kind: int = row[0]
         parts[row[1]][kind].append(row)
     return [_loaded_run(*parts[key]) for key in keys if parts[key][_RUN]]
 
 
-def _loaded_run(runs: list[Row], turns: list[Row], inbox: list[Row], activities: list[Row]) -> LoadedRun:
+def _loaded_run(
+    runs: list[Row], turns: list[Row], inbox: list[Row], activities: list[Row], notes: list[Row], found: list[Row]
+) -> LoadedRun:
     for rows in (turns, inbox, activities):
         rows.sort(key=_number)
     return LoadedRun(
@@ -160,6 +196,8 @@ def _loaded_run(runs: list[Row], turns: list[Row], inbox: list[Row], activities:
         tuple([read_turn(row[2:6]) for row in turns]),
         tuple([_read_inbox(row) for row in inbox]),
         tuple([_read_activity(row) for row in activities]),
+        notes[0][2] if notes else None,
+        tuple([FoundBy(str(row[2]), int(row[3] or 0), row[4]) for row in found]),
     )
 
 

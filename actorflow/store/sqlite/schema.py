@@ -3,6 +3,8 @@
 Four tables hold all executions: ``run`` is the head of one, ``turn`` its journal, ``inbox`` the messages no turn has
 consumed yet, ``activity`` what the journal must not hold of an open activity. ``schedule`` has a row for each schedule,
 with what it is to do and how far it has come as JSON. ``meta`` is one row of counters.
+Of runs with a memo or search attributes, ``note`` has them as they are now; ``search_value`` is the index of what they
+are found by, and ``search_attribute`` says which types the names have.
 
 The views are a promise: their names, columns and meaning stay; columns may be added. Instants are ISO 8601 in UTC.
 
@@ -21,6 +23,8 @@ af_child        one row per child of an open run that is not over: namespace, wo
                 child_workflow_type, task_queue, parent_close_policy, initiated_at, started (0 or 1), run
 af_inbox        one row per waiting message: namespace, workflow_id, run_id, seq, message (its name), received_at,
                 data (JSON), request_id, run
+af_search_      one row per search attribute of a run: namespace, workflow_id, run_id, name, type, value (a list of
+attribute       keywords as JSON), run
 ==============  =====================================================================================================
 """
 
@@ -33,6 +37,7 @@ from pathlib import Path
 from typing import Final
 
 from actorflow.core import events as ev
+from actorflow.search_attributes import SearchAttributeIndexedValueType
 from actorflow.store.sqlite import queries
 from actorflow.store.sqlite.file import APPLICATION_ID, check_schema_version
 
@@ -116,6 +121,26 @@ _SECOND: Final = (
 # Chains of runs. (Adding a column with a default changes no row.)
 _THIRD: Final = ("ALTER TABLE run ADD COLUMN first_run_id TEXT NOT NULL DEFAULT ''",)
 
+# Memo and search attributes. Values have a start, so that those of one value are in the order of lists.
+_NOTES: Final = (
+    "CREATE TABLE note (run INTEGER PRIMARY KEY, notes TEXT NOT NULL) STRICT",
+    """CREATE TABLE search_attribute (
+        id INTEGER PRIMARY KEY,
+        namespace TEXT NOT NULL,
+        name TEXT NOT NULL,
+        type INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE UNIQUE INDEX search_attribute_name ON search_attribute (namespace, name)",
+    """CREATE TABLE search_value (
+        attribute INTEGER NOT NULL,
+        value ANY NOT NULL,
+        started_at INTEGER NOT NULL,
+        run INTEGER NOT NULL,
+        PRIMARY KEY (attribute, value, started_at, run)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX search_value_run ON search_value (run, attribute)",
+)
+
 _SCHEDULES: Final = (
     """CREATE TABLE schedule (
         namespace TEXT NOT NULL,
@@ -126,7 +151,7 @@ _SCHEDULES: Final = (
     ) STRICT""",
 )
 
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SECOND, _THIRD, _SCHEDULES)
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SECOND, _THIRD, _NOTES, _SCHEDULES)
 """Statements that lead from schema ``n`` to ``n + 1``. A released one is never edited."""
 
 VERSION: Final = len(MIGRATIONS)
@@ -134,7 +159,7 @@ VERSION: Final = len(MIGRATIONS)
 SCHEDULES_SINCE: Final = MIGRATIONS.index(_SCHEDULES) + 1
 """The schema that brought the table of schedules."""
 
-READABLE_SINCE: Final = 3
+READABLE_SINCE: Final = 4
 """The oldest schema whose tables and indexes the queries understand, for those who look and must not migrate."""
 
 
@@ -213,6 +238,12 @@ def _time(column: str) -> str:
 
 def _names(kinds: Iterable[type[ev.Event]]) -> str:
     return ", ".join(sorted(f"'{kind.__name__}'" for kind in kinds))
+
+
+def _type_name(column: str) -> str:
+    """The name of a type of search attributes."""
+    names = " ".join(f"WHEN {int(one)} THEN '{one.public_name}'" for one in SearchAttributeIndexedValueType)
+    return f"CASE {column} {names} END"
 
 
 _OUTCOMES: Final = (ev.ActivityCompleted, ev.ActivityFailed, ev.ActivityTimedOut, ev.ActivityCancelled)
@@ -328,5 +359,10 @@ FROM run JOIN (
     {_time("inbox.received_at")} AS received_at, json_remove(inbox.message, '$.event') AS data,
     inbox.request_id, run.key AS run
 FROM inbox JOIN run ON run.key = inbox.run""",
+    "af_search_attribute": f"""CREATE VIEW af_search_attribute AS SELECT
+    run.namespace, run.workflow_id, run.run_id, one.key AS name,
+    {_type_name("json_extract(one.value, '$.type')")} AS type, json_extract(one.value, '$.value') AS value,
+    run.key AS run
+FROM note JOIN run ON run.key = note.run JOIN json_each(note.notes, '$.search_attributes') AS one""",
 }
 """Name and text of each view."""

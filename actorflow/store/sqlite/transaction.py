@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any, Final
 
 from actorflow.core.letters import Address
+from actorflow.core.notes import Notes
 from actorflow.exceptions import StorageFailedError
 from actorflow.store.preconditions import begin_conflict, change_conflict, is_open, schedule_conflict
 from actorflow.store.protocol import (
@@ -158,6 +159,8 @@ class Transaction:
             raise InconsistentBatchError
         self._run(queries.INSERT_TURNS, [rows.turn_row(key, turn) for key, turn in plan.turns])
         self._run(queries.INSERT_INBOX, [rows.inbox_row(key, row) for key, row in plan.arrived])
+        if plan.notes:
+            self._note(plan.notes)
         received = self._send_all(plan)
         self._run(queries.DELETE_INBOX, plan.consumed)
         self._run(queries.SWEEP_INBOX, plan.swept)
@@ -195,7 +198,19 @@ class Transaction:
         key = new.begin.identity.key
         self._run(queries.INSERT_RUNS, [rows.run_row(new.begin.identity, new.head, self._epoch)])
         self._run(queries.INSERT_INBOX, [rows.inbox_row(key, row) for row in new.inbox])
+        if new.notes is not None:
+            self._note({key: new.notes})
         return key
+
+    def _note(self, notes_by_run: Mapping[int, Notes]) -> None:
+        """Put notes in the place of those there are, with the index of what they say."""
+        notes = notes_by_run.items()
+        self._run(queries.PUT_NOTES, [rows.note_row(key, one) for key, one in notes])
+        declared = [row for key, one in notes for row in rows.declared_rows(key, one)]
+        self._run(queries.DECLARE_ATTRIBUTES, declared)
+        self._run(queries.DELETE_SEARCH_VALUES, [(key,) for key in notes_by_run])
+        values = [row for key, one in notes for row in rows.search_value_rows(key, one)]
+        self._run(queries.INSERT_SEARCH_VALUES, values)
 
     def _deliver(self, to: Address, send: Send) -> int | None:
         """Put a message into the inbox of the run it is for, if that is open."""

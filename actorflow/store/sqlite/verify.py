@@ -155,7 +155,7 @@ class _Verifier:
 
     def _check_runs(self, keys: Sequence[int]) -> None:
         try:
-            loaded = rows.loaded_runs(keys, self._file.fetch(queries.LOAD, {"keys": str(keys)}))
+            loaded = rows.loaded_runs(keys, self._file.fetch(queries.LOAD_ALL, {"keys": str(keys)}))
         except (StorageError, ValueError, OverflowError) as problem:
             if len(keys) > 1:  # find out which of them it is
                 for key in keys:
@@ -238,4 +238,6 @@ def stored_run(loaded: LoadedRun) -> StoredRun:
         turns=loaded.turns,
         inbox=[row.message for row in loaded.inbox],
         activities=[StoredActivity(row.activity_id, row.attempt, row.charged) for row in loaded.activities],
+        notes=loaded.notes,
+        found_by=[(one.name, one.type, one.term) for one in loaded.found_by],
     )

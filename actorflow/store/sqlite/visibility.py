@@ -11,13 +11,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from actorflow.core.notes import is_multiple
 from actorflow.core.policy.filter_tree import (
     NAME_BY_STATUS,
     And,
+    Attribute,
+    Between,
     Column,
     Comparison,
     Condition,
     CountQuery,
+    Field,
     ListQuery,
     Not,
     OneOf,
@@ -25,12 +29,21 @@ from actorflow.core.policy.filter_tree import (
     Or,
     Order,
     StartsWith,
+    Test,
     Value,
 )
 from actorflow.core.policy.filter_truth import columns_of, conjuncts_of, may_have_status
 from actorflow.store.protocol import Count, Position, RunRecord
 from actorflow.store.sqlite import queries, rows
-from actorflow.store.sqlite.filter_sql import NAMES, Parameters, conjunct_sql, prefix_sql
+from actorflow.store.sqlite.filter_sql import (
+    NAMES,
+    VALUE,
+    Parameters,
+    attribute_sql,
+    conjunct_sql,
+    prefix_sql,
+    test_sql,
+)
 
 Fetch = Callable[[str, Mapping[str, object]], Awaitable[Sequence[tuple[Any, ...]]]]
 
@@ -49,18 +62,22 @@ class Source:
     """A part of an index that holds every run a filter can mean.
 
     Attributes:
-        index: its name.
+        table: with its index.
         whole: the part, as a condition.
         branches: conditions that divide it into parts which are in order of start; empty if there are none.
         columns: of filters; the index knows them without looking at the run.
         is_exact: it holds no other runs than those the filter means, so the filter need not be asked again.
+        entries: what is counted to see how many runs it holds, if not the table.
+        branch_table: what branches are conditions of, if not the table.
     """
 
-    index: str
+    table: str
     whole: str
     branches: Sequence[str]
-    columns: frozenset[Column]
+    columns: frozenset[Field]
     is_exact: bool
+    entries: str = ""
+    branch_table: str = ""
 
 
 class Visibility:
@@ -102,7 +119,8 @@ class Visibility:
 def probe(sources: Sequence[Source]) -> str:
     """A query for how many runs each source holds, up to `NARROW_MAX`."""
     counts = [
-        f"(SELECT count(*) FROM (SELECT 1 FROM run INDEXED BY {source.index} WHERE {source.whole} LIMIT {NARROW_MAX}))"
+        f"(SELECT count(*) FROM (SELECT 1 FROM {source.entries or f'{source.table} WHERE {source.whole}'}"
+        f" LIMIT {NARROW_MAX}))"
         for source in sources
     ]
     return f"SELECT {', '.join(counts)}"
@@ -126,13 +144,13 @@ class Sources:
         wanted = [status for status in NAME_BY_STATUS if may_have_status(where, status)]
         statuses = self._values("run_status", Column.EXECUTION_STATUS, wanted)
         self.statuses = replace(statuses, is_exact=is_about_status)
-        equal = dict(_equalities(where))
+        equal: dict[Field, Sequence[Value]] = dict(_equalities(where))
         self.certain = self._certain(equal)
         self.possible = [*self._possible(equal)]
         if len(wanted) < len(NAME_BY_STATUS):
             self.possible.append(self.statuses)
 
-    def _certain(self, equal: Mapping[Column, Sequence[Value]]) -> Source | None:
+    def _certain(self, equal: Mapping[Field, Sequence[Value]]) -> Source | None:
         if Column.RUN_ID in equal:
             ids = self.parameters.bind_all(equal[Column.RUN_ID])
             return self._part("run_run_id", f"run_id IN {ids}", Column.RUN_ID)
@@ -144,7 +162,10 @@ class Sources:
             return replace(parked, branches=(parked.whole,))
         return None
 
-    def _possible(self, equal: Mapping[Column, Sequence[Value]]) -> Iterable[Source]:
+    def _possible(self, equal: Mapping[Field, Sequence[Value]]) -> Iterable[Source]:
+        for test in conjuncts_of(self.where):
+            if isinstance(test, Test) and isinstance(test.column, Attribute) and _is_narrowing(test):
+                yield self._attribute(test.column, test)
         if Column.WORKFLOW_TYPE in equal:
             yield self._values("run_type", Column.WORKFLOW_TYPE, equal[Column.WORKFLOW_TYPE])
         for test in conjuncts_of(self.where):
@@ -157,7 +178,31 @@ class Sources:
                     pass
 
     def _range(self, test: StartsWith) -> str:
-        return prefix_sql(test.column, test.prefix, self.parameters)
+        assert isinstance(test.column, Column)
+        return prefix_sql(NAMES[test.column], test.prefix, self.parameters)
+
+    def _attribute(self, attribute: Attribute, test: Test) -> Source:
+        """Runs by what they are found by: each once as a whole, and in order of start where one value is meant."""
+        number = attribute_sql(attribute, self.parameters)
+        entries = f"search_value WHERE {number} AND {test_sql(VALUE, test, self.parameters)}"
+        values: Sequence[Value] = ()
+        match test:
+            case Comparison(_, Operator.EQUAL, value):
+                values = (value,)
+            case OneOf(_, several, False) if not is_multiple(attribute.type):  # of several it may have more than one
+                values = tuple(dict.fromkeys(several))
+            case _:
+                pass
+        each = [Comparison(attribute, Operator.EQUAL, value) for value in values if len(values) <= BRANCHES_MAX]
+        return Source(
+            table="run NOT INDEXED",
+            whole=f"run.key IN (SELECT search_value.run FROM {entries})",
+            branches=[f"{number} AND {test_sql(VALUE, one, self.parameters)}" for one in each],
+            columns=frozenset((attribute,)),
+            is_exact=self._is_one_test,
+            entries=entries,
+            branch_table="search_value CROSS JOIN run ON run.key = search_value.run",
+        )
 
     def _values(self, index: str, column: Column, values: Sequence[Value]) -> Source:
         names = [self.parameters.bind(value) for value in values]
@@ -167,10 +212,23 @@ class Sources:
         return replace(source, branches=one_by_one) if len(names) <= BRANCHES_MAX else source
 
     def _part(self, index: str, whole: str, *columns: Column) -> Source:
-        return Source(index, f"{_NAMESPACE} AND {whole}", (), frozenset(columns), self._is_one_test)
+        return Source(f"run INDEXED BY {index}", f"{_NAMESPACE} AND {whole}", (), frozenset(columns), self._is_one_test)
 
 
-def _equalities(where: Condition | None) -> Iterable[tuple[Column, Sequence[Value]]]:
+def _is_narrowing(test: Test) -> bool:
+    """True for tests of search attributes that mean a part of their index."""
+    match test:
+        case Comparison(_, operator):
+            return operator is not Operator.NOT_EQUAL
+        case OneOf(_, _, is_negated) | Between(_, _, _, is_negated):
+            return not is_negated
+        case StartsWith(_, prefix, is_negated):
+            return bool(prefix) and not is_negated
+        case _:
+            return False
+
+
+def _equalities(where: Condition | None) -> Iterable[tuple[Field, Sequence[Value]]]:
     """Columns that must have one of some values."""
     for test in conjuncts_of(where):
         match test:
@@ -193,6 +251,9 @@ class ListStatement:
         parameters = self.sources.parameters
         self._filter = [conjunct_sql(query.where, parameters)] if query.where is not None else []
         self._beyond = [_beyond(query.order, after, parameters)] if after is not None else []
+        self._beyond_value = [
+            text.replace("(started_at, key)", "(search_value.started_at, search_value.run)") for text in self._beyond
+        ]
         self._limit = parameters.bind(limit)
 
     def compiled(self, source: Source | None) -> tuple[str, Mapping[str, object]]:
@@ -206,16 +267,18 @@ class ListStatement:
         return self._merged(source) if source.branches else self._sorted(source), parameters
 
     def _merged(self, source: Source) -> str:
-        branches = [self._select(source, branch) for branch in source.branches]
+        branches = [self._select(source, branch, source.branch_table) for branch in source.branches]
         return f"{' UNION ALL '.join(branches)} {self._ordered(_START)}"
 
     def _sorted(self, source: Source | None) -> str:
         select = self._select(source, _NAMESPACE if source is None else source.whole)
         return f"{select} {self._ordered(_START if self._order.column is Column.START_TIME else _CLOSE)}"
 
-    def _select(self, source: Source | None, where: str) -> str:
-        conditions = [where, *_unsaid(self._filter, source), *self._beyond]
-        return f"SELECT {queries.RUN} FROM run {_indexed(source)} WHERE {' AND '.join(conditions)}"
+    def _select(self, source: Source | None, where: str, table: str = "") -> str:
+        # The same values, from where they are in order.
+        columns, beyond = (queries.RUN_OF_VALUE, self._beyond_value) if table else (queries.RUN, self._beyond)
+        conditions = [where, *_unsaid(self._filter, source), *beyond]
+        return f"SELECT {columns} FROM {table or _table(source)} WHERE {' AND '.join(conditions)}"
 
     def _ordered(self, by: str) -> str:
         direction = "DESC" if self._order.is_descending else "ASC"
@@ -235,9 +298,9 @@ def _beyond(order: Order, after: Position, parameters: Parameters) -> str:
     return f"({column}, key) {compared} ({at}, {parameters.bind(after.key)})"
 
 
-def _indexed(source: Source | None) -> str:
+def _table(source: Source | None) -> str:
     # Without a narrow source the table is read from end to end: looking up each run from an index takes longer.
-    return "NOT INDEXED" if source is None else f"INDEXED BY {source.index}"
+    return "run NOT INDEXED" if source is None else source.table
 
 
 def _unsaid(conditions: Sequence[str], source: Source | None) -> Sequence[str]:
@@ -263,7 +326,7 @@ class CountStatement:
     def compiled(self, source: Source | None) -> tuple[str, Mapping[str, object]]:
         """The statement over a source; None if none is narrow."""
         conditions = [source.whole if source else _NAMESPACE, *_unsaid(self._filter, source)]
-        counted = f"FROM run {_indexed(source)} WHERE {' AND '.join(conditions)}"
+        counted = f"FROM {_table(source)} WHERE {' AND '.join(conditions)}"
         parameters = self.sources.parameters.values
         if self._is_by_status:
             return f"SELECT status, count(*) {counted} GROUP BY status", parameters

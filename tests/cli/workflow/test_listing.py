@@ -10,7 +10,7 @@ import pytest
 from actorflow.cli.exits import Exit
 from tests.cli.commands import Run, Terminal, files_of, on_a_terminal
 
-PLAIN = "STATUS\tWORKFLOW_ID\tRUN_ID\tTYPE\tTASK_QUEUE\tSTART_TIME\tCLOSE_TIME"
+PLAIN = "STATUS\tWORKFLOW_ID\tRUN_ID\tTYPE\tTASK_QUEUE\tSTART_TIME\tCLOSE_TIME\tSEARCH_ATTRIBUTES"
 FIELDS = [
     "workflow_id",
     "run_id",
@@ -22,6 +22,7 @@ FIELDS = [
     "start_time",
     "close_time",
     "history_length",
+    "search_attributes",
 ]
 
 
@@ -30,7 +31,7 @@ def test_a_pipe_gets_a_line_for_each_execution_in_columns_parted_by_tabs(look: R
     heading, *lines = out.splitlines()
     assert (code, err, heading) == (Exit.DONE, "", PLAIN)
     assert len(lines) == 19
-    assert {line.count("\t") for line in lines} == {6}
+    assert {line.count("\t") for line in lines} == {7}
     assert lines[0].split("\t")[:2] == ["Running", "struggle"]  # the newest first
 
 

@@ -12,6 +12,7 @@ from actorflow.converter import ActivityRef, ChildRef, Failure, Payload, default
 from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.letters import NOBODY
+from actorflow.core.notes import IndexedValue, Type
 from actorflow.core.policy.succession import dated
 from actorflow.core.state import NO_OPTIONS, turn_width
 from tests.core.given import NOON
@@ -33,6 +34,22 @@ references = st.builds(
     ActivityRef, texts, texts, st.integers(0, 9), st.integers(0, 9), texts, retry_state=st.integers(0, 7)
 )
 children = st.builds(ChildRef, texts, texts, texts, texts, st.integers(0, 9), st.integers(0, 9), st.integers(0, 7))
+
+
+kept = payloads.filter(lambda payload: payload.encoding != "binary/null")
+memos = st.dictionaries(texts, kept, min_size=1, max_size=2)
+attributes = st.dictionaries(
+    texts,
+    st.one_of(
+        st.builds(IndexedValue, st.sampled_from([int(Type.KEYWORD), int(Type.TEXT)]), texts),
+        st.builds(IndexedValue, st.just(int(Type.INT)), st.integers(-9, 9)),
+        st.builds(IndexedValue, st.just(int(Type.DOUBLE)), st.floats(-9, 9)),
+        st.builds(IndexedValue, st.just(int(Type.BOOL)), st.booleans()),
+        st.builds(IndexedValue, st.just(int(Type.KEYWORD_LIST)), st.lists(texts, min_size=1, max_size=3).map(tuple)),
+    ),
+    min_size=1,
+    max_size=2,
+)
 
 
 def failures_with(causes: st.SearchStrategy[Failure | None]) -> st.SearchStrategy[Failure]:
@@ -128,6 +145,11 @@ def options_at(draw: st.DrawFn, at: datetime) -> ev.RunOptions | None:
             last_failure=st.none() | application_failures,
             parent=st.just(parent),
             root=st.none() if parent is None else st.builds(ev.RootRun, texts.filter(bool), texts),
+            memo=st.none() | memos,
+            search_attributes=st.none() | attributes,
+            headers=st.none() | memos,
+            summary=texts,
+            details=texts,
             **run_timeouts,
         )
     )
@@ -196,6 +218,9 @@ class Author:
 
     def decisions(self) -> list[Any]:
         found: list[Any] = [self.draw(st.builds(ev.Patched, texts, st.booleans()))] if self.draw(st.booleans()) else []
+        if self.draw(st.booleans()):
+            found.append(ev.MemoUpserted({**self.draw(memos), "gone": None}))
+            found.append(ev.SearchAttributesUpserted({**self.draw(attributes), "gone": None}))
         if self.activities and self.draw(st.booleans()):
             found.append(ev.ActivityCancelRequested(self.activities[0]))
         if self.timers and self.draw(st.booleans()):

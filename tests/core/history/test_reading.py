@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from actorflow.converter import Failure, default
 from actorflow.core import events as ev
 from actorflow.core.history import read_history
 from actorflow.core.journal import Turn
+from actorflow.core.notes import IndexedValue, Type
 from actorflow.exceptions import HistoryFormatError
 from tests.core.given import MINUTE
 from tests.core.history.given import BEGINNING, at, event, payload, read
@@ -75,6 +77,37 @@ def test_patches_and_their_search_attribute_are_read() -> None:
     assert turns[0].events[1:] == (ev.Patched("change", deprecated=True), ev.TimerStarted("1", MINUTE))
 
 
+@pytest.mark.parametrize(
+    ("told", "kind", "value"),
+    [
+        (["acme"], "Keyword", IndexedValue(Type.KEYWORD, "acme")),
+        ("acme", "", IndexedValue(Type.KEYWORD, "acme")),
+        (["a"], "KeywordList", IndexedValue(Type.KEYWORD_LIST, ("a",))),
+        (["a", "b"], "", IndexedValue(Type.KEYWORD_LIST, ("a", "b"))),
+        (7, "Double", IndexedValue(Type.DOUBLE, 7.0)),
+        ([7], "", IndexedValue(Type.INT, 7)),
+        ("2030-01-31T13:00:00+01:00", "Datetime", IndexedValue(Type.DATETIME, "2030-01-31T12:00:00Z")),
+        ([], "", None),
+        (None, "Int", None),
+    ],
+)
+def test_search_attributes_of_servers_are_read_with_or_without_types(told: Any, kind: str, value: Any) -> None:
+    said = payload(told)
+    if kind:
+        said["metadata"]["type"] = base64.b64encode(kind.encode()).decode()
+    attributes = {"searchAttributes": {"indexedFields": {"Mine": said}}}
+    turns = read(*BEGINNING, event(5, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES", attributes))
+    assert turns[0].events[1:] == (ev.SearchAttributesUpserted({"Mine": value}),)
+
+
+def test_a_search_attribute_that_is_not_of_its_type_is_damage() -> None:
+    said = payload("many")
+    said["metadata"]["type"] = base64.b64encode(b"Int").decode()
+    attributes = {"searchAttributes": {"indexedFields": {"Mine": said}}}
+    with pytest.raises(HistoryFormatError, match="Mine"):
+        read(*BEGINNING, event(5, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES", attributes))
+
+
 def test_short_names_plain_numbers_and_nulls_mean_the_same() -> None:
     long = [
         *BEGINNING,
@@ -116,12 +149,6 @@ def test_an_event_that_may_be_ignored_is_ignored() -> None:
         (event(5, "NEXUS_OPERATION_SCHEDULED"), "event 5 .* NEXUS_OPERATION_SCHEDULED"),
         (event(5, "MARKER_RECORDED", {"markerName": "core_local_activity"}), "a marker 'core_local_activity'"),
         (event(5, "MARKER_RECORDED", {"markerName": "core_patch"}), "a marker 'core_patch'"),
-        (
-            event(
-                5, "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES", {"searchAttributes": {"indexedFields": {"Mine": payload(1)}}}
-            ),
-            "UPSERT_WORKFLOW_SEARCH_ATTRIBUTES",
-        ),
     ],
 )
 def test_what_can_not_be_replayed_is_refused_by_name(found: dict[str, Any], named: str) -> None:

@@ -10,6 +10,7 @@ from hypothesis import given as given_any, settings, strategies as st
 from actorflow.converter import Failure, default
 from actorflow.core import events as ev
 from actorflow.core.letters import NOBODY
+from actorflow.core.notes import IndexedValue, Type
 from tests.core.given import MINUTE, NOON, SECOND
 from tests.core.history.given import FAILURE, STARTED, as_written, child, read, read_back, scheduled, turns_of, written
 from tests.core.history.journals import Author
@@ -24,6 +25,16 @@ def test_every_kind_of_event_can_be_written() -> None:
         assert read_back(turns) == as_written(turns)
 
 
+MEMO = {"a": default.encode_one(1), "b": default.encode_one(["c"])}
+ATTRIBUTES = {
+    "Customer": IndexedValue(Type.KEYWORD, "acme"),
+    "Title": IndexedValue(Type.TEXT, "A long way"),
+    "Amount": IndexedValue(Type.INT, 3),
+    "Rate": IndexedValue(Type.DOUBLE, 1.0),
+    "IsPaid": IndexedValue(Type.BOOL, True),
+    "DueAt": IndexedValue(Type.DATETIME, "2030-06-01T12:00:00Z"),
+    "Tags": IndexedValue(Type.KEYWORD_LIST, ("new",)),
+}
 STORIES = [
     turns_of(
         (STARTED, ev.LocalActivityScheduled("1", "look", MINUTE), ev.LocalActivityScheduled("own", "look", MINUTE)),
@@ -76,6 +87,16 @@ STORIES = [
     turns_of((STARTED,), (ev.TimedOut(3),)),
     turns_of((STARTED,), (ev.Completed(successor="run-2"),)),
     turns_of((STARTED,), (ev.Failed(FAILURE, 4),)),
+    turns_of(
+        (
+            ev.Started("Order", "q", options=ev.RunOptions(memo=MEMO, search_attributes=ATTRIBUTES, headers=MEMO)),
+            ev.MemoUpserted({"a": default.encode_one(2), "b": None}),
+            ev.SearchAttributesUpserted({**ATTRIBUTES, "Customer": None}),
+            child(memo=MEMO, search_attributes=ATTRIBUTES, headers=MEMO, summary="one line", details="two\nlines"),
+        ),
+        (ev.SignalReceived("s"), ev.ContinuedAsNew("Order", "q", memo={}, search_attributes=ATTRIBUTES)),
+    ),
+    turns_of((ev.Started("Order", "q", options=ev.RunOptions(summary="one line", details="two\nlines")),)),
 ]
 
 
