@@ -125,6 +125,23 @@ class QueryRejectCondition(IntEnum):
     NOT_COMPLETED_CLEANLY = 3
 
 
+class ScheduleOverlapPolicy(IntEnum):
+    """What a schedule does when it is due and what it started before still runs. Numbered as in the public API."""
+
+    SKIP = 1
+    """Nothing."""
+    BUFFER_ONE = 2
+    """Start when that ends; one action waits at most."""
+    BUFFER_ALL = 3
+    """Start when that ends; all actions wait, and follow one after the other."""
+    CANCEL_OTHER = 4
+    """Ask it to stop, and start when it has ended."""
+    TERMINATE_OTHER = 5
+    """End it, and start."""
+    ALLOW_ALL = 6
+    """Start beside it."""
+
+
 class VersioningBehavior(IntEnum):
     """Which version of a deployment a run goes on with; accepted for ported programs, there is one version here."""
 

@@ -489,6 +489,31 @@ class PageTokenError(ActorflowError):
         )
 
 
+class ScheduleSpecError(ActorflowError, ValueError):
+    """A part of a schedule can't be understood, or can't come true.
+
+    Attributes:
+        field: which part, such as ``cron_expressions[0]`` or ``intervals[1].offset``.
+        value: what was given.
+        reason: why it is refused.
+    """
+
+    def __init__(self, field: str, value: str, reason: str) -> None:
+        super().__init__(f"{field} {value!r} is refused: {reason}")
+        self.field = field
+        self.value = value
+        self.reason = reason
+
+
+class ScheduleAlreadyRunningError(TemporalError):
+    """A schedule of this id exists."""
+
+    def __init__(self, schedule_id: str = "") -> None:
+        named = f" {schedule_id!r}" if schedule_id else ""
+        super().__init__(f"schedule{named} is already running; update or delete it, or choose another id")
+        self.schedule_id = schedule_id
+
+
 class SearchAttributeTypeError(ActorflowError, TypeError):
     """A search attribute has another type in its namespace than the one it was given as.
 

@@ -16,6 +16,7 @@ from actorflow.core import limits
 from actorflow.core.events import AnyEvent, RunOptions, SignalReceived
 from actorflow.core.journal import Turn
 from actorflow.core.notes import NO_NOTES, Notes
+from actorflow.core.schedules.record import Definition, Patch, ScheduleRecord
 from actorflow.exceptions import TemporalError
 
 
@@ -377,6 +378,38 @@ class QueryRejected(msgspec.Struct, frozen=True):
     status: str
 
 
+def schedule_not_found(schedule_id: str, namespace: str) -> RPCError:
+    """There is no such schedule."""
+    return RPCError(
+        f"schedule not found for ID: {schedule_id} in namespace {namespace!r}; check the id and the database",
+        RPCStatusCode.NOT_FOUND,
+    )
+
+
+class ScheduleRequest(msgspec.Struct, frozen=True):
+    """Make a schedule, and do at once what ``patch`` says; the definition is a checked one."""
+
+    namespace: str
+    schedule_id: str
+    definition: Definition
+    patch: Patch = Patch()
+    memo: dict[str, Payload] | None = None
+
+
+class ScheduleDescribed(msgspec.Struct, frozen=True):
+    """A schedule as it stands on disk, and when it is due next."""
+
+    record: ScheduleRecord
+    next_times: tuple[datetime, ...]
+
+
+class SchedulePage(msgspec.Struct, frozen=True):
+    """Some schedules in order of their ids; without ``next_after`` they are the last."""
+
+    schedules: tuple[ScheduleDescribed, ...]
+    next_after: str = ""
+
+
 class Service(Protocol):
     """What a client may ask; implemented by an engine in this process, and later over a network.
 
@@ -473,4 +506,36 @@ class Service(Protocol):
 
     async def result(self, target: Target) -> Closed | Parked:
         """Wait until the execution closes, or is parked."""
+        ...
+
+    async def create_schedule(self, request: ScheduleRequest) -> None:
+        """Make a schedule durably; what its patch asks for is under way when this returns.
+
+        Raises:
+            ScheduleAlreadyRunningError: there is one of this id.
+        """
+        ...
+
+    async def describe_schedule(self, namespace: str, schedule_id: str) -> ScheduleDescribed:
+        """A schedule as it stands on disk."""
+        ...
+
+    async def list_schedules(self, namespace: str, after: str, limit: int) -> SchedulePage:
+        """Schedules whose ids come after that one."""
+        ...
+
+    async def update_schedule(self, namespace: str, schedule_id: str, definition: Definition, revision: int) -> None:
+        """Let a schedule do something else from now on; the definition is a checked one.
+
+        Raises:
+            RPCError: ABORTED: it is not of that revision any more.
+        """
+        ...
+
+    async def patch_schedule(self, namespace: str, schedule_id: str, patch: Patch) -> None:
+        """Ask something of a schedule durably; the first of it is under way when this returns."""
+        ...
+
+    async def delete_schedule(self, namespace: str, schedule_id: str) -> None:
+        """Remove a schedule durably; what it started goes on."""
         ...

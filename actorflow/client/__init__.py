@@ -25,6 +25,37 @@ from actorflow.client.listing import (
 )
 from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
 from actorflow.client.ported import PortedConnectOptions
+from actorflow.client.schedule import (
+    Schedule,
+    ScheduleAction,
+    ScheduleActionStartWorkflow,
+    ScheduleBackfill,
+    ScheduleCalendarSpec,
+    ScheduleIntervalSpec,
+    SchedulePolicy,
+    ScheduleRange,
+    ScheduleSpec,
+    ScheduleState,
+)
+from actorflow.client.schedule_handle import (
+    ScheduleAsyncIterator,
+    ScheduleHandle,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from actorflow.client.schedule_views import (
+    ScheduleActionExecution,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleActionResult,
+    ScheduleDescription,
+    ScheduleInfo,
+    ScheduleListAction,
+    ScheduleListActionStartWorkflow,
+    ScheduleListDescription,
+    ScheduleListInfo,
+    ScheduleListSchedule,
+    ScheduleListState,
+)
 from actorflow.client.start import StartOptions
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
@@ -32,7 +63,8 @@ from actorflow.client.views import (
     WorkflowExecutionStatus,
 )
 from actorflow.client.with_start import WithStartWorkflowOperation
-from actorflow.exceptions import WorkflowParkedError
+from actorflow.common import ScheduleOverlapPolicy
+from actorflow.exceptions import ScheduleAlreadyRunningError, ScheduleSpecError, WorkflowParkedError
 from actorflow.service import ActivityNotRunningError, RPCError, RPCStatusCode, StaleAttemptError
 
 __all__ = [
@@ -50,6 +82,34 @@ __all__ = [
     "RPCError",
     "RPCStatusCode",
     "RPCTimeoutOrCancelledError",
+    "Schedule",
+    "ScheduleAction",
+    "ScheduleActionExecution",
+    "ScheduleActionExecutionStartWorkflow",
+    "ScheduleActionResult",
+    "ScheduleActionStartWorkflow",
+    "ScheduleAlreadyRunningError",
+    "ScheduleAsyncIterator",
+    "ScheduleBackfill",
+    "ScheduleCalendarSpec",
+    "ScheduleDescription",
+    "ScheduleHandle",
+    "ScheduleInfo",
+    "ScheduleIntervalSpec",
+    "ScheduleListAction",
+    "ScheduleListActionStartWorkflow",
+    "ScheduleListDescription",
+    "ScheduleListInfo",
+    "ScheduleListSchedule",
+    "ScheduleListState",
+    "ScheduleOverlapPolicy",
+    "SchedulePolicy",
+    "ScheduleRange",
+    "ScheduleSpec",
+    "ScheduleSpecError",
+    "ScheduleState",
+    "ScheduleUpdate",
+    "ScheduleUpdateInput",
     "SignalOptions",
     "StaleAttemptError",
     "StartOptions",

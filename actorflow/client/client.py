@@ -18,6 +18,16 @@ from actorflow.client.deadline import answered
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
 from actorflow.client.ported import PortedConnectOptions, check_ported, check_start
+from actorflow.client.schedule import (
+    Schedule,
+    ScheduleAction,
+    ScheduleBackfill,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleState,
+)
+from actorflow.client.schedule_handle import ScheduleAsyncIterator, ScheduleHandle
+from actorflow.client.schedule_terms import backfills_from, check_limit, definition_from, whole_schedule
 from actorflow.client.start import (
     NO_METADATA,
     LifeOptions,
@@ -43,8 +53,9 @@ from actorflow.common import (
 from actorflow.converter import DataConverter, default as default_converter
 from actorflow.core.events import SignalReceived
 from actorflow.core.policy.checks import check_name
+from actorflow.core.schedules.record import Patch
 from actorflow.engine.engine import Engine
-from actorflow.service import ListRequest, StartRequest
+from actorflow.service import ListRequest, RPCError, RPCStatusCode, ScheduleRequest, StartRequest
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType, ReturnType, SelfType
 from actorflow.workflow.activities import UNSET
 
@@ -520,6 +531,98 @@ class Client:
         check_list(query)
         counting = self._connection.service.count(self._namespace, query or "")
         return WorkflowExecutionCount.of(await answered(counting, rpc_timeout))
+
+    async def create_schedule(
+        self,
+        id: str,
+        schedule: Schedule | ScheduleSpec,
+        *,
+        action: ScheduleAction | None = None,
+        policy: SchedulePolicy | None = None,
+        state: ScheduleState | None = None,
+        trigger_immediately: bool = False,
+        backfill: Sequence[ScheduleBackfill] = (),
+        memo: Mapping[str, Any] | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> ScheduleHandle:
+        """Make a schedule: it starts a workflow whenever it is due, as long as somebody has the journal open.
+
+        Each of its times starts one workflow at most, also if the process dies meanwhile; what was due while nobody had
+        the journal open is made up for, within the policy's ``catchup_window``.
+
+        Args:
+            id: of the schedule.
+            schedule: what it does, when and how; or only when, with the rest in ``action``, ``policy`` and ``state``.
+            action: see ``schedule``.
+            policy: see ``schedule``.
+            state: see ``schedule``.
+            trigger_immediately: take an action now.
+            backfill: spans whose times are taken now, too.
+            memo: notes, shown when it is described.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait until it is durable.
+
+        Raises:
+            ScheduleAlreadyRunningError: there is a schedule of this id.
+            ScheduleSpecError: a part of it can't be understood, or never comes true; the error names the field.
+            PayloadError: an argument can't be encoded.
+            ValueError, TypeError: a bad id or name, no task queue, no action.
+            RPCError: RESOURCE_EXHAUSTED: there are too many schedules; DEADLINE_EXCEEDED because of ``rpc_timeout``.
+        """
+        whole = whole_schedule(schedule, action, policy, state)
+        check_limit(whole)
+        noted = {key: self._converter.encode((value,))[0] for key, value in memo.items()} if memo else None
+        request = ScheduleRequest(
+            self._namespace,
+            id,
+            definition_from(whole, self._converter, self._task_queue),
+            Patch(is_triggered=trigger_immediately, backfills=backfills_from(backfill)),
+            noted,
+        )
+        await answered(self._connection.service.create_schedule(request), rpc_timeout)
+        return self.get_schedule_handle(id)
+
+    def get_schedule_handle(self, id: str) -> ScheduleHandle:
+        """A handle to a schedule that may or may not exist; calls on it tell."""
+        service = self._connection.service
+        return ScheduleHandle(service, self._namespace, self._converter, id, task_queue=self._task_queue)
+
+    async def list_schedules(
+        self,
+        query: str | None = None,
+        *,
+        page_size: int = 1000,
+        next_page_token: bytes | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> ScheduleAsyncIterator:
+        """All schedules, in order of their ids; nothing is asked before the first one is wanted.
+
+        Args:
+            query: schedules have no search attributes to filter by, so only none or an empty one makes sense.
+            page_size: how many are read at a time; the service gives at most 500.
+            next_page_token: go on where another iterator stopped.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: accepted for ported programs.
+
+        Raises:
+            RPCError: INVALID_ARGUMENT: a query.
+            TypeError: an argument is of another type than it says.
+        """
+        check_list(query, page_size, next_page_token)
+        if query:
+            raise RPCError(
+                f"schedules can't be filtered, but the query is {query!r}; leave it out and choose among all",
+                RPCStatusCode.INVALID_ARGUMENT,
+            )
+        return ScheduleAsyncIterator(
+            self._connection.service,
+            self._namespace,
+            self._converter,
+            page_size=page_size,
+            next_page_token=next_page_token or b"",
+        )
 
     @overload
     def get_workflow_handle_for(

@@ -153,6 +153,48 @@ METRICS_REQUEST_TIMEOUT: Final = timedelta(seconds=10)
 UNSERVED_NAMES_MAX: Final = 1_000
 """Names of types and task queues without a worker that are warned about; after that nobody reads the log any more."""
 
+SCHEDULES_MAX: Final = 10_000
+"""Schedules of one journal: all of them are in memory, so that the earliest is known; each takes some kilobytes."""
+
+SCHEDULE_ENTRIES_MAX: Final = 100
+"""Calendars of one schedule, intervals, and ranges of one field: each is looked at whenever the next time is sought."""
+
+SCHEDULE_INTERVAL_MIN: Final = timedelta(seconds=1)
+"""Between two times of an interval; whoever needs more has a workflow that sleeps."""
+
+SCHEDULE_YEARS_MAX: Final = 100
+"""How far ahead a calendar is searched; a day that exists at all comes within forty years."""
+
+SCHEDULE_SKIPS_MAX: Final = 1_000
+"""Stretches (seconds, minutes, hours or days) left out in a row while the next time is sought: whoever leaves out all
+days of nearly three years has no further time. Bounds the search to 100 ms."""
+
+SCHEDULE_STEP_MAX: Final = 100
+"""Times of one schedule that are dealt with before others get their turn, and workflows it starts at once."""
+
+SCHEDULE_MISSED_MAX: Final = 1_000
+"""Missed times that are counted one by one after an absence; a year of missed seconds would take minutes."""
+
+SCHEDULE_BUFFER_MAX: Final = 1_000
+"""Actions of one schedule that wait for another to end; later ones are skipped."""
+
+SCHEDULE_RUNNING_MAX: Final = 1_000
+"""Running workflows a schedule knows of; beyond it only those that overlap by permission are started."""
+
+SCHEDULE_RECENT_MAX: Final = 10
+SCHEDULE_NEXT_MAX: Final = 10
+"""Actions that a description of a schedule shows: as many as the public API does."""
+
+SCHEDULE_BACKFILLS_MAX: Final = 100
+"""Backfills of one schedule that are not done yet."""
+
+SCHEDULE_CATCHUP_WINDOW: Final = timedelta(days=365)
+SCHEDULE_CATCHUP_WINDOW_MIN: Final = timedelta(seconds=10)
+"""How late an action may be taken: the default and the least of the public API."""
+
+CRON_CHARS_MAX: Final = 1_000
+"""Length of a cron expression."""
+
 SEARCH_ATTRIBUTES_MAX: Final = 100
 """Search attributes of one call, and so about what one run has: each is a row of an index or more."""
 

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
+from actorflow.core.schedules.record import Counts
 from actorflow.core.state import STATUS_BY_CLOSE
 from actorflow.engine.mailbox import Delivery
 from actorflow.observability import table
@@ -274,6 +275,15 @@ class Counting:
         self.metrics.count(table.ACTIVATIONS, workflow_type).value += 1
         self.metrics.histogram(table.ACTIVATION_SECONDS, workflow_type).observe(perf_counter() - began)
         self.metrics.histogram(table.REPLAY_EVENTS, workflow_type).observe(events)
+
+    def scheduled(self, counts: Counts) -> None:
+        """A schedule has gone on by so much, durably."""
+        for outcome in ("started", "skipped", "refused"):
+            count: int = getattr(counts, outcome)
+            if count:
+                self.metrics.count(table.SCHEDULE_RUNS, outcome).value += count
+        if counts.missed:
+            self.metrics.count(table.SCHEDULE_MISSED).value += counts.missed
 
     def passivated(self, reason: str) -> None:
         """A live program has left memory."""

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from actorflow.core import events as ev
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
+from actorflow.core.policy.succession import successor_id
 from actorflow.core.state import ExecutionState
 from actorflow.engine.activity_actor import ActivityActor
 from actorflow.engine.local_activity import LocalActivityActor
@@ -86,6 +87,10 @@ def _close(committed: _Committed, event: Any) -> None:
     if site.updates.is_awaited(identity.key):
         site.updates.closed(identity.key, state.updates or {}, already_closed(identity.workflow_id, state.status))
     site.answer_waiters(identity.key, Closed(identity.run_id, event))
+    if site.scheduled and not successor_id(event):
+        told = site.scheduled.pop(identity.chain, None)
+        if told is not None:
+            told(event)
 
 
 _EFFECTS: Final[Mapping[type[ev.Event], Callable[[_Committed, Any], None]]] = {

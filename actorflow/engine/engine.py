@@ -132,6 +132,7 @@ class Engine:
         describe_build(self.metrics, self._loop, str(self.store.facts().get("version", "")))
         self.metrics.open(Gauges(self.site, self.population))
         self._opened.set_result(None)
+        self._spawn(self.service.schedules.resume())
         return True
 
     async def _finish_writing(self) -> None:
@@ -143,6 +144,7 @@ class Engine:
         self._is_closing = True
         self.site.journal.close(self._failure)
         self.site.wakes.close()
+        self.service.schedules.close()
         self._recovery.close()
         for task in list(self._background):
             task.cancel()

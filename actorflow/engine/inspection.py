@@ -8,6 +8,7 @@ from typing import Protocol
 
 from actorflow.common import QueryRejectCondition
 from actorflow.converter import Failure, Payload
+from actorflow.core.schedules.record import Definition, Patch
 from actorflow.engine.group_commit import stopped
 from actorflow.exceptions import StorageError
 from actorflow.service import (
@@ -23,6 +24,9 @@ from actorflow.service import (
     RPCError,
     RPCStatusCode,
     RunHistory,
+    ScheduleDescribed,
+    SchedulePage,
+    ScheduleRequest,
     StartRequest,
     Target,
     UpdateAnswer,
@@ -51,6 +55,14 @@ class Readings(Protocol):
 
     async def result(self, target: Target) -> Closed | Parked:
         """See `Service.result`."""
+        ...
+
+    async def describe_schedule(self, namespace: str, schedule_id: str) -> ScheduleDescribed:
+        """See `Service.describe_schedule`."""
+        ...
+
+    async def list_schedules(self, namespace: str, after: str, limit: int) -> SchedulePage:
+        """See `Service.list_schedules`."""
         ...
 
 
@@ -144,6 +156,32 @@ class Inspection:
         """See `Service.result`."""
         with self._answering():
             return await self._readings.result(target)
+
+    async def create_schedule(self, request: ScheduleRequest) -> None:
+        """Refused."""
+        raise self._refusal(f"schedule {request.schedule_id!r} can't be created")
+
+    async def describe_schedule(self, namespace: str, schedule_id: str) -> ScheduleDescribed:
+        """See `Service.describe_schedule`."""
+        with self._answering():
+            return await self._readings.describe_schedule(namespace, schedule_id)
+
+    async def list_schedules(self, namespace: str, after: str, limit: int) -> SchedulePage:
+        """See `Service.list_schedules`."""
+        with self._answering():
+            return await self._readings.list_schedules(namespace, after, limit)
+
+    async def update_schedule(self, namespace: str, schedule_id: str, definition: Definition, revision: int) -> None:
+        """Refused."""
+        raise self._refusal(f"schedule {schedule_id!r} can't be updated")
+
+    async def patch_schedule(self, namespace: str, schedule_id: str, patch: Patch) -> None:
+        """Refused."""
+        raise self._refusal(f"nothing can be asked of schedule {schedule_id!r}")
+
+    async def delete_schedule(self, namespace: str, schedule_id: str) -> None:
+        """Refused."""
+        raise self._refusal(f"schedule {schedule_id!r} can't be deleted")
 
     @contextmanager
     def _answering(self) -> Generator[None]:

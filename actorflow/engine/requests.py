@@ -10,6 +10,7 @@ from actorflow.common import QueryRejectCondition
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev, limits
 from actorflow.core.policy.checks import check_name, check_text
+from actorflow.core.schedules.record import Definition, Patch
 from actorflow.engine.activity_requests import ActivityRequests
 from actorflow.engine.calls import Calls
 from actorflow.engine.describe import describe_run
@@ -18,6 +19,8 @@ from actorflow.engine.group_commit import stopped
 from actorflow.engine.listing import count_runs, list_page
 from actorflow.engine.mailbox import Delivery, Query
 from actorflow.engine.population import Population
+from actorflow.engine.schedule_errands import Errands
+from actorflow.engine.schedules import Schedules
 from actorflow.engine.site import Site
 from actorflow.engine.starts import Starts
 from actorflow.engine.update_requests import UpdateRequests
@@ -35,6 +38,9 @@ from actorflow.service import (
     RPCError,
     RPCStatusCode,
     RunHistory,
+    ScheduleDescribed,
+    SchedulePage,
+    ScheduleRequest,
     StartRequest,
     Target,
     UpdateAnswer,
@@ -61,6 +67,7 @@ class Requests:
         self._starts = Starts(site, population, clock, calls)
         self._activities = ActivityRequests(site, population, calls)
         self._updates = UpdateRequests(site, population, clock, calls, self._starts)
+        self.schedules = Schedules(site, clock, calls, Errands(site, self._starts, self.cancel, self.terminate))
 
     def stop(self, failure: BaseException | None) -> None:
         """Answer no more; whoever waits is told why."""
@@ -233,6 +240,30 @@ class Requests:
             return await waiter
         finally:
             self._stop_waiting(key, waiter)
+
+    async def create_schedule(self, request: ScheduleRequest) -> None:
+        """See `Service.create_schedule`."""
+        await self.schedules.create(request)
+
+    async def describe_schedule(self, namespace: str, schedule_id: str) -> ScheduleDescribed:
+        """See `Service.describe_schedule`."""
+        return await self.schedules.describe(namespace, schedule_id)
+
+    async def list_schedules(self, namespace: str, after: str, limit: int) -> SchedulePage:
+        """See `Service.list_schedules`."""
+        return await self.schedules.list(namespace, after, limit)
+
+    async def update_schedule(self, namespace: str, schedule_id: str, definition: Definition, revision: int) -> None:
+        """See `Service.update_schedule`."""
+        await self.schedules.update(namespace, schedule_id, definition, revision)
+
+    async def patch_schedule(self, namespace: str, schedule_id: str, patch: Patch) -> None:
+        """See `Service.patch_schedule`."""
+        await self.schedules.patch(namespace, schedule_id, patch)
+
+    async def delete_schedule(self, namespace: str, schedule_id: str) -> None:
+        """See `Service.delete_schedule`."""
+        await self.schedules.delete(namespace, schedule_id)
 
     async def _known_end(self, target: Target) -> Closed | Parked | None:
         record = await self._calls.record(target)

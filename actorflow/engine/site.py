@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from actorflow.actors.dispatcher import Dispatcher, Turnable
 from actorflow.clock import Clock
+from actorflow.core.events import AnyEvent
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.core.state import ExecutionState
@@ -66,6 +67,7 @@ class Site:
         admit: make an actor known; forget: it has left memory.
         post: what a turn sends to other executions; given the sender, its state after the turn, the turn, and accepted
             messages that nobody has taken: the run that follows gets those.
+        scheduled: by its first run, who is told once how a workflow that a schedule waits for has closed for good.
         fail: stop the engine because of this error.
         is_ending: True once the engine, or the program around it, is being ended.
         spawn: run a coroutine in the background, for as long as the engine lives.
@@ -90,6 +92,7 @@ class Site:
         self.activity_rows: dict[int, set[str]] = {}
         self.waiters: dict[int, list[asyncio.Future[Closed | Parked]]] = {}
         self.updates = Updates(loop)
+        self.scheduled: dict[str, Callable[[AnyEvent], None]] = {}
         self.holds = Holds()
         self.unserved = Unserved()
         self.attribute_types = AttributeTypes()

@@ -9,10 +9,12 @@ import anyio
 from actorflow.clock import Clock
 from actorflow.core import limits
 from actorflow.core.policy.checks import check_id, check_name
+from actorflow.core.schedules.record import decode_record
 from actorflow.engine.describe import describe_run
 from actorflow.engine.ends import end_of, parking_of
 from actorflow.engine.execution import turns_of
 from actorflow.engine.listing import count_runs, list_page
+from actorflow.engine.schedules import described, page_of
 from actorflow.service import (
     Closed,
     Description,
@@ -21,8 +23,11 @@ from actorflow.service import (
     ListRequest,
     Parked,
     RunHistory,
+    ScheduleDescribed,
+    SchedulePage,
     Target,
     not_found,
+    schedule_not_found,
 )
 from actorflow.store.protocol import RunRecord
 from actorflow.store.reading import ReadableStore
@@ -73,6 +78,19 @@ class StoredReadings:
             version = await self._version_after(version)
             record = await self._record(run)
         return end
+
+    async def describe_schedule(self, namespace: str, schedule_id: str) -> ScheduleDescribed:
+        """See `Service.describe_schedule`."""
+        row = await self._store.schedule(namespace, schedule_id)
+        if row is None:
+            raise schedule_not_found(schedule_id, namespace)
+        return described(decode_record(schedule_id, row.record), self._clock.now())
+
+    async def list_schedules(self, namespace: str, after: str, limit: int) -> SchedulePage:
+        """See `Service.list_schedules`."""
+        rows = await self._store.schedules((namespace, after), limit + 1)
+        records = [decode_record(row.schedule_id, row.record) for row in rows if row.namespace == namespace]
+        return await page_of(records, limit, self._clock.now())
 
     async def _version_after(self, version: Hashable) -> Hashable:
         # Another process commits, so there is nobody to wake us.

@@ -143,6 +143,14 @@ QUEUE_AGE: Final = _gauge(
 )
 TIMERS: Final = _gauge("timers", "Wake-ups waiting for their time, one for each execution's earliest timer.")
 TIMER_LAG: Final = _histogram("timer_lag_seconds", "How late executions were woken for their timers.", FAST)
+SCHEDULE_RUNS: Final = _counter(
+    "schedule_runs_total",
+    "Actions of schedules; outcome is started, skipped (something still ran) or refused (the workflow id is taken).",
+    "outcome",
+)
+SCHEDULE_MISSED: Final = _counter(
+    "schedule_missed_total", "Times of schedules that were too late for their catch-up window."
+)
 COMMIT_SECONDS: Final = _histogram(
     "journal_commit_seconds", "From handing a group commit to the store to hearing that it is durable.", FAST
 )

@@ -16,7 +16,7 @@ from actorflow.core.notes import NO_NOTES, Notes
 from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery
 from actorflow.core.policy.filter_truth import holds
 from actorflow.search_attributes import SearchAttributeIndexedValueType
-from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open
+from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open, schedule_conflict
 from actorflow.store.protocol import (
     COMMITTED,
     ActivityRow,
@@ -34,6 +34,8 @@ from actorflow.store.protocol import (
     Outcome,
     Position,
     RunRecord,
+    ScheduleRow,
+    ScheduleWrite,
     Send,
     Share,
 )
@@ -95,6 +97,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._runs: dict[int, _Run] = {}
         self._runs_by_id: dict[tuple[str, str], list[_Run]] = {}
+        self._schedules: dict[tuple[str, str], ScheduleRow] = {}
         self._last_key = 0
         self._last_seq = 0
         self._commits = 0
@@ -127,6 +130,8 @@ class MemoryStore:
         return committed
 
     def _commit(self, change: Change) -> Outcome:
+        if change.schedule is not None:
+            return self._write_schedule(change.schedule)
         conflict = self._begin(change.begin, change) if change.begin else self._change(change)
         if conflict is not None:
             return conflict
@@ -136,6 +141,19 @@ class MemoryStore:
         if change.is_swept:
             self._runs[change.key].sweep()
         return Committed(received) if received else COMMITTED
+
+    def _write_schedule(self, write: ScheduleWrite) -> Outcome:
+        row = write.row
+        name = (row.namespace, row.schedule_id)
+        known = self._schedules.get(name)
+        conflict = schedule_conflict(write, 0 if known is None else known.version)
+        if conflict is not None:
+            return conflict
+        if write.is_deleted:
+            del self._schedules[name]
+        else:
+            self._schedules[name] = row
+        return COMMITTED
 
     def _send(self, sender: int, send: Send) -> int | None:
         to = send.to
@@ -269,6 +287,15 @@ class MemoryStore:
         """See `Store.journal`."""
         run = self._runs.get(key)
         return tuple(run.turns) if run else ()
+
+    async def schedule(self, namespace: str, schedule_id: str) -> ScheduleRow | None:
+        """See `Store.schedule`."""
+        return self._schedules.get((namespace, schedule_id))
+
+    async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
+        """See `Store.schedules`."""
+        names = sorted(name for name in self._schedules if name > after)
+        return [self._schedules[name] for name in names[:limit]]
 
     async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:
         """See `Store.notes`."""

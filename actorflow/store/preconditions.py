@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actorflow.store.protocol import Begin, Change, Conflict, Head, RunRecord
+from actorflow.store.protocol import Begin, Change, Conflict, Head, RunRecord, ScheduleWrite
 
 RUNNING = "running"
 """The status of an open run; any other one is closed for good."""
@@ -50,6 +50,12 @@ def begin_conflict(
     if begin.reuse == "failed_only" and last.head.status != "completed":
         return None
     return Conflict(last)
+
+
+def schedule_conflict(write: ScheduleWrite, version: int) -> Conflict | None:
+    """What stands in the way of writing a schedule: another version of it than was expected; 0 if there is none."""
+    expected = write.row.version if write.is_deleted else write.row.version - 1
+    return None if version == expected else Conflict()
 
 
 def change_conflict(change: Change, record: RunRecord | None) -> Conflict | None:

@@ -152,6 +152,27 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     inbox_max: int | None = None
 
 
+class ScheduleRow(msgspec.Struct, frozen=True, gc=False):
+    """A schedule. What it holds is none of a store's business; ``version`` is what writes are compared with."""
+
+    namespace: str
+    schedule_id: str
+    version: int
+    record: str
+
+
+class ScheduleWrite(msgspec.Struct, frozen=True, gc=False):
+    """What a commit does to a schedule.
+
+    Attributes:
+        row: as it is afterwards, its version one above the one before.
+        is_deleted: the row goes instead; its version is the one it has.
+    """
+
+    row: ScheduleRow
+    is_deleted: bool = False
+
+
 class Change(msgspec.Struct, frozen=True, gc=False):
     """What one commit does to one run; all of it or nothing.
 
@@ -169,6 +190,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
         successor: the run that follows this one, which is closed by this change.
         sends: what goes to other runs, in order; after it, replies to a sender that is closed are left out.
         is_swept: whatever is left in the inbox goes: replies to what a closed run has sent.
+        schedule: a schedule is written instead; such a change is of no run, and nothing else is in it.
         notes: memo and search attributes from now on; None leaves them alone. A name that is new in the namespace gets
             the type it comes with.
     """
@@ -186,6 +208,11 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     sends: tuple[Send, ...] = ()
     is_swept: bool = False
     notes: Notes | None = None
+    schedule: ScheduleWrite | None = None
+
+
+NO_RUN = 0
+"""The key of a change that is of no run."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -348,6 +375,14 @@ class Store(Protocol):
 
     async def journal(self, key: int) -> Sequence[TurnRow]:
         """The turns of a run, in order."""
+        ...
+
+    async def schedule(self, namespace: str, schedule_id: str) -> ScheduleRow | None:
+        """The schedule of that id."""
+        ...
+
+    async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
+        """Schedules in order of namespace and id, beginning after these two."""
         ...
 
     async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:

@@ -8,7 +8,7 @@ from typing import Protocol
 from actorflow.core.journal import TurnRow
 from actorflow.core.notes import Notes
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
-from actorflow.store.protocol import AttributeType, Count, LoadedRun, Position, RunRecord
+from actorflow.store.protocol import AttributeType, Count, LoadedRun, Position, RunRecord, ScheduleRow
 
 
 class ReadableStore(Protocol):
@@ -48,6 +48,14 @@ class ReadableStore(Protocol):
 
     async def journal(self, key: int) -> Sequence[TurnRow]:
         """See `Store.journal`."""
+        ...
+
+    async def schedule(self, namespace: str, schedule_id: str) -> ScheduleRow | None:
+        """See `Store.schedule`."""
+        ...
+
+    async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
+        """See `Store.schedules`."""
         ...
 
     async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:

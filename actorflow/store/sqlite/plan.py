@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from actorflow.core.journal import TurnRow
 from actorflow.core.notes import Notes
 from actorflow.store.preconditions import is_open
-from actorflow.store.protocol import ActivityRow, Begin, Change, Head, InboxRow, NewRun, Send
+from actorflow.store.protocol import ActivityRow, Begin, Change, Head, InboxRow, NewRun, ScheduleWrite, Send
 
 
 class InconsistentBatchError(Exception):
@@ -66,9 +66,13 @@ class Plan:
         self.sends: list[tuple[int, int, Send]] = []
         """Place of the change in the batch, its run, and what it sends."""
         self.swept: list[tuple[int]] = []
+        self.schedules: list[ScheduleWrite] = []
         self.notes: dict[int, Notes] = {}
         """Runs whose notes change, and what they are then."""
         for place, change in enumerate(batch):
+            if change.schedule is not None:
+                self.schedules.append(change.schedule)
+                continue
             self._add(change)
             if change.successor is not None:
                 self._succeed(change.successor)

@@ -151,6 +151,22 @@ COUNT_PREDECESSORS: Final = (
     " WHERE run.namespace = new.column1 AND run.workflow_id = new.column2)"
 )
 
+# Schedules; each write is compared with the version before it
+
+INSERT_SCHEDULE: Final = (
+    "INSERT INTO schedule (namespace, schedule_id, version, record) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+UPDATE_SCHEDULE: Final = (
+    "UPDATE schedule SET version = ?3, record = ?4 WHERE namespace = ?1 AND schedule_id = ?2 AND version = ?3 - 1"
+)
+DELETE_SCHEDULE: Final = "DELETE FROM schedule WHERE namespace = ? AND schedule_id = ? AND version = ?"
+SCHEDULE_VERSION: Final = "SELECT version FROM schedule WHERE namespace = ? AND schedule_id = ?"
+SCHEDULE: Final = "SELECT namespace, schedule_id, version, record FROM schedule WHERE namespace = ? AND schedule_id = ?"
+SCHEDULES: Final = (
+    "SELECT namespace, schedule_id, version, record FROM schedule WHERE (namespace, schedule_id) > (?, ?)"
+    " ORDER BY namespace, schedule_id LIMIT ?"
+)
+
 # Reading
 
 RUN_BY_KEY: Final = f"SELECT {RUN} FROM run WHERE key = ?"

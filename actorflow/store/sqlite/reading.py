@@ -13,7 +13,7 @@ from actorflow.core.messages import TERMINATION
 from actorflow.core.notes import Notes
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
 from actorflow.search_attributes import SearchAttributeIndexedValueType
-from actorflow.store.protocol import AttributeType, Count, LoadedRun, Position, RunRecord, Share
+from actorflow.store.protocol import AttributeType, Count, LoadedRun, Position, RunRecord, ScheduleRow, Share
 from actorflow.store.sqlite import queries, rows, visibility
 from actorflow.store.sqlite.finder import Finder
 
@@ -85,6 +85,15 @@ class Reading:
     async def journal(self, key: int) -> Sequence[TurnRow]:
         """See `Store.journal`."""
         return [rows.read_turn(row) for row in await self._read(queries.JOURNAL, (key,))]
+
+    async def schedule(self, namespace: str, schedule_id: str) -> ScheduleRow | None:
+        """See `Store.schedule`."""
+        found = await self._read(queries.SCHEDULE, (namespace, schedule_id))
+        return ScheduleRow(*found[0]) if found else None
+
+    async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
+        """See `Store.schedules`."""
+        return [ScheduleRow(*row) for row in await self._read(queries.SCHEDULES, (*after, limit))]
 
     async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:
         """See `Store.notes`."""

@@ -1,7 +1,8 @@
 """The tables, how they came about, and the views people may rely on.
 
-Four tables hold everything: ``run`` is the head of an execution, ``turn`` its journal, ``inbox`` the messages no turn
-has consumed yet, ``activity`` what the journal must not hold of an open activity. ``meta`` is one row of counters.
+Four tables hold all executions: ``run`` is the head of one, ``turn`` its journal, ``inbox`` the messages no turn has
+consumed yet, ``activity`` what the journal must not hold of an open activity. ``schedule`` has a row for each schedule,
+with what it is to do and how far it has come as JSON. ``meta`` is one row of counters.
 Of runs with a memo or search attributes, ``note`` has them as they are now; ``search_value`` is the index of what they
 are found by, and ``search_attribute`` says which types the names have.
 
@@ -140,10 +141,23 @@ _NOTES: Final = (
     "CREATE INDEX search_value_run ON search_value (run, attribute)",
 )
 
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SECOND, _THIRD, _NOTES)
+_SCHEDULES: Final = (
+    """CREATE TABLE schedule (
+        namespace TEXT NOT NULL,
+        schedule_id TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        PRIMARY KEY (namespace, schedule_id)
+    ) STRICT""",
+)
+
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SECOND, _THIRD, _NOTES, _SCHEDULES)
 """Statements that lead from schema ``n`` to ``n + 1``. A released one is never edited."""
 
 VERSION: Final = len(MIGRATIONS)
+
+SCHEDULES_SINCE: Final = MIGRATIONS.index(_SCHEDULES) + 1
+"""The schema that brought the table of schedules."""
 
 READABLE_SINCE: Final = 4
 """The oldest schema whose tables and indexes the queries understand, for those who look and must not migrate."""

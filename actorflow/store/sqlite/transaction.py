@@ -10,7 +10,7 @@ from typing import Any, Final
 from actorflow.core.letters import Address
 from actorflow.core.notes import Notes
 from actorflow.exceptions import StorageFailedError
-from actorflow.store.preconditions import begin_conflict, change_conflict, is_open
+from actorflow.store.preconditions import begin_conflict, change_conflict, is_open, schedule_conflict
 from actorflow.store.protocol import (
     COMMITTED,
     Begin,
@@ -21,6 +21,7 @@ from actorflow.store.protocol import (
     NewRun,
     Outcome,
     RunRecord,
+    ScheduleWrite,
     Send,
 )
 from actorflow.store.sqlite import queries, rows
@@ -95,7 +96,10 @@ class Transaction:
 
     def _change(self, change: Change) -> Outcome:
         """Make one change, or none of it."""
-        conflict = self._begin_conflict(change.begin) if change.begin else self._change_conflict(change)
+        if change.schedule is not None:
+            conflict = self._schedule_conflict(change.schedule)
+        else:
+            conflict = self._begin_conflict(change.begin) if change.begin else self._change_conflict(change)
         if conflict is not None:
             return conflict
         self._connection.execute(queries.SAVEPOINT)
@@ -122,6 +126,11 @@ class Transaction:
             open_run=self._record(queries.OPEN_RUN, *workflow),
             last=self._record(queries.LAST_RUN, *workflow),
         )
+
+    def _schedule_conflict(self, write: ScheduleWrite) -> Conflict | None:
+        found = self._connection.execute(queries.SCHEDULE_VERSION, (write.row.namespace, write.row.schedule_id))
+        version = found.fetchone()
+        return schedule_conflict(write, 0 if version is None else version[0])
 
     def _record(self, query: str, *values: object) -> RunRecord | None:
         row = self._connection.execute(query, values).fetchone()
@@ -157,7 +166,19 @@ class Transaction:
         self._run(queries.SWEEP_INBOX, plan.swept)
         self._run(queries.PUT_ACTIVITIES, [rows.activity_row(key, row) for key, row in plan.activities])
         self._run(queries.DELETE_ACTIVITIES, plan.finished)
+        for write in plan.schedules:
+            self._write_schedule(write)
         return received
+
+    def _write_schedule(self, write: ScheduleWrite) -> None:
+        row = write.row
+        if write.is_deleted:
+            statement, values = queries.DELETE_SCHEDULE, (row.namespace, row.schedule_id, row.version)
+        else:
+            statement = queries.INSERT_SCHEDULE if row.version == 1 else queries.UPDATE_SCHEDULE
+            values = (row.namespace, row.schedule_id, row.version, row.record)
+        if self._connection.execute(statement, values).rowcount != 1:
+            raise InconsistentBatchError
 
     def _send_all(self, plan: Plan) -> Mapping[int, Sequence[int | None]]:
         received: dict[int, list[int | None]] = {}

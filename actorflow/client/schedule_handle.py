@@ -1,0 +1,230 @@
+"""A handle to a schedule, how it is updated, and lists of schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from inspect import isawaitable
+from typing import Final, Self
+
+from actorflow.client.deadline import answered
+from actorflow.client.schedule import Schedule, ScheduleBackfill
+from actorflow.client.schedule_terms import backfills_from, definition_from
+from actorflow.client.schedule_views import ScheduleDescription, ScheduleListDescription
+from actorflow.client.start import NO_METADATA
+from actorflow.common import ScheduleOverlapPolicy
+from actorflow.converter import DataConverter
+from actorflow.core import limits
+from actorflow.core.schedules.record import Patch
+from actorflow.service import RPCError, RPCStatusCode, Service
+
+_UPDATE_TRIES_MAX: Final = 10
+"""How often a schedule changes between its description and its update; then somebody changes it all the time."""
+
+_Metadata = Mapping[str, str | bytes]
+
+
+@dataclass
+class ScheduleUpdateInput:
+    """What an update is decided on."""
+
+    description: ScheduleDescription
+
+
+@dataclass
+class ScheduleUpdate:
+    """What a schedule is to be from now on."""
+
+    schedule: Schedule
+
+
+Updater = Callable[[ScheduleUpdateInput], ScheduleUpdate | Awaitable[ScheduleUpdate | None] | None]
+
+
+class ScheduleHandle:
+    """A schedule that may or may not exist; calls tell. Made by `Client`, not by hand.
+
+    Raises (all methods):
+        RPCError: NOT_FOUND: there is no such schedule.
+        StorageError, EngineStoppedError: the journal can't be written or read.
+        RPCError: DEADLINE_EXCEEDED: there was no answer within ``rpc_timeout``.
+
+    All methods accept ``rpc_metadata`` for ported programs.
+    """
+
+    def __init__(
+        self, service: Service, namespace: str, converter: DataConverter, id: str, *, task_queue: str | None = None
+    ) -> None:
+        self._service = service
+        self._namespace = namespace
+        self._converter = converter
+        self._id = id
+        self._task_queue = task_queue
+
+    @property
+    def id(self) -> str:
+        """The id of the schedule."""
+        return self._id
+
+    async def describe(
+        self, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None
+    ) -> ScheduleDescription:
+        """The schedule as it stands."""
+        found = await answered(self._service.describe_schedule(self._namespace, self._id), rpc_timeout)
+        return ScheduleDescription.of(found, self._converter)
+
+    async def update(
+        self, updater: Updater, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None
+    ) -> None:
+        """Change the schedule; times that have passed are not made up for.
+
+        Args:
+            updater: is given the description and returns what the schedule is to be, or None to leave it; it may be
+                asynchronous, and is asked again if the schedule changes meanwhile.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait for each answer.
+
+        Raises:
+            ScheduleSpecError, ValueError, TypeError, PayloadError: as `Client.create_schedule`, and nothing is changed.
+            RPCError: ABORTED: it changes all the time.
+        """
+        for _ in range(_UPDATE_TRIES_MAX - 1):
+            try:
+                return await self._update(updater, rpc_timeout)
+            except RPCError as refusal:
+                if refusal.status != RPCStatusCode.ABORTED:
+                    raise
+        return await self._update(updater, rpc_timeout)
+
+    async def _update(self, updater: Updater, rpc_timeout: timedelta | None) -> None:
+        description = await self.describe(rpc_timeout=rpc_timeout)
+        update = updater(ScheduleUpdateInput(description))
+        if isawaitable(update):
+            update = await update
+        if update is None:
+            return
+        if not isinstance(update, ScheduleUpdate):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(
+                f"the updater of schedule {self._id!r} must return a ScheduleUpdate or None, not {update!r}"
+            )
+        definition = definition_from(update.schedule, self._converter, self._task_queue)
+        updating = self._service.update_schedule(self._namespace, self._id, definition, description.revision)
+        await answered(updating, rpc_timeout)
+
+    async def pause(
+        self,
+        *,
+        note: str | None = None,
+        rpc_metadata: _Metadata = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> None:
+        """Take no actions any more but those somebody asks for; ``note`` says why."""
+        await self._patch(Patch(pause=note or "Paused via Python SDK"), rpc_timeout)
+
+    async def unpause(
+        self,
+        *,
+        note: str | None = None,
+        rpc_metadata: _Metadata = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> None:
+        """Take actions again; those of the time in between are not made up for."""
+        await self._patch(Patch(unpause=note or "Unpaused via Python SDK"), rpc_timeout)
+
+    async def trigger(
+        self,
+        *,
+        overlap: ScheduleOverlapPolicy | None = None,
+        rpc_metadata: _Metadata = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> None:
+        """Take an action now, paused or not; ``overlap`` is used instead of the schedule's own policy."""
+        chosen = None if overlap is None else ScheduleOverlapPolicy(overlap)
+        await self._patch(Patch(is_triggered=True, trigger_overlap=chosen), rpc_timeout)
+
+    async def backfill(
+        self,
+        *backfill: ScheduleBackfill,
+        rpc_metadata: _Metadata = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> None:
+        """Take the actions of some spans now; a time that has its workflow already does not get another one.
+
+        Raises:
+            ScheduleSpecError: an end is naive or before its start, or too many spans are waiting.
+            ValueError: no span at all.
+        """
+        if not backfill:
+            raise ValueError(f"schedule {self._id!r}: give one backfill at least")
+        await self._patch(Patch(backfills=backfills_from(backfill)), rpc_timeout)
+
+    async def delete(self, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None) -> None:
+        """Remove the schedule; what it started goes on."""
+        await answered(self._service.delete_schedule(self._namespace, self._id), rpc_timeout)
+
+    async def _patch(self, patch: Patch, rpc_timeout: timedelta | None) -> None:
+        await answered(self._service.patch_schedule(self._namespace, self._id, patch), rpc_timeout)
+
+
+class ScheduleAsyncIterator:
+    """Yields schedules in order of their ids, reading a page whenever it runs out. Made by `Client.list_schedules`."""
+
+    def __init__(
+        self, service: Service, namespace: str, converter: DataConverter, *, page_size: int, next_page_token: bytes
+    ) -> None:
+        self._service = service
+        self._namespace = namespace
+        self._converter = converter
+        self._page_size = page_size
+        self._token = next_page_token
+        self._page: Sequence[ScheduleListDescription] | None = None
+        self._index = 0
+
+    @property
+    def current_page_index(self) -> int:
+        """Index of the next schedule of the current page."""
+        return self._index
+
+    @property
+    def current_page(self) -> Sequence[ScheduleListDescription] | None:
+        """The page read last; None before the first."""
+        return self._page
+
+    @property
+    def next_page_token(self) -> bytes | None:
+        """Where the page after the current one begins; None if that is the last, or if none was read from the start."""
+        return self._token or None
+
+    async def fetch_next_page(self, *, page_size: int | None = None) -> None:
+        """Read the next page and go on with its first schedule; after the last page the first one follows.
+
+        Raises:
+            RPCError: INVALID_ARGUMENT: a page size below 1.
+        """
+        size = self._page_size if page_size is None else page_size
+        if size < 1:
+            raise RPCError(
+                f"a page of {size} schedules makes no sense; ask for 1 or more", RPCStatusCode.INVALID_ARGUMENT
+            )
+        size = min(size, limits.LIST_PAGE_MAX)
+        found = await self._service.list_schedules(self._namespace, self._token.decode(), size)
+        self._token = found.next_after.encode()
+        self._page = [ScheduleListDescription.of(one, self._converter) for one in found.schedules]
+        self._index = 0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ScheduleListDescription:
+        """The next schedule."""
+        if self._page is None:
+            await self.fetch_next_page()
+        while self._page is not None and self._index >= len(self._page):
+            if self.next_page_token is None:
+                raise StopAsyncIteration
+            await self.fetch_next_page()
+        assert self._page is not None
+        found = self._page[self._index]
+        self._index += 1
+        return found

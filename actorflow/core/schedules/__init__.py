@@ -1,0 +1,1 @@
+"""Schedules as values and pure functions: when one is due, and what it does about it."""

@@ -1,0 +1,1 @@
+"""Nightly maintenance of an application, as a schedule."""
