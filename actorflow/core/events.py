@@ -555,7 +555,7 @@ def width(event: Event) -> int:
     (schedule-to-start, cancelled while waiting) has attempt 0 and stands alone.
     """
     kind = type(event)
-    if kind in _NARROW:
+    if kind in NARROW:
         return 1
     if kind is TurnFailed:
         return TASK_EVENTS
@@ -564,10 +564,11 @@ def width(event: Event) -> int:
     return 2 if getattr(event, "attempt", 1) else 1
 
 
-_NARROW: Final = (
+NARROW: Final = (
     frozenset((Started, SignalReceived, UpdateAccepted, CancelRequested, TimerFired, SignalUnhandled))
     | frozenset((ChildStarted, ChildStartFailed, ChildCompleted, ChildFailed, ChildCancelled, ChildTimedOut))
     | frozenset((ChildTerminated, MessageDelivered, MessageRefused, LocalActivityResolved))
     | UNASKED
     | (DECISIONS - UNSEEN)
 )
+"""Events that stand for one of the public history; those are nearly all."""

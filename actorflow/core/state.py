@@ -63,6 +63,7 @@ class ExecutionState:
         "close",
         "closed_at",
         "expires_at",
+        "is_connected",
         "last_at",
         "last_event",
         "local_activities",
@@ -81,6 +82,8 @@ class ExecutionState:
         self.close: ev.Event | None = None
         self.closed_at: datetime | None = None
         self.expires_at: datetime | None = None
+        self.is_connected = False
+        """True once other executions may have something to do with this one."""
         self.activities: dict[str, PendingActivity] = {}
         self.timers: dict[str, PendingTimer] = {}
         self.local_activities: dict[str, PendingLocalActivity] | None = None
@@ -137,16 +140,6 @@ class ExecutionState:
         started = self.started
         return NO_OPTIONS if started is None or started.options is None else started.options
 
-    @property
-    def is_connected(self) -> bool:
-        """True if other executions may have something to do with this one."""
-        return (
-            self.children is not None
-            or self.sent is not None
-            or (self.started is not None and self.started.options is not None)
-            or bool(getattr(self.close, "successor", ""))
-        )
-
     def due_timers(self, now: datetime) -> list[str]:
         """Ids of timers whose time has come, the oldest first; those of one instant in the order of their start."""
         due = [(timer.fires_at, timer.number, id_) for id_, timer in self.timers.items() if timer.fires_at <= now]
@@ -161,7 +154,7 @@ class ExecutionState:
             if not has_decided and kind in ev.DECISIONS:
                 has_decided = True
                 number += ev.TASK_EVENTS
-            number += ev.width(event)
+            number += 1 if kind in ev.NARROW else ev.width(event)
             change = _CHANGES.get(kind)
             if change is not None:
                 change(self, event, turn.at, number)
@@ -229,8 +222,9 @@ def turn_width(events: Iterable[ev.Event]) -> int:
     total = 0
     has_task = True
     for event in events:
-        total += ev.width(event)
-        if type(event) is ev.TurnFailed or type(event) in ev.UNASKED:
+        kind = type(event)
+        total += 1 if kind in ev.NARROW else ev.width(event)
+        if kind is ev.TurnFailed or kind in ev.UNASKED:
             has_task = False
     return total + (ev.TASK_EVENTS if has_task else 0)
 
@@ -239,6 +233,7 @@ def _started(state: ExecutionState, event: Any, _at: datetime, _number: int) -> 
     state.started = event
     if event.options is not None:
         state.expires_at = event.options.expires_at
+        state.is_connected = True
         state.notes = first_notes(event.options)
 
 
@@ -327,6 +322,7 @@ def _child_scheduled(state: ExecutionState, event: Any, _at: datetime, number: i
     if state.children is None:
         state.children = {}
     state.children[number] = event
+    state.is_connected = True
 
 
 def _child_over(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
@@ -338,6 +334,7 @@ def _sent(state: ExecutionState, event: Any, _at: datetime, number: int) -> None
     if state.sent is None:
         state.sent = {}
     state.sent[number] = event
+    state.is_connected = True
 
 
 def _replied(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
@@ -349,6 +346,8 @@ def _closed(state: ExecutionState, event: Any, at: datetime, _number: int) -> No
     """Children stay: what becomes of them follows from how they were started."""
     state.close = event
     state.closed_at = at
+    if getattr(event, "successor", ""):
+        state.is_connected = True
     state.expires_at = None
     state.activities.clear()
     state.local_activities = None

@@ -74,10 +74,12 @@ def decide(
     if not arrivals:
         return None
     at = now if state.last_at is None else max(now, state.last_at)
-    if any(type(arrival) is ev.UpdateRequested for arrival in arrivals):
-        arrivals = program.screened(at, arrivals)
-        if not arrivals:
-            return None
+    for arrival in arrivals:
+        if type(arrival) is ev.UpdateRequested:
+            arrivals = program.screened(at, arrivals)
+            break
+    if not arrivals:
+        return None
     commands = program.advance(at, arrivals, first_number=state.last_event + 1)
     if program.asks_for_attributes:
         commands = _typed(commands, typed)

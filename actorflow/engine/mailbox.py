@@ -133,6 +133,10 @@ class Mailbox:
         An update is judged by its validator before its turn runs, so nothing that has a handler may come before it in
         the same turn: it would be judged by a state that callers have seen change.
         """
+        direct = self._direct
+        if direct is not None and len(direct) == 1 and not self._inbox:  # as it mostly is
+            self._direct = None
+            return direct
         limit = self._until_update(limit)
         taken: list[Delivery] = []
         if self._inbox:

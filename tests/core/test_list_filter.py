@@ -267,7 +267,7 @@ WORDS = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.text(), st.lists(WORDS).map(" ".join), st.lists(WORDS).map("".join)))
 def test_whatever_the_text_it_is_understood_or_refused_at_a_position(text: str) -> None:
     for parse in (parse_list_query, parse_count_query):
@@ -284,7 +284,7 @@ def test_whatever_the_text_it_is_understood_or_refused_at_a_position(text: str) 
 INSTANTS = st.integers(-(10**18), 4 * 10**18)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(trees(st.text(st.characters(codec="utf-8")), INSTANTS), orders())
 def test_what_is_written_is_read_again(where: Condition, order: Order) -> None:
     query = ListQuery(where, order)

@@ -16,7 +16,7 @@ from tests.crashes.family import CHILDREN, NOTES, PARENTS, child_id, fails_first
 from tests.crashes.ledger import read_ledger
 from tests.crashes.processes import running
 
-ROUNDS = int(os.environ.get("ACTORFLOW_CRASH_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("ACTORFLOW_CRASH_ROUNDS", "4"))
 LIVES_MAX = 12
 
 MOMENTS = [f"{when}:commit:{number}" for when in ("before", "during", "after") for number in range(1, 24)]

@@ -18,7 +18,7 @@ from tests.crashes.processes import HANGS, running
 from tests.crashes.story import TYPES, WORKFLOWS, parts
 from tests.support import a_client, a_worker
 
-ROUNDS = int(os.environ.get("ACTORFLOW_CRASH_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("ACTORFLOW_CRASH_ROUNDS", "4"))
 COPIES = 2
 LIVES_MAX = 40
 WAITING_TYPES = ("Collector", "Stubborn")

@@ -280,7 +280,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[MemoryStore
         yield memory, Visibility(fetch)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(where=st.none() | trees(TEXTS, INSTANTS), order=orders(), start=st.none() | st.integers(1, 120))
 def test_both_stores_give_the_same_answer(
     both: tuple[MemoryStore, Visibility], where: Condition | None, order: Order, start: int | None
