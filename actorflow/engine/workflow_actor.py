@@ -558,7 +558,8 @@ class WorkflowActor:
         then = partial(self._on_written, execution, turn, taken, self._slots or {}, rejections, outgoing)
         if turn is not None:
             self._ledger.append(turn, execution.state, consumed=consumed, waiting=taken, then=then, outgoing=outgoing)
-            outgoing.hand_over()
+            if outgoing is not NOTHING:
+                outgoing.hand_over()
         elif consumed or was_failing:
             self._ledger.consume(consumed, waiting=taken, then=then)
         else:
@@ -587,8 +588,10 @@ class WorkflowActor:
             outgoing.on_refused()
             self._on_conflict(taken, outcome)
             return
-        outgoing.on_durable(outcome)
-        self._reject(rejections)  # judged by a state that was not durable until now
+        if outgoing is not NOTHING:
+            outgoing.on_durable(outcome)
+        if rejections:  # judged by a state that was not durable until now
+            self._reject(rejections)
         counted = taken if not rejections else [one for one in taken if type(one.message) is not ev.UpdateRequested]
         self._site.counting.turn(self.identity, turn, counted, self._ledger.journal_bytes)
         if turn is not None:
