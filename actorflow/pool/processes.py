@@ -83,7 +83,7 @@ class Processes:
             CancelledError: it was ended with all others, see `close`.
             PicklingError, TypeError, AttributeError: the call can't be sent.
         """
-        message = ForkingPickler.dumps((function, arguments))
+        message = _pickled((function, arguments))
         child = self._take()
         try:
             answer = child.ask(message)
@@ -164,7 +164,7 @@ class _Child:
     def is_alive(self) -> bool:
         return self._process.is_alive()
 
-    def ask(self, message: Any) -> bytes:
+    def ask(self, message: bytes) -> bytes:
         self.calls += 1
         self._connection.send_bytes(message)
         return self._connection.recv_bytes()
@@ -177,6 +177,11 @@ class _Child:
         self.wait()
         with suppress(OSError):  # a thread that waits for its answer sees the other end closed
             self._connection.close()
+
+
+def _pickled(value: object) -> bytes:
+    # Bytes, not the view that this gives: one that is kept by an exception can't be collected in any order.
+    return bytes(ForkingPickler.dumps(value))
 
 
 # In the child
@@ -194,12 +199,12 @@ def _serve(
             connection.send_bytes(_answer(connection.recv_bytes()))
 
 
-def _answer(message: bytes) -> Any:
+def _answer(message: bytes) -> bytes:
     try:
         function, arguments = pickle.loads(message)
-        return ForkingPickler.dumps((function(*arguments), ()))
+        return _pickled((function(*arguments), ()))
     except BaseException as problem:
-        return ForkingPickler.dumps((None, _described(problem)))
+        return _pickled((None, _described(problem)))
 
 
 def _described(problem: BaseException) -> Sequence[tuple[BaseException, str]]:
@@ -217,7 +222,7 @@ def _sendable(problem: BaseException) -> BaseException:
     if isinstance(problem, SystemExit):
         return RuntimeError(f"the activity called sys.exit({problem.code!r})")
     try:
-        pickle.loads(ForkingPickler.dumps(problem))
+        pickle.loads(_pickled(problem))
     except Exception:  # whatever a foreign __reduce__ or constructor raises
         return ApplicationError(str(problem), type=type(problem).__name__)
     return problem

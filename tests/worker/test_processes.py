@@ -114,7 +114,7 @@ async def test_what_it_raises_arrives_with_its_cause_and_the_place_where_it_was_
 async def test_a_result_that_can_not_be_sent_fails_the_attempt_and_not_the_process(manager: SyncManager) -> None:
     async with a_place(manager, code.returns_what_can_not_be_sent, code.where) as client:
         failed = await start(client, Calls.run, "returns_what_can_not_be_sent", [], id="1")
-        assert "pickle" in str((await failure_of(failed)).__cause__)
+        assert "local object" in str((await failure_of(failed)).__cause__)
         assert await execute(client, Calls.run, "where", [], id="2")
 
 
