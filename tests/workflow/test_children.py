@@ -261,6 +261,7 @@ async def test_a_child_error_that_leaves_run_fails_the_parent_with_the_chain_pre
     assert isinstance(failure, ChildWorkflowError)
     assert failure.workflow_id == "child"
     assert failure.initiated_event_id > 0
+    assert failure.retry_state is RetryState.RETRY_POLICY_NOT_SET
     assert isinstance(failure.cause, ApplicationError)
     assert failure.cause.type == "Unlucky"
 

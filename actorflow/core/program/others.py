@@ -130,12 +130,12 @@ class Child:
                 result: Any = None if payload is None else converter.decode_one(payload, self._result_type)
                 self.handle.set_result(result)
             case ev.ChildFailed(failure=failure, retry_state=state):
-                self.fail(converter.exception(failure), RetryState(state) if state else None)
+                self.fail(converter.exception(failure), _retry_state(state))
             case ev.ChildCancelled(details=details):
                 self.fail(CancelledError("Workflow cancelled", *converter.decode(details)), None)
             case ev.ChildTimedOut(retry_state=state):
                 cause = TimeoutError("Workflow timed out", type=TimeoutType.START_TO_CLOSE)
-                self.fail(cause, RetryState(state) if state else None)
+                self.fail(cause, _retry_state(state))
             case ev.ChildTerminated():
                 self.fail(TerminatedError("Workflow terminated"), None)
 
@@ -258,6 +258,10 @@ class Sent(ProgramFuture[None]):
             non_retryable=True,
         )
         _fail_quietly(self, problem)
+
+
+def _retry_state(state: int) -> RetryState:
+    return RetryState(state) if state else RetryState.RETRY_POLICY_NOT_SET
 
 
 def _end_cancelled(waits: ProgramFuture[Any], child: Child) -> None:
