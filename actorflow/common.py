@@ -9,6 +9,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any
 
+from actorflow.api.common.v1 import Payload
+
 
 @dataclass(frozen=True)
 class RawValue:
@@ -17,7 +19,7 @@ class RawValue:
     Decode it with ``workflow.payload_converter().from_payload(value.payload, str)``.
     """
 
-    payload: Any
+    payload: Payload
 
 
 @dataclass

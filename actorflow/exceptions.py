@@ -310,6 +310,26 @@ class PayloadTooLargeError(PayloadError):
         self.limit = limit
 
 
+class CodecError(PayloadError):
+    """The codec can't encode or decode payloads: a wrong or missing key, most often. Nothing is lost.
+
+    An execution that meets it is parked and goes on by itself once the codec can; a call that meets it did nothing.
+
+    Args:
+        codec: the name of its class.
+        what: "encode" or "decode".
+        reason: what it raised.
+    """
+
+    def __init__(self, codec: str, what: str, reason: str) -> None:
+        super().__init__(
+            f"the codec {codec} can't {what} payloads: {reason}; give the client the codec and the keys they were "
+            "written with"
+        )
+        self.codec = codec
+        self.what = what
+
+
 class StorageError(ActorflowError):
     """The store can't do what was asked; the message names the file and the remedy."""
 

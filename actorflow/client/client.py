@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar, Unpack, overload
 
 from actorflow.client.address import connect, connect_read_only
 from actorflow.client.connection import Connection, Hosting
+from actorflow.client.data import WorkflowData
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
 from actorflow.client.start import StartOptions, check_arguments, chosen_queue, described
@@ -18,7 +19,6 @@ from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.clock import Clock
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
-from actorflow.converter import default as default_converter
 from actorflow.core.events import SignalReceived
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.engine import Engine
@@ -47,7 +47,7 @@ class Client:
         self._connection = Hosting(connection) if isinstance(connection, Engine) else connection
         self._namespace = namespace
         self._task_queue = task_queue
-        self._converter = data_converter or default_converter
+        self._converter = data_converter or DataConverter.default
         self._is_closed = False
 
     @staticmethod
@@ -176,9 +176,10 @@ class Client:
         name, declared = described(workflow)
         arguments = arguments_of(arg, args)
         check_arguments(workflow, arguments)
+        data = WorkflowData(self._converter, self._namespace, id)
         signal = None
         if start_signal is not None:
-            signal = SignalReceived(start_signal, self._converter.encode(several(start_signal_args)), request_id)
+            signal = SignalReceived(start_signal, await data.encode(several(start_signal_args)), request_id)
         conflict = WorkflowIDConflictPolicy(id_conflict_policy)
         if signal is not None and conflict == WorkflowIDConflictPolicy.UNSPECIFIED:
             conflict = WorkflowIDConflictPolicy.USE_EXISTING
@@ -187,7 +188,7 @@ class Client:
             workflow_id=id,
             workflow_type=name,
             task_queue=chosen_queue(id, task_queue, self._task_queue),
-            input=self._converter.encode(arguments),
+            input=await data.encode(arguments),
             reuse=WorkflowIDReusePolicy(id_reuse_policy),
             conflict=conflict,
             request_id=request_id,
@@ -225,11 +226,12 @@ class Client:
             RuntimeError: the operation was used before.
             WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowParkedError, RPCError: as `WorkflowHandle.start_update`.
         """
-        request = update_request(self._converter, update, arg, args, id, wait_for_stage)
         operation = start_workflow_operation
+        data = WorkflowData(self._converter, self._namespace, operation.id)
+        request = await update_request(data, update, arg, args, id, wait_for_stage)
         operation.claim()
         with operation.failing():
-            start, workflow_result = operation.request(self._namespace, self._converter, self._task_queue)
+            start, workflow_result = await operation.request(self._namespace, self._converter, self._task_queue)
 
             def on_started(run_id: str) -> None:
                 operation.started(
@@ -238,7 +240,7 @@ class Client:
 
             call = partial(self._connection.service.update_with_start, start, request, on_started)
             answer = await within(call, rpc_timeout)
-        return (await operation.workflow_handle()).update_answered(answer, update, result_type)
+        return await (await operation.workflow_handle()).update_answered(answer, update, result_type)
 
     async def execute_update_with_start_workflow(
         self, update: str | Callable[..., Any], arg: Any = UNSET, **options: Any

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
+from actorflow.client.data import WorkflowData
 from actorflow.client.errors import WorkflowFailureError, WorkflowQueryFailedError, WorkflowQueryRejectedError
 from actorflow.client.history import WorkflowHistory, history_of
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, parked_error, within
@@ -65,7 +66,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
     ) -> None:
         self._service = service
         self._namespace = namespace
-        self._converter = converter
+        self._data = WorkflowData(converter, namespace, id)
         self._id = id
         self._run_id = run_id
         self._result_run_id = result_run_id
@@ -106,21 +107,21 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """
         end = await self._service.result(self._target(self._result_run_id or self._run_id))
         if isinstance(end, Parked):
-            raise self._parked(end)
-        return self._result_of(end)
+            raise await self._parked(end)
+        return self._result_of(await self._data.opened(end))
 
     def _result_of(self, end: Closed) -> Any:
         match end.event:
             case ev.Completed(result=payload):
-                return None if payload is None else self._converter.decode_one(payload, self._result_type)
+                return None if payload is None else self._data.values.decode_one(payload, self._result_type)
             case ev.Failed(failure=failure):
-                raise WorkflowFailureError(cause=self._converter.exception(failure))
+                raise WorkflowFailureError(cause=self._data.values.exception(failure))
             case ev.Cancelled(details=details):
-                raise WorkflowFailureError(cause=CancelledError("Workflow cancelled", *self._converter.decode(details)))
+                given = self._data.values.decode(details)
+                raise WorkflowFailureError(cause=CancelledError("Workflow cancelled", *given))
             case ev.Terminated(reason=reason, details=details):
-                raise WorkflowFailureError(
-                    cause=TerminatedError(reason or "Workflow terminated", *self._converter.decode(details))
-                )
+                given = self._data.values.decode(details)
+                raise WorkflowFailureError(cause=TerminatedError(reason or "Workflow terminated", *given))
             case other:
                 raise AssertionError(f"{other} does not close an execution")
 
@@ -159,7 +160,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             PayloadError: an argument can't be encoded.
         """
         name = name_of_handler(signal, SIGNAL_MARK, "signal")
-        payloads = self._converter.encode(arguments_of(arg, args))
+        payloads = await self._data.encode(arguments_of(arg, args))
         await self._service.signal(self._target(self._run_id), name, payloads, request_id)
 
     @overload
@@ -216,16 +217,18 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             RPCError: NOT_FOUND, or DEADLINE_EXCEEDED when no worker answered.
         """
         name = name_of_handler(query, QUERY_MARK, "query")
-        payloads = self._converter.encode(arguments_of(arg, args))
+        payloads = await self._data.encode(arguments_of(arg, args))
         timeout = None if rpc_timeout is None else rpc_timeout.total_seconds()
         answer = await self._service.query(self._target(self._run_id), name, payloads, reject_condition, timeout)
         if isinstance(answer, QueryRejected):
             raise WorkflowQueryRejectedError(WorkflowExecutionStatus.of(answer.status))
         if isinstance(answer, Parked):
-            raise self._parked(answer)
+            raise await self._parked(answer)
+        answer = await self._data.opened(answer)
         if isinstance(answer, Failure):
-            raise WorkflowQueryFailedError(answer.message) from self._converter.exception(answer)
-        return self._converter.decode_one(answer, _result_type(query, result_type))
+            problem = self._data.values.exception(answer)
+            raise WorkflowQueryFailedError(problem.message) from problem
+        return self._data.values.decode_one(answer, _result_type(query, result_type))
 
     @overload
     async def execute_update(
@@ -325,16 +328,16 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         result_type: type | None = None,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
-        request = update_request(self._converter, update, arg, args, id, stage)
+        request = await update_request(self._data, update, arg, args, id, stage)
         answer = await within(partial(self._service.update, self._target(self._run_id), request), rpc_timeout)
-        return self.update_answered(answer, update, result_type)
+        return await self.update_answered(answer, update, result_type)
 
-    def update_answered(
+    async def update_answered(
         self, answer: UpdateAnswer | Parked, update: str | Callable[..., Any], result_type: type | None
     ) -> WorkflowUpdateHandle[Any]:
         """The handle of an update that was answered, for clients; raises what `start_update` does."""
         if isinstance(answer, Parked):
-            raise self._parked(answer)
+            raise await self._parked(answer)
         return self._update_handle(answer.update_id, answer.run_id, _result_type(update, result_type), known=answer)
 
     def get_update_handle(
@@ -375,7 +378,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         self, id: str, run_id: str | None, result_type: Any, *, known: UpdateAnswer | None = None
     ) -> WorkflowUpdateHandle[Any]:
         target = self._target(run_id)
-        return WorkflowUpdateHandle(self._service, self._converter, id, target, result_type=result_type, known=known)
+        return WorkflowUpdateHandle(self._service, self._data, id, target, result_type=result_type, known=known)
 
     async def cancel(self, *, reason: str = "", rpc_timeout: timedelta | None = None) -> None:
         """Ask the program to stop; durable when this returns. Silent if the execution has closed.
@@ -396,7 +399,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND: there is no such execution, or it has closed.
         """
-        await self._service.terminate(self._target(self._run_id), reason or "", self._converter.encode(args))
+        details = await self._data.encode(args)
+        await self._service.terminate(self._target(self._run_id), reason or "", details)
 
     async def describe(self, *, rpc_timeout: timedelta | None = None) -> WorkflowExecutionDescription:
         """The execution as it stands on disk.
@@ -404,7 +408,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND.
         """
-        return WorkflowExecutionDescription.described(await self._service.describe(self._target(self._run_id)))
+        about = await self._service.describe(self._target(self._run_id))
+        return WorkflowExecutionDescription.described(await self._data.opened_if_possible(about), self._data.explained)
 
     async def fetch_history(self, *, rpc_timeout: timedelta | None = None) -> WorkflowHistory:
         """All events of the run so far: plain values, and what a `Replayer` and the public JSON are made from.
@@ -422,8 +427,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
     def _target(self, run_id: str | None) -> Target:
         return Target(self._namespace, self._id, run_id)
 
-    def _parked(self, parked: Parked) -> WorkflowParkedError:
-        return parked_error(parked, self._id, self._converter)
+    async def _parked(self, parked: Parked) -> WorkflowParkedError:
+        return await parked_error(parked, self._id, self._data)
 
 
 def arguments_of(arg: Any, args: Sequence[Any]) -> Sequence[Any]:
@@ -447,8 +452,8 @@ def several(args: Sequence[Any]) -> Sequence[Any]:
     return args
 
 
-def update_request(
-    converter: DataConverter,
+async def update_request(
+    data: WorkflowData,
     update: str | Callable[..., Any],
     arg: Any,
     args: Sequence[Any],
@@ -464,7 +469,7 @@ def update_request(
     if WorkflowUpdateStage(stage) == WorkflowUpdateStage.ADMITTED:
         raise ValueError("ADMITTED is not a stage to wait for; wait for ACCEPTED or COMPLETED")
     name = name_of_handler(update, UPDATE_MARK, "update")
-    payloads = converter.encode(arguments_of(arg, args))
+    payloads = await data.encode(arguments_of(arg, args))
     return UpdateRequest(name, payloads, id or "", wants_outcome=stage == WorkflowUpdateStage.COMPLETED)
 
 

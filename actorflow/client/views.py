@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 from typing import Self
 
+from actorflow.converter import Failure
+from actorflow.exceptions import FailureError
 from actorflow.service import Description, Execution
 
 
@@ -98,8 +100,8 @@ class WorkflowExecutionDescription(WorkflowExecution):
     inbox_messages: int
 
     @classmethod
-    def described(cls, about: Description) -> Self:
-        """From what the service says."""
+    def described(cls, about: Description, explained: Callable[[Failure], FailureError]) -> Self:
+        """From what the service says; ``explained`` makes an exception of a failure."""
         failure = about.last_failure
         return cls(
             id=about.workflow_id,
@@ -113,7 +115,7 @@ class WorkflowExecutionDescription(WorkflowExecution):
             execution_time=about.started_at,
             history_length=about.history_length,
             parked=about.parked,
-            last_failure=None if failure is None else f"{failure.type}: {failure.message}\n{failure.stack_trace}",
+            last_failure=None if failure is None else _shown(failure, explained(failure)),
             turn_failures=about.turn_failures,
             pending_activities=[
                 PendingActivity(
@@ -123,10 +125,14 @@ class WorkflowExecutionDescription(WorkflowExecution):
                     state=activity.state,
                     scheduled_time=activity.scheduled_at,
                     next_attempt_time=activity.next_attempt_at,
-                    last_failure=activity.last_failure.message if activity.last_failure else None,
+                    last_failure=explained(activity.last_failure).message if activity.last_failure else None,
                 )
                 for activity in about.pending_activities
             ],
             pending_timers=about.pending_timers,
             inbox_messages=about.inbox_messages,
         )
+
+
+def _shown(failure: Failure, problem: FailureError) -> str:
+    return f"{failure.type}: {problem.message}\n{problem.stack_trace}"

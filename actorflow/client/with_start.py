@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic
 
+from actorflow.client.data import WorkflowData
 from actorflow.client.handle import WorkflowHandle, arguments_of
 from actorflow.client.start import check_arguments, chosen_queue, described
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -61,6 +62,11 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         self._is_used = False
         self._handle: asyncio.Future[WorkflowHandle[SelfType, ReturnType]] | None = None
 
+    @property
+    def id(self) -> str:
+        """The workflow id."""
+        return self._id
+
     async def workflow_handle(self) -> WorkflowHandle[SelfType, ReturnType]:
         """Wait until the workflow has been started and return its handle, whatever became of the update.
 
@@ -79,7 +85,9 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             raise RuntimeError("a WithStartWorkflowOperation is good for one call; make another one")
         self._is_used = True
 
-    def request(self, namespace: str, converter: DataConverter, default_queue: str | None) -> tuple[StartRequest, Any]:
+    async def request(
+        self, namespace: str, converter: DataConverter, default_queue: str | None
+    ) -> tuple[StartRequest, Any]:
         """What is asked of a service, and the type of the workflow's result.
 
         Raises:
@@ -90,7 +98,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             workflow_id=self._id,
             workflow_type=self._type,
             task_queue=chosen_queue(self._id, self._task_queue, default_queue),
-            input=converter.encode(self._arguments),
+            input=await WorkflowData(converter, namespace, self._id).encode(self._arguments),
             reuse=self._reuse,
             conflict=self._conflict,
             request_id=self._request_id,

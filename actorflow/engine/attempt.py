@@ -11,7 +11,7 @@ import msgspec
 
 from actorflow import activity as public
 from actorflow.common import RawValue
-from actorflow.converter import Failure, Payload
+from actorflow.converter import Failure, Payload, public_payload
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition
 from actorflow.core.state import PendingActivity
 from actorflow.engine.registry import WorkerHost
@@ -149,7 +149,7 @@ class Attempt:
     def _arguments(self, definition: ActivityDefinition) -> Sequence[Any]:
         payloads = self._pending.scheduled.input
         if definition.name == DYNAMIC:
-            return [[RawValue(payload) for payload in payloads]]
+            return [[RawValue(public_payload(payload)) for payload in payloads]]
         return self._host.converter.decode(payloads, definition.signature.types)
 
     def request_cancel(self, *, at_once: bool = False) -> None:

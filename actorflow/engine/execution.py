@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from time import perf_counter
 from typing import Protocol
 
-from actorflow.converter import DataConverter
+from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
 from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
@@ -30,7 +30,7 @@ class Code(Protocol):
         ...
 
     @property
-    def converter(self) -> DataConverter:
+    def converter(self) -> ValueConverter:
         """For arguments and results."""
         ...
 

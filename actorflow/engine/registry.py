@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from actorflow.actors.residency import Residency
-from actorflow.converter import DataConverter
+from actorflow.converter import Coder, ValueConverter
 from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
 from actorflow.pool.executors import LoopExecutor, ThreadExecutor
 from actorflow.pool.slots import Slots, TaskQueue
@@ -40,7 +40,8 @@ class WorkerHost:
         task_queue: str,
         workflows: Mapping[str, WorkflowDefinition],
         activities: Mapping[str, ActivityDefinition],
-        converter: DataConverter,
+        converter: ValueConverter,
+        coder: Coder | None,
         activity_executor: Executor | None,
         activities_max: int,
         cached_max: int,
@@ -53,6 +54,7 @@ class WorkerHost:
         self.workflows = workflows
         self.activities = activities
         self.converter = converter
+        self.coder = coder
         self.failure_types = failure_types
         self.graceful_shutdown_timeout = graceful_shutdown_timeout
         self.identity = identity

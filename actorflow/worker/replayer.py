@@ -7,11 +7,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from actorflow.client import WorkflowHistory
-from actorflow.converter import DataConverter, default
+from actorflow.converter import DataConverter, ValueConverter, WorkflowSerializationContext, payloads_of, with_payloads
 from actorflow.core import events as ev
 from actorflow.core.definitions import WorkflowDefinition
+from actorflow.core.journal import Turn
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.engine.execution import Execution, extra_failure_types
+from actorflow.exceptions import CodecError
 from actorflow.store.protocol import Identity
 from actorflow.worker.worker import workflows_by_name
 
@@ -36,7 +38,7 @@ class _Code:
     """See `engine.execution.Code`."""
 
     workflows: Mapping[str, WorkflowDefinition]
-    converter: DataConverter
+    converter: ValueConverter
     failure_types: tuple[type[BaseException], ...]
 
 
@@ -46,7 +48,7 @@ class Replayer:
     Args:
         workflows: classes with ``@workflow.defn``.
         namespace: what `workflow.info` says.
-        data_converter: for arguments and results, as the client had it.
+        data_converter: as the client had it; its codec decodes the histories.
         workflow_failure_exception_types: as the worker had them.
 
     Raises:
@@ -59,13 +61,14 @@ class Replayer:
         *,
         workflows: Sequence[type],
         namespace: str = "ReplayNamespace",
-        data_converter: DataConverter = default,
+        data_converter: DataConverter = DataConverter.default,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
     ) -> None:
         if not workflows:
             raise ValueError("At least one workflow must be specified")
         self._namespace = namespace
-        self._code = _Code(workflows_by_name(workflows), data_converter, tuple(workflow_failure_exception_types))
+        self._data_converter = data_converter
+        self._code = _Code(workflows_by_name(workflows), data_converter.values, tuple(workflow_failure_exception_types))
 
     async def replay_workflow(
         self, history: WorkflowHistory, *, raise_on_replay_failure: bool = True
@@ -79,8 +82,9 @@ class Replayer:
         Raises:
             NondeterminismError: the code asks for something else than the history says; it names event and line.
             RuntimeError: the workflow type is not registered here, or the code raised what fails a turn (its cause).
+            CodecError: the codec can't decode the history.
         """
-        failure = self._failure_of(history)
+        failure = await self._failure_of(history)
         if failure is not None and raise_on_replay_failure:
             raise failure
         return WorkflowReplayResult(history, failure)
@@ -125,10 +129,14 @@ class Replayer:
 
     async def _replayed(self, histories: AsyncIterator[WorkflowHistory]) -> AsyncGenerator[WorkflowReplayResult, None]:
         async for history in histories:
-            yield WorkflowReplayResult(history, self._failure_of(history))
+            yield WorkflowReplayResult(history, await self._failure_of(history))
 
-    def _failure_of(self, history: WorkflowHistory) -> Exception | None:
-        started = _started(history)
+    async def _failure_of(self, history: WorkflowHistory) -> Exception | None:
+        try:
+            turns = await self._decoded(history)
+        except CodecError as problem:
+            return problem
+        started = _started(turns)
         if started is None:
             return None  # nothing of it has run yet
         if started.workflow_type not in self._code.workflows:
@@ -138,7 +146,7 @@ class Replayer:
                 "add its class to workflows"
             )
         identity = self._identity(history, started)
-        execution = Execution(identity, turns=history.turns)
+        execution = Execution(identity, turns=turns)
         try:
             execution.program_on(self._code, started)
         except TurnError as problem:
@@ -148,6 +156,15 @@ class Replayer:
         finally:
             execution.tear_down()
         return None
+
+    async def _decoded(self, history: WorkflowHistory) -> Sequence[Turn]:
+        """The turns as the program saw them; histories hold what the codec has encoded."""
+        coder = self._data_converter.coder
+        if coder is None:
+            return history.turns
+        context = WorkflowSerializationContext(self._namespace, history.workflow_id)
+        turns = list(history.turns)
+        return with_payloads(turns, await coder.decode(payloads_of(turns), context))
 
     def _identity(self, history: WorkflowHistory, started: ev.Started) -> Identity:
         return Identity(
@@ -161,8 +178,8 @@ class Replayer:
         )
 
 
-def _started(history: WorkflowHistory) -> ev.Started | None:
-    events = [event for turn in history.turns for event in turn.events]
+def _started(turns: Sequence[Turn]) -> ev.Started | None:
+    events = [event for turn in turns for event in turn.events]
     return next((event for event in events if isinstance(event, ev.Started)), None)
 
 

@@ -64,9 +64,9 @@ def scheduled(activity_id: str, **options: Any) -> ev.ActivityScheduled:
     return ev.ActivityScheduled(activity_id, "charge", "q", **options)
 
 
-STARTED = ev.Started("Order", "q", default.encode(["book", 3]), "3.11")
+STARTED = ev.Started("Order", "q", default().values.encode(["book", 3]), "3.11")
 ORDER = turns_of(
-    (STARTED, ev.SignalReceived("hurry", default.encode([1]), "r-1")),
+    (STARTED, ev.SignalReceived("hurry", default().values.encode([1]), "r-1")),
     (ev.CancelRequested("too late"), ev.TimerFired("1")),
 )
 
@@ -76,7 +76,11 @@ ORDER = turns_of(
 def test_a_turn_is_what_arrived_then_its_task_then_what_was_decided() -> None:
     turns = turns_of(
         (STARTED, ev.Patched("change"), scheduled("1"), ev.TimerStarted("1", MINUTE, "patience")),
-        (ev.ActivityCompleted("1", default.encode_one("ok"), attempt=2), ev.TimerCancelled("1"), ev.Completed()),
+        (
+            ev.ActivityCompleted("1", default().values.encode_one("ok"), attempt=2),
+            ev.TimerCancelled("1"),
+            ev.Completed(),
+        ),
     )
     assert [event["eventType"].removeprefix("EVENT_TYPE_") for event in written(turns)] == [
         "WORKFLOW_EXECUTION_STARTED",
@@ -187,17 +191,22 @@ STORIES = [
         (ev.ActivityCancelled("4", Failure("Activity cancelled", kind="cancelled")), ev.Failed(FAILURE)),
     ),
     turns_of((STARTED,), (ev.SignalReceived("s"), ev.SignalUnhandled("s"), ev.Completed())),
-    turns_of((STARTED,), (ev.CancelRequested(), ev.Cancelled(default.encode([1])))),
-    turns_of((STARTED,), (ev.SignalUnhandled("s"), ev.Terminated("why", default.encode([1])))),
+    turns_of((STARTED,), (ev.CancelRequested(), ev.Cancelled(default().values.encode([1])))),
+    turns_of((STARTED,), (ev.SignalUnhandled("s"), ev.Terminated("why", default().values.encode([1])))),
     turns_of((STARTED, ev.Terminated())),
     turns_of(
-        (STARTED, ev.UpdateAccepted("u1", "add", default.encode([1])), scheduled("1"), ev.UpdateCompleted("u1")),
+        (
+            STARTED,
+            ev.UpdateAccepted("u1", "add", default().values.encode([1])),
+            scheduled("1"),
+            ev.UpdateCompleted("u1"),
+        ),
         (
             ev.SignalReceived("a"),
             ev.UpdateAccepted("u2", "add"),
             ev.SignalReceived("b"),
             ev.UpdateAccepted("u3", "add"),
-            ev.UpdateCompleted("u2", default.encode_one(2)),
+            ev.UpdateCompleted("u2", default().values.encode_one(2)),
             ev.UpdateCompleted("u3", failure=FAILURE),
             ev.Completed(),
         ),
@@ -244,8 +253,8 @@ def test_the_journal_of_any_program_reads_back_as_it_was(plan: Any, choices: lis
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 json_values = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | texts, st.lists, max_leaves=4)
 payloads = st.one_of(
-    json_values.map(default.encode_one),
-    st.binary(max_size=8).map(default.encode_one),
+    json_values.map(default().values.encode_one),
+    st.binary(max_size=8).map(default().values.encode_one),
     st.just(Payload(json=msgspec.Raw(b"{}"), metadata={"encoding": "json/plain", "messageType": "M"})),
     st.just(Payload(data=b"", metadata={"encoding": "binary/null"})),
     st.just(Payload(data=b"\x00", metadata={"encoding": "binary/encrypted", "key": "ü"})),
@@ -433,7 +442,7 @@ def at(number: int) -> datetime:
 def test_a_turn_has_the_time_at_which_its_task_was_started() -> None:
     found = read_history({"events": BEGINNING})
     assert (found.run_id, found.started_at) == ("a-run", at(1))
-    assert found.turns == (Turn(4, at(3), (ev.Started("Order", "orders", default.encode(["book"])),)),)
+    assert found.turns == (Turn(4, at(3), (ev.Started("Order", "orders", default().values.encode(["book"])),)),)
 
 
 def test_what_arrives_while_a_task_waits_is_taken_by_it_and_what_arrives_while_it_runs_by_the_next() -> None:

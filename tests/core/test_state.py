@@ -113,7 +113,7 @@ def test_time_never_goes_back_from_turn_to_turn() -> None:
 def test_accepted_signals_that_meet_a_termination_are_recorded_before_it() -> None:
     state = folded((STARTED,))
     turn = terminate(state, ev.Terminated("r"), now=NOON, unhandled=[signal("late", 1), ev.CancelRequested()])
-    assert turn.events == (ev.SignalUnhandled("late", default.encode([1])), ev.Terminated("r"))
+    assert turn.events == (ev.SignalUnhandled("late", default().values.encode([1])), ev.Terminated("r"))
 
 
 def test_a_request_id_is_admitted_once() -> None:
@@ -126,7 +126,9 @@ def test_a_request_id_is_admitted_once() -> None:
 # Rows
 
 
-payloads = st.builds(default.encode_one, st.none() | st.integers() | st.text(max_size=8) | st.binary(max_size=8))
+payloads = st.builds(
+    default().values.encode_one, st.none() | st.integers() | st.text(max_size=8) | st.binary(max_size=8)
+)
 texts = st.text(max_size=10)
 failures = st.builds(
     Failure, message=texts, type=texts, details=st.lists(payloads, max_size=2).map(tuple), stack_trace=texts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,7 +12,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from actorflow import exceptions as errors
-from actorflow.converter import ActivityRef, Failure, Payload
+from actorflow.api.common import v1 as api
+from actorflow.converter import ActivityRef, Failure, Payload, public_payload, stored_payload
 from actorflow.core.events import RetryRule
 from actorflow.core.history import public
 
@@ -30,10 +32,8 @@ _MILLION: Final = 1_000_000
 
 def payload_out(payload: Payload) -> public.Payload:
     """A payload with its encoding said, and its data as bytes."""
-    metadata = {key: value.encode() for key, value in (payload.metadata or {}).items()}
-    if payload.data is None:
-        return public.Payload(metadata={"encoding": _JSON.encode(), **metadata}, data=bytes(payload.json))
-    return public.Payload(metadata=metadata, data=payload.data)
+    made = public_payload(payload)
+    return public.Payload(metadata=made.metadata, data=made.data)
 
 
 def payload_in(payload: public.Payload) -> Payload:
@@ -42,11 +42,10 @@ def payload_in(payload: public.Payload) -> Payload:
     Raises:
         ValueError: it says it is JSON, and is not.
     """
-    metadata = {key: value.decode("utf-8", "backslashreplace") for key, value in payload.metadata.items()}
-    if metadata.get("encoding") != _JSON:
-        return Payload(data=payload.data, metadata=metadata or None)
-    msgspec.json.decode(payload.data)
-    return Payload(json=msgspec.Raw(payload.data), metadata=None if len(metadata) == 1 else metadata)
+    stored = stored_payload(api.Payload(metadata=payload.metadata, data=payload.data))
+    if stored.data is not None and stored.encoding == _JSON:
+        json.loads(stored.data)  # which takes more for JSON than the journal does: NaN, say
+    return stored
 
 
 def payloads_out(payloads: Sequence[Payload]) -> public.Payloads | None:
@@ -170,6 +169,7 @@ def failure_out(failure: Failure) -> public.Failure:
         source=SOURCE,
         stack_trace=failure.stack_trace,
         cause=None if failure.cause is None else failure_out(failure.cause),
+        encoded_attributes=None if failure.encoded_attributes is None else payload_out(failure.encoded_attributes),
     )
 
 
@@ -182,6 +182,7 @@ def failure_in(failure: public.Failure | None) -> Failure:
         message=failure.message,
         stack_trace=failure.stack_trace,
         cause=None if failure.cause is None else failure_in(failure.cause),
+        encoded_attributes=None if failure.encoded_attributes is None else payload_in(failure.encoded_attributes),
     )
 
 

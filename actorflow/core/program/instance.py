@@ -16,7 +16,7 @@ from functools import partial
 from random import Random
 from typing import Any, Final, Protocol
 
-from actorflow.converter import DataConverter
+from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.commands import Command
@@ -131,7 +131,7 @@ class Program:
         definition: WorkflowDefinition,
         identity: Identity,
         started: ev.Started,
-        converter: DataConverter,
+        converter: ValueConverter,
         reporter: Reporter,
         *,
         failure_types: tuple[type[BaseException], ...] = (),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any, Final, Protocol, TypeVar
 
-from actorflow.converter import DataConverter
+from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
@@ -72,7 +72,7 @@ class ActivityHandle(ProgramFuture[T]):
                 self._end_cancelled()
         return True
 
-    def resolve(self, outcome: ev.ActivityOutcome, converter: DataConverter) -> None:
+    def resolve(self, outcome: ev.ActivityOutcome, converter: ValueConverter) -> None:
         """Take the outcome, unless the wait has ended already."""
         if self.done():
             return

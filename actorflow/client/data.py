@@ -1,0 +1,74 @@
+"""A client's values on their way to one workflow and back: through converter and codec."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from actorflow.converter import (
+    DataConverter,
+    Failure,
+    Payload,
+    WorkflowSerializationContext,
+    payloads_of,
+    with_payloads,
+)
+from actorflow.exceptions import ApplicationError, CodecError, FailureError, PayloadError
+
+T = TypeVar("T")
+
+
+class WorkflowData:
+    """See the module's head.
+
+    Args:
+        converter: of the client.
+        namespace: of the workflow.
+        workflow_id: of the workflow.
+    """
+
+    __slots__ = ("_coder", "_context", "converter", "values")
+
+    def __init__(self, converter: DataConverter, namespace: str, workflow_id: str) -> None:
+        self.converter = converter
+        self.values = converter.values
+        self._coder = converter.coder
+        self._context = WorkflowSerializationContext(namespace, workflow_id)
+
+    async def encode(self, values: Sequence[Any]) -> tuple[Payload, ...]:
+        """Values as they are stored.
+
+        Raises:
+            PayloadError: a value has no encoding.
+            CodecError: the codec can't encode now.
+        """
+        payloads = self.values.encode(values)
+        if self._coder is None or not payloads:
+            return payloads
+        return tuple(await self._coder.encode(payloads, self._context))
+
+    async def opened(self, carrier: T) -> T:
+        """An answer of the service as the codec decodes it.
+
+        Raises:
+            CodecError: the codec can't decode it.
+        """
+        if self._coder is None:
+            return carrier
+        return with_payloads(carrier, await self._coder.decode(payloads_of(carrier), self._context))
+
+    async def opened_if_possible(self, carrier: T) -> T:
+        """The same for what is told without a key, too, if less of it then."""
+        try:
+            return await self.opened(carrier)
+        except CodecError:
+            return carrier
+
+    def explained(self, failure: Failure) -> FailureError:
+        """The exception a failure describes; one whose details can't be decoded here has none."""
+        try:
+            return self.values.exception(failure)
+        except PayloadError as problem:
+            error = ApplicationError(failure.message, type=failure.type or None)
+            error.add_note(f"Its details can't be shown: {problem}")
+            return error
