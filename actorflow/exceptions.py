@@ -257,6 +257,69 @@ class ActivityError(FailureError):
         return self._retry_state
 
 
+class ChildWorkflowError(FailureError):
+    """A child workflow did not complete; ``cause`` says why.
+
+    Raised inside the parent where the child is awaited.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        namespace: str,
+        workflow_id: str,
+        run_id: str,
+        workflow_type: str,
+        initiated_event_id: int,
+        started_event_id: int,
+        retry_state: RetryState | None,
+    ) -> None:
+        super().__init__(message)
+        self._namespace = namespace
+        self._workflow_id = workflow_id
+        self._run_id = run_id
+        self._workflow_type = workflow_type
+        self._initiated_event_id = initiated_event_id
+        self._started_event_id = started_event_id
+        self._retry_state = retry_state
+
+    @property
+    def namespace(self) -> str:
+        """Of the child."""
+        return self._namespace
+
+    @property
+    def workflow_id(self) -> str:
+        """Of the child."""
+        return self._workflow_id
+
+    @property
+    def run_id(self) -> str:
+        """Of the child's first run; empty if it never began."""
+        return self._run_id
+
+    @property
+    def workflow_type(self) -> str:
+        """Of the child."""
+        return self._workflow_type
+
+    @property
+    def initiated_event_id(self) -> int:
+        """Number of the parent's event that asked for the child."""
+        return self._initiated_event_id
+
+    @property
+    def started_event_id(self) -> int:
+        """Number of the parent's event that says the child has begun; 0 if it has not."""
+        return self._started_event_id
+
+    @property
+    def retry_state(self) -> RetryState | None:
+        """Why it was not tried again."""
+        return self._retry_state
+
+
 class RegistrationError(ActorflowError, TypeError, ValueError):
     """A worker can't register what it was given: two definitions of one name, or a sync activity without an executor.
 
@@ -457,11 +520,11 @@ class PortUnavailableError(ActorflowError):
 
 
 def is_cancelled_exception(exception: BaseException) -> bool:
-    """True if the exception means cancellation: asyncio's, ours, an activity's caused by one, or a group of such."""
+    """True if an exception means cancellation: asyncio's, ours, an activity's or a child's due to one, or a group."""
     match exception:
         case asyncio.CancelledError() | CancelledError():
             return True
-        case ActivityError():
+        case ActivityError() | ChildWorkflowError():
             return isinstance(exception.cause, CancelledError)
         case BaseExceptionGroup(exceptions=members):
             return all(is_cancelled_exception(member) for member in members)

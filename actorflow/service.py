@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import msgspec
 from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import Failure, Payload
 from actorflow.core import limits
-from actorflow.core.events import AnyEvent, SignalReceived
+from actorflow.core.events import AnyEvent, RunOptions, SignalReceived
 from actorflow.core.journal import Turn
 from actorflow.exceptions import ActorflowError
 
@@ -84,7 +84,10 @@ def unknown_update(workflow_id: str, update_id: str) -> RPCError:
 
 
 class StartRequest(msgspec.Struct, frozen=True):
-    """Start a workflow execution; a signal given with it is sent also to one that is open already."""
+    """Start a workflow execution; a signal given with it is sent also to one that is open already.
+
+    ``options`` are those a caller can give: timeouts, retry and cron; None for none and without a ``start_delay``.
+    """
 
     namespace: str
     workflow_id: str
@@ -95,6 +98,8 @@ class StartRequest(msgspec.Struct, frozen=True):
     conflict: WorkflowIDConflictPolicy = WorkflowIDConflictPolicy.UNSPECIFIED
     request_id: str = ""
     signal: SignalReceived | None = None
+    options: RunOptions | None = None
+    start_delay: timedelta | None = None
 
 
 class UpdateRequest(msgspec.Struct, frozen=True):
@@ -117,11 +122,15 @@ class UpdateAnswer(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Which execution a call is for; without a run id the current run of the workflow id."""
+    """Which execution a call is for; without a run id the current run of the workflow id.
+
+    With ``first_run_id`` it must be of the chain that began with that run.
+    """
 
     namespace: str
     workflow_id: str
     run_id: str | None = None
+    first_run_id: str | None = None
 
 
 class PendingActivityInfo(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from actorflow.client.connection import Connection, Hosting
 from actorflow.client.data import WorkflowData
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
-from actorflow.client.start import StartOptions, check_arguments, chosen_queue, described
+from actorflow.client.start import LifeOptions, StartOptions, check_arguments, chosen_queue, described, run_options
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.clock import Clock
@@ -152,6 +152,7 @@ class Client:
         start_signal: str | None = None,
         start_signal_args: Sequence[Any] = (),
         rpc_timeout: timedelta | None = None,
+        **life: Unpack[LifeOptions],
     ) -> WorkflowHandle[Any, Any]:
         """Start an execution. When this returns it is durable; without a worker it waits for one.
 
@@ -167,6 +168,7 @@ class Client:
             start_signal: name of a signal to send with it, see `StartOptions`.
             start_signal_args: the signal's arguments.
             rpc_timeout: accepted for ported programs.
+            life: timeouts, retry, cron and delay, see `StartOptions`.
 
         Raises:
             WorkflowAlreadyStartedError: the policies refuse the id.
@@ -177,6 +179,7 @@ class Client:
         arguments = arguments_of(arg, args)
         check_arguments(workflow, arguments)
         data = WorkflowData(self._converter, self._namespace, id)
+        options, delay = run_options(name, **life)
         signal = None
         if start_signal is not None:
             signal = SignalReceived(start_signal, await data.encode(several(start_signal_args)), request_id)
@@ -193,6 +196,8 @@ class Client:
             conflict=conflict,
             request_id=request_id,
             signal=signal,
+            options=options,
+            start_delay=delay,
         )
         run_id, _ = await self._connection.service.start(request)
         return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
@@ -275,16 +280,23 @@ class Client:
         return await handle.result()
 
     def get_workflow_handle(
-        self, workflow_id: str, *, run_id: str | None = None, result_type: type | None = None
+        self,
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+        first_execution_run_id: str | None = None,
+        result_type: type | None = None,
     ) -> WorkflowHandle[Any, Any]:
         """A handle to an execution that may or may not exist; calls on it tell.
 
         Args:
             workflow_id: its workflow id.
             run_id: one run of it; None means the current one.
+            first_execution_run_id: the first run of its chain; updates, cancel and terminate then never reach a later,
+                unrelated execution of the same id.
             result_type: what to decode its result as.
         """
-        return self._handle(workflow_id, run_id, result_type, result_run_id=run_id)
+        return self._handle(workflow_id, run_id, result_type, result_run_id=run_id, first_run_id=first_execution_run_id)
 
     def list_workflows(
         self,

@@ -8,7 +8,12 @@ from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.data import WorkflowData
-from actorflow.client.errors import WorkflowFailureError, WorkflowQueryFailedError, WorkflowQueryRejectedError
+from actorflow.client.errors import (
+    WorkflowContinuedAsNewError,
+    WorkflowFailureError,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
 from actorflow.client.history import WorkflowHistory, history_of
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, parked_error, within
 from actorflow.client.views import WorkflowExecutionDescription, WorkflowExecutionStatus
@@ -16,7 +21,8 @@ from actorflow.common import QueryRejectCondition
 from actorflow.converter import DataConverter, Failure
 from actorflow.core import events as ev
 from actorflow.core.definitions import QUERY_MARK, SIGNAL_MARK, UPDATE_MARK, signature_of
-from actorflow.exceptions import CancelledError, TerminatedError, WorkflowParkedError
+from actorflow.core.policy.succession import successor_id
+from actorflow.exceptions import CancelledError, TerminatedError, TimeoutError, TimeoutType, WorkflowParkedError
 from actorflow.service import Closed, Parked, QueryRejected, Service, Target, UpdateAnswer, UpdateRequest
 from actorflow.types import (
     LocalReturnType,
@@ -97,18 +103,26 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """Wait for the execution to end and return its result, as the type the workflow declares.
 
         Args:
-            follow_runs: go on with the run this one continues as.
+            follow_runs: go on with the run that follows this one: continued as new, a retry, or the next of a cron.
             rpc_timeout: accepted for ported programs; the wait itself has no limit.
 
         Raises:
+            WorkflowContinuedAsNewError: another run follows, and ``follow_runs`` is False.
             WorkflowFailureError: it failed, was cancelled or terminated; the cause says which and why.
             WorkflowParkedError: it can't go on until its code changes; the cause is what the code raised.
             RPCError: NOT_FOUND.
         """
-        end = await self._service.result(self._target(self._result_run_id or self._run_id))
-        if isinstance(end, Parked):
-            raise await self._parked(end)
-        return self._result_of(await self._data.opened(end))
+        run_id = self._result_run_id or self._run_id
+        while True:
+            end = await self._service.result(self._target(run_id))
+            if isinstance(end, Parked):
+                raise await self._parked(end)
+            successor = successor_id(end.event)
+            if not successor:
+                return self._result_of(await self._data.opened(end))
+            if not follow_runs:
+                raise WorkflowContinuedAsNewError(successor)
+            run_id = successor
 
     def _result_of(self, end: Closed) -> Any:
         match end.event:
@@ -122,6 +136,9 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             case ev.Terminated(reason=reason, details=details):
                 given = self._data.values.decode(details)
                 raise WorkflowFailureError(cause=TerminatedError(reason or "Workflow terminated", *given))
+            case ev.TimedOut():
+                timeout = TimeoutError("Workflow timed out", type=TimeoutType.START_TO_CLOSE)
+                raise WorkflowFailureError(cause=timeout)
             case other:
                 raise AssertionError(f"{other} does not close an execution")
 
@@ -329,7 +346,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
         request = await update_request(self._data, update, arg, args, id, stage)
-        answer = await within(partial(self._service.update, self._target(self._run_id), request), rpc_timeout)
+        answer = await within(partial(self._service.update, self._own_target(), request), rpc_timeout)
         return await self.update_answered(answer, update, result_type)
 
     async def update_answered(
@@ -386,7 +403,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND: there is no such execution.
         """
-        await self._service.cancel(self._target(self._run_id), reason)
+        await self._service.cancel(self._own_target(), reason)
 
     async def terminate(self, *args: Any, reason: str | None = None, rpc_timeout: timedelta | None = None) -> None:
         """End the execution without asking its program; durable when this returns.
@@ -400,7 +417,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             RPCError: NOT_FOUND: there is no such execution, or it has closed.
         """
         details = await self._data.encode(args)
-        await self._service.terminate(self._target(self._run_id), reason or "", details)
+        await self._service.terminate(self._own_target(), reason or "", details)
 
     async def describe(self, *, rpc_timeout: timedelta | None = None) -> WorkflowExecutionDescription:
         """The execution as it stands on disk.
@@ -426,6 +443,10 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
 
     def _target(self, run_id: str | None) -> Target:
         return Target(self._namespace, self._id, run_id)
+
+    def _own_target(self) -> Target:
+        """The current run, but of no other chain than that this handle was made for."""
+        return Target(self._namespace, self._id, self._run_id, self._first_execution_run_id)
 
     async def _parked(self, parked: Parked) -> WorkflowParkedError:
         return await parked_error(parked, self._id, self._data)

@@ -6,8 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Required, TypedDict
 
-from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.common import RetryPolicy, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.core.definitions import WorkflowDefinition
+from actorflow.core.events import RunOptions
+from actorflow.core.policy.checks import check_timeout
+from actorflow.core.policy.cron import check_cron
+from actorflow.core.policy.retry import rule_from
+from actorflow.core.state import NO_OPTIONS
 
 
 class StartOptions(TypedDict, total=False):
@@ -17,6 +22,12 @@ class StartOptions(TypedDict, total=False):
     ``id_reuse_policy`` speaks about closed runs of the id, ``id_conflict_policy`` about an open one. Repeat a call
     whose outcome you don't know with the same ``request_id``, and it starts once. With ``start_signal`` a new execution
     gets that signal before anything of it runs, and an open one gets it, too, instead of being in the way.
+
+    ``execution_timeout`` bounds the whole chain of runs (retries, runs of a cron, runs that continue others),
+    ``run_timeout`` each of them; ``task_timeout`` is shown to programs that ask, turns have none. ``retry_policy``
+    says whether a failed run is followed by another, ``cron_schedule`` when one follows in any case, such as
+    ``0 12 * * MON`` or ``@every 90s`` (in UTC, or with ``CRON_TZ=Europe/Berlin`` in front). With ``start_delay`` the
+    first turn waits so long.
     """
 
     id: Required[str]
@@ -27,7 +38,56 @@ class StartOptions(TypedDict, total=False):
     request_id: str
     start_signal: str | None
     start_signal_args: Sequence[Any]
+    execution_timeout: timedelta | None
+    run_timeout: timedelta | None
+    task_timeout: timedelta | None
+    retry_policy: RetryPolicy | None
+    cron_schedule: str
+    start_delay: timedelta | None
     rpc_timeout: timedelta | None
+
+
+class LifeOptions(TypedDict, total=False):
+    """The part of `StartOptions` that says how long an execution lives, and what follows its end."""
+
+    execution_timeout: timedelta | None
+    run_timeout: timedelta | None
+    task_timeout: timedelta | None
+    retry_policy: RetryPolicy | None
+    cron_schedule: str
+    start_delay: timedelta | None
+
+
+def run_options(
+    workflow: str,
+    *,
+    execution_timeout: timedelta | None = None,
+    run_timeout: timedelta | None = None,
+    task_timeout: timedelta | None = None,
+    retry_policy: RetryPolicy | None = None,
+    cron_schedule: str = "",
+    start_delay: timedelta | None = None,
+) -> tuple[RunOptions | None, timedelta | None]:
+    """What a start brings along beside its input (None for nothing), and its delay.
+
+    Raises:
+        ValueError: a timeout or a delay is negative, the retry policy contradicts itself, the cron schedule can't be
+            understood, or both a delay and a cron schedule were given.
+        TypeError: a value is of the wrong kind.
+    """
+    delay = check_timeout(workflow, "start_delay", start_delay) or None
+    if cron_schedule:
+        check_cron(cron_schedule)
+        if delay is not None:
+            raise ValueError(f"workflow {workflow!r}: start_delay and cron_schedule contradict each other; choose one")
+    options = RunOptions(
+        execution_timeout=check_timeout(workflow, "execution_timeout", execution_timeout) or None,
+        run_timeout=check_timeout(workflow, "run_timeout", run_timeout) or None,
+        task_timeout=check_timeout(workflow, "task_timeout", task_timeout) or None,
+        retry=None if retry_policy is None else rule_from(retry_policy),
+        cron=cron_schedule,
+    )
+    return (None if options == NO_OPTIONS else options), delay
 
 
 def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic
+from typing import Any, Generic, Unpack
 
 from actorflow.client.data import WorkflowData
 from actorflow.client.handle import WorkflowHandle, arguments_of
-from actorflow.client.start import check_arguments, chosen_queue, described
+from actorflow.client.start import LifeOptions, check_arguments, chosen_queue, described, run_options
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.service import RPCError, RPCStatusCode, StartRequest
@@ -30,9 +30,10 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: what closed runs of the id mean.
         result_type: what to decode the workflow's result as, if the run method is not given.
         request_id: repeat a call whose outcome you don't know with the same one, and it starts once.
+        life: timeouts, retry, cron and delay, see `StartOptions`.
 
     Raises:
-        ValueError: the conflict policy is UNSPECIFIED.
+        ValueError: the conflict policy is UNSPECIFIED, or `StartOptions` that can't be.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         result_type: type | None = None,
         request_id: str = "",
+        **life: Unpack[LifeOptions],
     ) -> None:
         if id_conflict_policy == WorkflowIDConflictPolicy.UNSPECIFIED:
             raise ValueError("an update-with-start needs an id_conflict_policy: FAIL, or USE_EXISTING")
@@ -59,6 +61,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         self._reuse = id_reuse_policy
         self._result_type = result_type or declared
         self._request_id = request_id
+        self._options, self._delay = run_options(self._type, **life)
         self._is_used = False
         self._handle: asyncio.Future[WorkflowHandle[SelfType, ReturnType]] | None = None
 
@@ -102,6 +105,8 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             reuse=self._reuse,
             conflict=self._conflict,
             request_id=self._request_id,
+            options=self._options,
+            start_delay=self._delay,
         )
         return request, self._result_type
 

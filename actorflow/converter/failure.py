@@ -29,6 +29,18 @@ class ActivityRef(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     retry_state: int = 0
 
 
+class ChildRef(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Which child a failure belongs to."""
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    initiated_event_id: int = 0
+    started_event_id: int = 0
+    retry_state: int = 0
+
+
 class Failure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What went wrong, as data; ``kind`` says which exception it becomes."""
 
@@ -44,6 +56,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     timeout_type: int = 0
     activity: ActivityRef | None = None
     encoded_attributes: Payload | None = None
+    child: ChildRef | None = None
 
 
 class ValueCodec(Protocol):
@@ -110,6 +123,22 @@ def failure_from(exception: BaseException, values: ValueCodec, *, depth: int = 0
                     retry_state=int(exception.retry_state or 0),
                 ),
             )
+        case errors.ChildWorkflowError():
+            return Failure(
+                message=message,
+                kind="child",
+                stack_trace=stack_trace,
+                cause=cause_failure,
+                child=ChildRef(
+                    namespace=exception.namespace,
+                    workflow_id=exception.workflow_id,
+                    run_id=exception.run_id,
+                    workflow_type=exception.workflow_type,
+                    initiated_event_id=exception.initiated_event_id,
+                    started_event_id=exception.started_event_id,
+                    retry_state=int(exception.retry_state or 0),
+                ),
+            )
         case errors.ServerError():
             return Failure(
                 message=message,
@@ -173,6 +202,18 @@ def _exception_of_kind(failure: Failure, values: ValueCodec) -> errors.FailureEr
                 activity_type=ref.activity_type,
                 activity_id=ref.activity_id,
                 retry_state=errors.RetryState(ref.retry_state) if ref.retry_state else None,
+            )
+        case "child":
+            child = failure.child or ChildRef(namespace="", workflow_id="", run_id="", workflow_type="")
+            return errors.ChildWorkflowError(
+                failure.message,
+                namespace=child.namespace,
+                workflow_id=child.workflow_id,
+                run_id=child.run_id,
+                workflow_type=child.workflow_type,
+                initiated_event_id=child.initiated_event_id,
+                started_event_id=child.started_event_id,
+                retry_state=errors.RetryState(child.retry_state) if child.retry_state else None,
             )
         case "server":
             return errors.ServerError(failure.message, non_retryable=failure.non_retryable)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import msgspec
 
 from actorflow.api.common.v1 import Payloads
 from actorflow.api.failure import v1 as public
-from actorflow.converter.failure import ActivityRef, Failure
+from actorflow.converter.failure import ActivityRef, ChildRef, Failure
 from actorflow.converter.payload import Payload, public_payload, stored_payload
 
 
@@ -48,12 +49,12 @@ def _set_info(made: public.Failure, failure: Failure) -> None:
         case "activity":
             about = failure.activity or ActivityRef(activity_id="", activity_type="")
             made.activity_failure_info = public.ActivityFailureInfo(
-                scheduled_event_id=about.scheduled_event_id,
-                started_event_id=about.started_event_id,
-                identity=about.identity,
-                activity_type=about.activity_type,
-                activity_id=about.activity_id,
-                retry_state=about.retry_state,
+                **{name: getattr(about, name) for name in ActivityRef.__struct_fields__}
+            )
+        case "child":
+            child = failure.child or ChildRef(namespace="", workflow_id="", run_id="", workflow_type="")
+            made.child_workflow_execution_failure_info = public.ChildWorkflowExecutionFailureInfo(
+                **{name: getattr(child, name) for name in ChildRef.__struct_fields__}
             )
         case _:
             made.application_failure_info = public.ApplicationFailureInfo(
@@ -85,19 +86,10 @@ def _of_kind(failure: public.Failure) -> Failure:
     if (server := failure.server_failure_info) is not None:
         return Failure(message="", kind="server", non_retryable=server.non_retryable)
     if (activity := failure.activity_failure_info) is not None:
-        return Failure(message="", kind="activity", activity=_ref(activity))
+        return Failure(message="", kind="activity", activity=ActivityRef(**dataclasses.asdict(activity)))
+    if (child := failure.child_workflow_execution_failure_info) is not None:
+        return Failure(message="", kind="child", child=ChildRef(**dataclasses.asdict(child)))
     return Failure(message="")
-
-
-def _ref(about: public.ActivityFailureInfo) -> ActivityRef:
-    return ActivityRef(
-        activity_id=about.activity_id,
-        activity_type=about.activity_type,
-        scheduled_event_id=about.scheduled_event_id,
-        started_event_id=about.started_event_id,
-        identity=about.identity,
-        retry_state=about.retry_state,
-    )
 
 
 def _public(payloads: Sequence[Payload]) -> Payloads:

@@ -21,9 +21,16 @@ def command_key(command: Command) -> tuple[str, str]:
             return "cancel timer", f"(id {timer_id})"
         case ev.UpdateCompleted(update_id=update_id):
             return "complete update", f"(id {update_id})"
-
         case ev.Patched(patch_id=patch_id):
             return "take patch", patch_id
+        case ev.ChildScheduled(workflow_id=workflow_id, workflow_type=workflow_type):
+            return "start child", f"{workflow_type} (id {workflow_id})"
+        case ev.SignalSent(workflow_id=workflow_id, name=name):
+            return "signal", f"{workflow_id} ({name})"
+        case ev.CancelSent(workflow_id=workflow_id):
+            return "cancel", workflow_id
+        case ev.ContinuedAsNew(workflow_type=workflow_type):
+            return "continue as new", workflow_type
         case ev.Completed():
             return "complete", "the workflow"
         case ev.Failed():

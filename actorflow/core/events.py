@@ -29,6 +29,64 @@ class RetryRule(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     non_retryable_error_types: tuple[str, ...] = ()
 
 
+class ParentRun(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The run that started this one as its child, and the number of the event that asked for it."""
+
+    namespace: str
+    workflow_id: str
+    run_id: str
+    initiated: int
+
+
+class RootRun(msgspec.Struct, frozen=True, gc=False):
+    """The run at the top of a tree of children."""
+
+    workflow_id: str
+    run_id: str
+
+
+class RunOptions(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a run brings along beside its input. Most bring nothing, and then there are none.
+
+    Attributes:
+        first_run_id: the first run of its chain; empty for that run itself.
+        continued_run_id: the run it follows in the chain.
+        initiator: why it follows that run: 'workflow', 'retry' or 'cron'.
+        attempt: rises with each retry.
+        not_before: when its first turn may be, if that is later than its start.
+        expires_at: when the run has timed out.
+        chain_expires_at: when the whole chain has.
+        execution_timeout: of the chain, as its caller gave it.
+        run_timeout: of each run.
+        task_timeout: of a turn; kept for programs that ask, turns can't be interrupted.
+        retry: what follows a failure.
+        cron: when the next run begins after this one.
+        hurried: how many runs before it, in a row, continued as new within `limits.HURRIED_RUN`.
+        last_result: of the latest run of a cron that completed.
+        last_failure: of the run before it, if it failed.
+        parent: whose child it is.
+        root: of the tree it is in.
+    """
+
+    first_run_id: str = ""
+    continued_run_id: str = ""
+    initiator: str = ""
+    attempt: int = 1
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+    chain_expires_at: datetime | None = None
+    execution_timeout: timedelta | None = None
+    run_timeout: timedelta | None = None
+    task_timeout: timedelta | None = None
+    retry: RetryRule | None = None
+    cron: str = ""
+    hurried: int = 0
+    last_result: Payload | None = None
+    last_failure: Failure | None = None
+    parent: ParentRun | None = None
+    root: RootRun | None = None
+
+
 # Arrivals
 
 
@@ -39,6 +97,7 @@ class Started(Event, frozen=True, gc=False):
     task_queue: str
     input: tuple[Payload, ...] = ()
     interpreter: str = ""
+    options: RunOptions | None = None
 
 
 class SignalReceived(Event, frozen=True, gc=False):
@@ -121,6 +180,74 @@ class ActivityCancelled(ActivityResolved, frozen=True, gc=False):
     started_at: datetime | None = None
 
 
+class ChildStarted(Event, frozen=True, gc=False):
+    """A child has begun. Children are told apart by the number of the event that asked for them."""
+
+    initiated: int
+    run_id: str
+
+
+class ChildStartFailed(Event, frozen=True, gc=False):
+    """A child could not begin: its workflow id is taken."""
+
+    initiated: int
+
+
+class ChildResolved(Event, frozen=True, gc=False):
+    """A child is over, its whole chain of runs; the kinds follow."""
+
+    initiated: int
+
+
+class ChildCompleted(ChildResolved, frozen=True, gc=False):
+    """A child returned."""
+
+    result: Payload | None = None
+
+
+class ChildFailed(ChildResolved, frozen=True, gc=False):
+    """A child raised a failure."""
+
+    failure: Failure
+    retry_state: int = 0
+
+
+class ChildCancelled(ChildResolved, frozen=True, gc=False):
+    """A child gave in to a request to stop."""
+
+    details: tuple[Payload, ...] = ()
+
+
+class ChildTimedOut(ChildResolved, frozen=True, gc=False):
+    """A child ran out of time."""
+
+    retry_state: int = 0
+
+
+class ChildTerminated(ChildResolved, frozen=True, gc=False):
+    """Somebody ended a child without asking its program."""
+
+
+class MessageDelivered(Event, frozen=True, gc=False):
+    """A signal or a cancellation has reached the other execution; ``initiated`` is the event that sent it."""
+
+    initiated: int
+
+
+class MessageRefused(Event, frozen=True, gc=False):
+    """A signal or a cancellation found no open execution, or a full one."""
+
+    initiated: int
+    reason: str = ""
+
+
+class TimedOut(Event, frozen=True, gc=False):
+    """The run, or its chain, ran out of time; its program is not asked. ``successor`` is the run that follows."""
+
+    retry_state: int = 0
+    successor: str = ""
+
+
 class Terminated(Event, frozen=True, gc=False):
     """Somebody ended the execution without asking its program."""
 
@@ -201,16 +328,69 @@ class Patched(Event, frozen=True, gc=False):
     deprecated: bool = False
 
 
+class ChildScheduled(Event, frozen=True, gc=False):
+    """The program wants a child; its run, ``run_id``, begins with this turn, or `ChildStartFailed` follows."""
+
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
+    run_id: str = ""
+    input: tuple[Payload, ...] = ()
+    parent_close: int = 1
+    cancellation: int = 2
+    reuse: int = 1
+    execution_timeout: timedelta | None = None
+    run_timeout: timedelta | None = None
+    task_timeout: timedelta | None = None
+    retry: RetryRule | None = None
+    cron: str = ""
+    summary: str = ""
+
+
+class SignalSent(Event, frozen=True, gc=False):
+    """The program signals another execution; without a run id the current run, of a child the chain of that run."""
+
+    workflow_id: str
+    name: str
+    input: tuple[Payload, ...] = ()
+    run_id: str = ""
+    is_child: bool = False
+
+
+class CancelSent(Event, frozen=True, gc=False):
+    """The program wants another execution to stop. ``child`` is the event that asked for it, if it is a child."""
+
+    workflow_id: str
+    run_id: str = ""
+    child: int = 0
+    reason: str = ""
+
+
+class ContinuedAsNew(Event, frozen=True, gc=False):
+    """The program goes on as a new run, ``successor``. What is None or empty is kept."""
+
+    workflow_type: str
+    task_queue: str
+    input: tuple[Payload, ...] = ()
+    run_timeout: timedelta | None = None
+    task_timeout: timedelta | None = None
+    retry: RetryRule | None = None
+    successor: str = ""
+
+
 class Completed(Event, frozen=True, gc=False):
-    """The program returned."""
+    """The program returned. ``successor`` is the run that follows by the clock of a cron."""
 
     result: Payload | None = None
+    successor: str = ""
 
 
 class Failed(Event, frozen=True, gc=False):
-    """The program raised a failure."""
+    """The program raised a failure. ``successor`` is the run that follows, as a retry or by the clock of a cron."""
 
     failure: Failure
+    retry_state: int = 0
+    successor: str = ""
 
 
 class Cancelled(Event, frozen=True, gc=False):
@@ -229,6 +409,16 @@ Arrival = (
     | ActivityFailed
     | ActivityTimedOut
     | ActivityCancelled
+    | ChildStarted
+    | ChildStartFailed
+    | ChildCompleted
+    | ChildFailed
+    | ChildCancelled
+    | ChildTimedOut
+    | ChildTerminated
+    | MessageDelivered
+    | MessageRefused
+    | TimedOut
     | Terminated
     | SignalUnhandled
     | TurnFailed
@@ -240,12 +430,17 @@ Decision = (
     | TimerCancelled
     | UpdateCompleted
     | Patched
+    | ChildScheduled
+    | SignalSent
+    | CancelSent
+    | ContinuedAsNew
     | Completed
     | Failed
     | Cancelled
 )
 AnyEvent = Arrival | Decision
 ActivityOutcome = ActivityCompleted | ActivityFailed | ActivityTimedOut | ActivityCancelled
+ChildOutcome = ChildCompleted | ChildFailed | ChildCancelled | ChildTimedOut | ChildTerminated
 
 DECISIONS: Final[frozenset[type[Event]]] = frozenset(
     (
@@ -255,12 +450,18 @@ DECISIONS: Final[frozenset[type[Event]]] = frozenset(
         TimerCancelled,
         UpdateCompleted,
         Patched,
+        ChildScheduled,
+        SignalSent,
+        CancelSent,
+        ContinuedAsNew,
         Completed,
         Failed,
         Cancelled,
     )
 )
-CLOSING: Final[frozenset[type[Event]]] = frozenset((Completed, Failed, Cancelled, Terminated))
+UNASKED: Final[frozenset[type[Event]]] = frozenset((Terminated, TimedOut))
+"""Ends that come without a task of the program."""
+CLOSING: Final[frozenset[type[Event]]] = frozenset((Completed, Failed, Cancelled, ContinuedAsNew, *UNASKED))
 TASK_EVENTS: Final = 3
 """Scheduled, started and completed (or failed): what the public history writes around the decisions of a turn."""
 
@@ -280,6 +481,9 @@ def width(event: Event) -> int:
 
 
 _NARROW: Final = (
-    frozenset((Started, SignalReceived, UpdateAccepted, CancelRequested, TimerFired, Terminated, SignalUnhandled))
+    frozenset((Started, SignalReceived, UpdateAccepted, CancelRequested, TimerFired, SignalUnhandled))
+    | frozenset((ChildStarted, ChildStartFailed, ChildCompleted, ChildFailed, ChildCancelled, ChildTimedOut))
+    | frozenset((ChildTerminated, MessageDelivered, MessageRefused))
+    | UNASKED
     | DECISIONS
 )

@@ -212,11 +212,15 @@ def _strays(run: StoredRun, story: Story) -> Iterator[str]:
 
 def _head(run: StoredRun, story: Story) -> Iterator[str]:
     state = story.state
+    wake_at = state.wake_at
+    if state.started is None:  # it waits for its beginning, or for nobody to begin it in time
+        options = next((m.options for m in story.inbox if isinstance(m, ev.Started) and m.options is not None), None)
+        wake_at = None if options is None else options.not_before or options.expires_at
     for name, found, wanted in (
         ("status", run.status, state.status),
         ("last_event", run.last_event, state.last_event),
         ("open_activities", run.open_activities, len(state.activities)),
-        ("wake_at", run.wake_at, state.wake_at),
+        ("wake_at", run.wake_at, wake_at),
         ("closed_at", run.closed_at, state.closed_at),
     ):
         if found != wanted:

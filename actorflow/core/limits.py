@@ -17,6 +17,9 @@ TEXT_BYTES_MAX: Final = 16_384
 DURATION_MAX: Final = timedelta(days=36_500)
 """A century: longer waits are cut to it, before they leave the calendar that datetime knows."""
 
+TASK_TIMEOUT_SHOWN: Final = timedelta(seconds=10)
+"""What a program is told of the timeout of its tasks if nobody set one: the public default. Turns have none."""
+
 TURN_MESSAGES_MAX: Final = 256
 """Messages one turn takes from a mailbox: bounds the size of a journal row and the time of a turn."""
 
@@ -28,6 +31,15 @@ MAILBOX_MESSAGES_MAX: Final = 10_000
 
 COMMANDS_OUTSTANDING_MAX: Final = 100_000
 """Activities and timers one execution may have open; beyond that split the work over several executions."""
+
+HURRIED_RUN: Final = timedelta(seconds=1)
+HURRIED_RUNS_MAX: Final = 10
+"""A chain whose runs continue as new faster than that, so often in a row, waits that long before each further one: it
+is spinning, and would fill the disk."""
+
+HISTORY_EVENTS_SUGGESTED_MAX: Final = 10_000
+HISTORY_BYTES_SUGGESTED_MAX: Final = 4 * 1024 * 1024
+"""From here on a program is told to continue as new: rebuilding it by replay takes a tenth of a second."""
 
 TURN_FAILURES_BEFORE_PARKING: Final = 5
 """A turn that failed this often won't be cured by another quick try."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from actorflow.core import events as ev
@@ -16,9 +18,22 @@ Message = (
     | ev.ActivityFailed
     | ev.ActivityTimedOut
     | ev.ActivityCancelled
+    | ev.ChildStarted
+    | ev.ChildStartFailed
+    | ev.ChildCompleted
+    | ev.ChildFailed
+    | ev.ChildCancelled
+    | ev.ChildTimedOut
+    | ev.ChildTerminated
+    | ev.MessageDelivered
+    | ev.MessageRefused
+    | ev.TimedOut
     | ev.Terminated
 )
 """A message is the arrival it will become: the same value, before it is a fact. (An update becomes one if accepted.)"""
+
+CARRIED: Final = (ev.SignalReceived, ev.UpdateRequested, ev.CancelRequested, ev.Terminated)
+"""What waits for a workflow and not for one of its runs: the run that follows gets it."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)

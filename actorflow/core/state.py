@@ -35,8 +35,13 @@ STATUS_BY_CLOSE: Final[dict[type[ev.Event], str]] = {
     ev.Completed: "completed",
     ev.Failed: "failed",
     ev.Cancelled: "cancelled",
+    ev.ContinuedAsNew: "continued",
     ev.Terminated: "terminated",
+    ev.TimedOut: "timed_out",
 }
+
+
+NO_OPTIONS: Final = ev.RunOptions()
 
 
 class ExecutionState:
@@ -46,10 +51,13 @@ class ExecutionState:
         "_request_ids",
         "activities",
         "cancel_requested",
+        "children",
         "close",
         "closed_at",
+        "expires_at",
         "last_at",
         "last_event",
+        "sent",
         "started",
         "timers",
         "updates",
@@ -62,10 +70,15 @@ class ExecutionState:
         self.cancel_requested = False
         self.close: ev.Event | None = None
         self.closed_at: datetime | None = None
+        self.expires_at: datetime | None = None
         self.activities: dict[str, PendingActivity] = {}
         self.timers: dict[str, PendingTimer] = {}
         self.updates: dict[str, ev.UpdateCompleted | None] | None = None
         """Accepted updates by id, with their outcome once they have one; None while there are none at all."""
+        self.children: dict[int, ev.ChildScheduled] | None = None
+        """Children by the event that asked for them; None until there was one."""
+        self.sent: dict[int, ev.SignalSent | ev.CancelSent] | None = None
+        """What is on its way to other executions, by the event that sent it; None until there was something."""
         self._request_ids: dict[str, None] | None = None
 
     @staticmethod
@@ -93,10 +106,27 @@ class ExecutionState:
 
     @property
     def wake_at(self) -> datetime | None:
-        """When the earliest timer fires."""
+        """When the earliest timer fires, or the run times out."""
         if not self.timers:
-            return None
-        return min([timer.fires_at for timer in self.timers.values()])
+            return self.expires_at
+        earliest = min([timer.fires_at for timer in self.timers.values()])
+        return earliest if self.expires_at is None else min(earliest, self.expires_at)
+
+    @property
+    def options(self) -> ev.RunOptions:
+        """What the run brought along beside its input."""
+        started = self.started
+        return NO_OPTIONS if started is None or started.options is None else started.options
+
+    @property
+    def is_connected(self) -> bool:
+        """True if other executions may have something to do with this one."""
+        return (
+            self.children is not None
+            or self.sent is not None
+            or (self.started is not None and self.started.options is not None)
+            or bool(getattr(self.close, "successor", ""))
+        )
 
     def due_timers(self, now: datetime) -> list[str]:
         """Ids of timers whose time has come, the oldest first; those of one instant in the order of their start."""
@@ -142,6 +172,14 @@ def _admits_outcome(state: ExecutionState, message: Any) -> bool:
     return message.activity_id in state.activities
 
 
+def _admits_child(state: ExecutionState, message: Any) -> bool:
+    return state.children is not None and message.initiated in state.children
+
+
+def _admits_reply(state: ExecutionState, message: Any) -> bool:
+    return state.sent is not None and message.initiated in state.sent
+
+
 _ADMITS: Final[dict[type[ev.Event], Callable[[ExecutionState, Any], bool]]] = {
     ev.SignalReceived: _admits_signal,
     ev.UpdateRequested: _admits_update,
@@ -150,6 +188,15 @@ _ADMITS: Final[dict[type[ev.Event], Callable[[ExecutionState, Any], bool]]] = {
     ev.ActivityFailed: _admits_outcome,
     ev.ActivityTimedOut: _admits_outcome,
     ev.ActivityCancelled: _admits_outcome,
+    ev.ChildStarted: _admits_child,
+    ev.ChildStartFailed: _admits_child,
+    ev.ChildCompleted: _admits_child,
+    ev.ChildFailed: _admits_child,
+    ev.ChildCancelled: _admits_child,
+    ev.ChildTimedOut: _admits_child,
+    ev.ChildTerminated: _admits_child,
+    ev.MessageDelivered: _admits_reply,
+    ev.MessageRefused: _admits_reply,
 }
 
 
@@ -159,13 +206,15 @@ def turn_width(events: Iterable[ev.Event]) -> int:
     has_task = True
     for event in events:
         total += ev.width(event)
-        if type(event) is ev.TurnFailed or type(event) is ev.Terminated:
+        if type(event) is ev.TurnFailed or type(event) in ev.UNASKED:
             has_task = False
     return total + (ev.TASK_EVENTS if has_task else 0)
 
 
 def _started(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
     state.started = event
+    if event.options is not None:
+        state.expires_at = event.options.expires_at
 
 
 def _cancel_requested(state: ExecutionState, _event: Any, _at: datetime, _number: int) -> None:
@@ -215,9 +264,33 @@ def _activity_over(state: ExecutionState, event: Any, _at: datetime, _number: in
     state.activities.pop(event.activity_id, None)
 
 
+def _child_scheduled(state: ExecutionState, event: Any, _at: datetime, number: int) -> None:
+    if state.children is None:
+        state.children = {}
+    state.children[number] = event
+
+
+def _child_over(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    if state.children is not None:
+        state.children.pop(event.initiated, None)
+
+
+def _sent(state: ExecutionState, event: Any, _at: datetime, number: int) -> None:
+    if state.sent is None:
+        state.sent = {}
+    state.sent[number] = event
+
+
+def _replied(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    if state.sent is not None:
+        state.sent.pop(event.initiated, None)
+
+
 def _closed(state: ExecutionState, event: Any, at: datetime, _number: int) -> None:
+    """Children stay: what becomes of them follows from how they were started."""
     state.close = event
     state.closed_at = at
+    state.expires_at = None
     state.activities.clear()
     state.timers.clear()
 
@@ -237,5 +310,16 @@ _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, in
     ev.ActivityFailed: _activity_over,
     ev.ActivityTimedOut: _activity_over,
     ev.ActivityCancelled: _activity_over,
+    ev.ChildScheduled: _child_scheduled,
+    ev.ChildStartFailed: _child_over,
+    ev.ChildCompleted: _child_over,
+    ev.ChildFailed: _child_over,
+    ev.ChildCancelled: _child_over,
+    ev.ChildTimedOut: _child_over,
+    ev.ChildTerminated: _child_over,
+    ev.SignalSent: _sent,
+    ev.CancelSent: _sent,
+    ev.MessageDelivered: _replied,
+    ev.MessageRefused: _replied,
     **dict.fromkeys(ev.CLOSING, _closed),
 }

@@ -13,11 +13,20 @@ from actorflow.core import events as ev
 from actorflow.core.commands import Command
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
+from actorflow.core.policy.succession import Closing, closed_as, successor_id
 from actorflow.core.program import Program
+from actorflow.core.program.instance import Identity
 from actorflow.core.state import ExecutionState, turn_width
 
 ReserveSlot = Callable[[ev.ActivityScheduled], bool]
 """Takes a slot for an activity's first attempt; False if it has to wait for one."""
+
+NewRunId = Callable[[], str]
+"""A run id for a child, or for the run that follows."""
+
+
+def _no_run_id() -> str:
+    return ""
 
 
 def decide(
@@ -28,6 +37,7 @@ def decide(
     now: datetime,
     reserve: ReserveSlot,
     unhandled: Callable[[], Sequence[Message]] = tuple,
+    new_run_id: NewRunId = _no_run_id,
 ) -> Turn | None:
     """Let a program consume messages, and fold what came of it into the state.
 
@@ -37,8 +47,9 @@ def decide(
         messages: in mailbox order.
         now: the time of the turn.
         reserve: takes activity slots.
-        unhandled: accepted messages that were not taken into this turn; if the turn closes the execution they are
-            recorded as unhandled signals before its end.
+        unhandled: accepted messages that were not taken into this turn; if the turn closes the execution and no run
+            follows it, they are recorded as unhandled signals before its end.
+        new_run_id: for children, and for the run that follows if the turn closes this one and one does.
 
     Returns:
         The turn, or None if no message matters any more. What became of updates that were rejected, the program knows
@@ -57,8 +68,13 @@ def decide(
             return None
     commands = program.advance(at, arrivals, first_number=state.last_event + 1)
     if commands and type(commands[-1]) in ev.CLOSING:
-        arrivals.extend(_left_over(state, messages, unhandled()))
-    events = (*arrivals, *[_with_slot(command, reserve) for command in commands])
+        identity = program.identity
+        closing = Closing(identity.run_id, identity.started_at, program.started, at)
+        close = closed_as(closing, commands[-1], new_run_id)
+        commands = (*commands[:-1], close)
+        if not successor_id(close):
+            arrivals.extend(_left_over(state, messages, unhandled()))
+    events = (*arrivals, *[_placed(command, reserve, new_run_id) for command in commands])
     return _applied(state, at, events)
 
 
@@ -67,20 +83,48 @@ def fail(
     messages: Sequence[Message],
     failure: Failure,
     *,
+    identity: Identity,
     now: datetime,
     unhandled: Callable[[], Sequence[Message]] = tuple,
+    new_run_id: NewRunId = _no_run_id,
 ) -> Turn:
     """End an execution because its program can't go on and was told to treat that as an outcome."""
     arrivals = [arrival for arrival in _admitted(state, messages) if type(arrival) is not ev.UpdateRequested]
     at = now if state.last_at is None else max(now, state.last_at)
-    return _applied(state, at, (*arrivals, *_left_over(state, messages, unhandled()), ev.Failed(failure)))
+    close = ev.Failed(failure)
+    started = state.started or _started_among(messages)
+    if started is not None:
+        close = closed_as(Closing(identity.run_id, identity.started_at, started, at), close, new_run_id)
+    left_over = () if successor_id(close) else _left_over(state, messages, unhandled())
+    return _applied(state, at, (*arrivals, *left_over, close))
 
 
-def terminate(state: ExecutionState, event: ev.Terminated, *, now: datetime, unhandled: Sequence[Message] = ()) -> Turn:
+def end(
+    state: ExecutionState,
+    event: ev.Terminated | ev.TimedOut,
+    *,
+    identity: Identity,
+    now: datetime,
+    unhandled: Sequence[Message] = (),
+    new_run_id: NewRunId = _no_run_id,
+) -> Turn:
     """End an execution without asking its program; one that had not begun has begun with the same turn."""
     at = now if state.last_at is None else max(now, state.last_at)
-    begun = [message for message in unhandled if isinstance(message, ev.Started)] if state.started is None else []
-    return _applied(state, at, (*begun, *_left_over(state, (), unhandled), event))
+    waiting = _started_among(unhandled) if state.started is None else None
+    started = state.started or waiting
+    close: Any = event
+    if started is not None:
+        close = closed_as(Closing(identity.run_id, identity.started_at, started, at), event, new_run_id)
+    begun = () if waiting is None else (waiting,)
+    left_over = () if successor_id(close) else _left_over(state, (), unhandled)
+    return _applied(state, at, (*begun, *left_over, close))
+
+
+def _started_among(messages: Sequence[Message]) -> ev.Started | None:
+    for message in messages:
+        if isinstance(message, ev.Started):
+            return message
+    return None
 
 
 def failed_turn(state: ExecutionState, event: ev.TurnFailed, *, now: datetime) -> Turn:
@@ -118,6 +162,12 @@ def _unique_key(message: Message) -> tuple[str, str] | None:
             return "activity", activity_id
         case ev.TimerFired(timer_id=timer_id):
             return "timer", timer_id
+        case ev.ChildResolved(initiated=initiated):
+            return "child", str(initiated)
+        case ev.ChildStarted(initiated=initiated) | ev.ChildStartFailed(initiated=initiated):
+            return "child start", str(initiated)
+        case ev.MessageDelivered(initiated=initiated) | ev.MessageRefused(initiated=initiated):
+            return "sent", str(initiated)
         case ev.SignalReceived(request_id=request_id) if request_id:
             return "request", request_id
         case ev.UpdateRequested(update_id=update_id):
@@ -126,9 +176,13 @@ def _unique_key(message: Message) -> tuple[str, str] | None:
             return None
 
 
-def _with_slot(command: Command, reserve: ReserveSlot) -> Command:
-    if type(command) is ev.ActivityScheduled and not reserve(command):
+def _placed(command: Command, reserve: ReserveSlot, new_run_id: NewRunId) -> Command:
+    """A command with what only the engine knows: whether an activity has a slot, and the run of a child."""
+    kind = type(command)
+    if kind is ev.ActivityScheduled and not reserve(command):  # pyright: ignore[reportArgumentType]
         return msgspec.structs.replace(command, waiting=True)
+    if kind is ev.ChildScheduled:
+        return msgspec.structs.replace(command, run_id=new_run_id())
     return command
 
 

@@ -48,9 +48,7 @@ class Calls:
     def in_memory(self, target: Target) -> WorkflowActor | None:
         """The actor of a run, if it is in memory."""
         actor = self._population.current(target.namespace, target.workflow_id)
-        if actor is None or (target.run_id is not None and actor.identity.run_id != target.run_id):
-            return None
-        return actor
+        return actor if actor is not None and _is_meant(target, actor.identity) else None
 
     async def find(self, target: Target) -> tuple[WorkflowActor | None, RunRecord | None]:
         """The actor of an open run, or the record of a closed one."""
@@ -74,7 +72,7 @@ class Calls:
         if target.run_id is not None:
             check_name("run id", target.run_id)
         record = await self._store.find(target.namespace, target.workflow_id, target.run_id)
-        if record is None:
+        if record is None or not _is_meant(target, record.identity):
             raise not_found(target.workflow_id, target.run_id, target.namespace)
         return record
 
@@ -142,3 +140,8 @@ class Calls:
         self.check_running()
         if self._site.journal.stalled is not None:
             raise self._site.journal.stalled
+
+
+def _is_meant(target: Target, identity: Identity) -> bool:
+    """True if a run of the target's workflow id is the one, or of the chain, that it names."""
+    return target.run_id in (None, identity.run_id) and target.first_run_id in (None, identity.chain)

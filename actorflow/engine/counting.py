@@ -20,7 +20,7 @@ from actorflow.engine.mailbox import Delivery
 from actorflow.observability import table
 from actorflow.observability.metrics import Metrics
 from actorflow.observability.slots import Count
-from actorflow.store.protocol import COMMITTED, Change, Identity, Outcome
+from actorflow.store.protocol import COMMITTED, Change, Committed, Identity, Outcome
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -35,7 +35,17 @@ _KIND_BY_MESSAGE: Final[dict[type[ev.Event], str]] = {
     ev.ActivityFailed: "activity_result",
     ev.ActivityTimedOut: "activity_result",
     ev.ActivityCancelled: "activity_result",
+    ev.ChildStarted: "child_result",
+    ev.ChildStartFailed: "child_result",
+    ev.ChildCompleted: "child_result",
+    ev.ChildFailed: "child_result",
+    ev.ChildCancelled: "child_result",
+    ev.ChildTimedOut: "child_result",
+    ev.ChildTerminated: "child_result",
+    ev.MessageDelivered: "control",
+    ev.MessageRefused: "control",
     ev.CancelRequested: "control",
+    ev.TimedOut: "control",
     ev.Terminated: "control",
 }
 
@@ -130,7 +140,7 @@ class JournalCounts:
     def written(self, seconds: float, changes: Sequence[Change], outcomes: Sequence[Outcome]) -> None:
         """A batch is durable."""
         if outcomes.count(COMMITTED) != len(outcomes):
-            changes = [change for change, outcome in zip(changes, outcomes, strict=True) if outcome is COMMITTED]
+            changes = [c for c, outcome in zip(changes, outcomes, strict=True) if type(outcome) is Committed]
         turned = [change for change in changes if change.turns]
         events = sum([_last_event(change) - (change.expected or 0) for change in turned])
         size = text_bytes("".join([row.events for change in turned for row in change.turns]))

@@ -14,6 +14,7 @@ from actorflow.core import limits
 from actorflow.engine.gauges import Gauges, describe_build
 from actorflow.engine.group_commit import stopped
 from actorflow.engine.population import Population
+from actorflow.engine.post import Post
 from actorflow.engine.recovery import Recovery
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.requests import Requests
@@ -53,6 +54,7 @@ class Engine:
         self.site.spawn = self._spawn
         self.site.is_ending = lambda: self._is_closing or self._main.cancelling() > 0
         self.population = Population(self.site)
+        Post(self.site, self.population)
         self.service = Requests(self.site, self.population, clock)
         self._recovery = Recovery(self.site, self.population)
         self._opened: asyncio.Future[None] = self._loop.create_future()

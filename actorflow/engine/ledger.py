@@ -7,6 +7,7 @@ of one that is not durable yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -18,6 +19,7 @@ from actorflow.core.messages import Message, encode_message
 from actorflow.core.state import ExecutionState
 from actorflow.engine.counting import text_bytes
 from actorflow.engine.mailbox import Delivery
+from actorflow.engine.outgoing import NOTHING, Outgoing
 from actorflow.engine.site import Site
 from actorflow.exceptions import StorageError
 from actorflow.store.protocol import Begin, Change, Committed, Head, Identity, InboxRow, LoadedRun, Outcome
@@ -62,16 +64,19 @@ class Ledger:
         """True if nothing is under way."""
         return self._under_way == 0 and self._begin is None
 
-    def begin(self, begin: Begin) -> None:
+    def begin(self, begin: Begin, wake_at: datetime | None) -> None:
         """The run does not exist yet; its first change creates it."""
-        identity = self._identity
         self._begin = begin
-        self._head = Head(
-            last_event=0,
-            checksum=identity_checksum(
-                identity.namespace, identity.workflow_id, identity.run_id, identity.workflow_type
-            ),
-        )
+        self._head = first_head(self._identity, wake_at)
+
+    def begin_with_another(self, head: Head) -> None:
+        """The run begins with another's change, which is under way until `has_begun`."""
+        self._head = head
+        self._under_way += 1
+
+    def has_begun(self) -> None:
+        """That change is durable."""
+        self._under_way -= 1
 
     def read(self, run: LoadedRun) -> None:
         """The run as the store has it, nothing being under way."""
@@ -80,9 +85,16 @@ class Ledger:
         self.journal_bytes = sum([text_bytes(row.events) for row in run.turns])
 
     def append(
-        self, turn: Turn, state: ExecutionState, *, consumed: Sequence[int], waiting: Sequence[Delivery], then: Then
+        self,
+        turn: Turn,
+        state: ExecutionState,
+        *,
+        consumed: Sequence[int],
+        waiting: Sequence[Delivery],
+        then: Then,
+        outgoing: Outgoing = NOTHING,
     ) -> None:
-        """Append a turn; a turn that was failing before is over with it."""
+        """Append a turn, with what it sends to others; a turn that was failing before is over with it."""
         head = self._known_head()
         row = encode_turn(turn, previous=head.checksum)
         text = row.events
@@ -97,6 +109,10 @@ class Ledger:
             turns=(row,),
             consumed=tuple(consumed),
             finished=self._site.take_activity_rows(self._identity.key, ended if state.close is None else None),
+            arrived=outgoing.replies,
+            successor=outgoing.successor,
+            sends=outgoing.sends,
+            is_swept=outgoing.is_swept,
         )
         self._submit(change, after, waiting, then)
 
@@ -198,6 +214,12 @@ def _refuse(deliveries: Sequence[Delivery], problem: StorageError) -> None:
     )
     for delivery in deliveries:
         delivery.refuse(unknown)
+
+
+def first_head(identity: Identity, wake_at: datetime | None = None) -> Head:
+    """The head of a run that has no turn yet."""
+    seed = identity_checksum(identity.namespace, identity.workflow_id, identity.run_id, identity.workflow_type)
+    return Head(last_event=0, checksum=seed, wake_at=wake_at)
 
 
 def _head_after(state: ExecutionState, checksum: int) -> Head:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -33,6 +34,8 @@ class Population:
         self._wanted: list[int] = []
         self._loading: set[int] = set()
         self._reads: dict[int, list[asyncio.Future[None]]] = {}
+        self._held: Counter[tuple[str, str]] = Counter()
+        self._put_off: dict[tuple[str, str], list[int]] = {}
         self._stopped: BaseException | None = None
         self._wake: asyncio.Future[None] | None = None
         site.deliver = self.deliver
@@ -71,6 +74,50 @@ class Population:
     def expect(self, actor: WorkflowActor) -> None:
         """A run is about to begin: nobody may read it from the store meanwhile, nor find it by its workflow id."""
         self._by_key[actor.identity.key] = actor
+
+    def succeed(self, identity: Identity, head: Head, deliveries: Sequence[Delivery]) -> None:
+        """A run follows one that closes, with what waits for it; whoever asks for its workflow gets it from here on."""
+        actor = WorkflowActor(self._site, identity)
+        self._admit(actor)
+        actor.begin_with_another(head, deliveries)
+
+    def has_begun(self, identity: Identity) -> None:
+        """Such a run is durable."""
+        self._site.counting.types[identity.workflow_type].started.value += 1
+        actor = self._by_key.get(identity.key)
+        if actor is not None:
+            actor.has_begun()
+
+    def begin(self, identity: Identity, head: Head, deliveries: Sequence[Delivery]) -> None:
+        """A child has begun, durably."""
+        self._site.counting.types[identity.workflow_type].started.value += 1
+        if identity.key in self._by_key or identity.key in self._loading:
+            return  # somebody has found it meanwhile
+        actor = WorkflowActor(self._site, identity)
+        self._admit(actor)
+        actor.begin_with_another(head, deliveries)
+        actor.has_begun()
+
+    def receive(self, key: int, delivery: Delivery) -> None:
+        """A run has got an inbox row, durably."""
+        actor = self._by_key.get(key)
+        if actor is not None and actor.is_loaded:
+            actor.receive(delivery)
+        else:
+            self.load(key)
+
+    def hold(self, namespace: str, workflow_id: str) -> None:
+        """Something is on its way to this workflow, which is not in memory: nobody reads it before that is durable."""
+        self._held[namespace, workflow_id] += 1
+
+    def release(self, namespace: str, workflow_id: str) -> None:
+        """It is durable."""
+        name = (namespace, workflow_id)
+        self._held[name] -= 1
+        if not self._held[name]:
+            del self._held[name]
+            for key in self._put_off.pop(name, ()):
+                self.load(key)
 
     def deliver(self, identity: Identity, message: Message, on_durable: Later) -> None:
         """See `Site.deliver`."""
@@ -174,11 +221,20 @@ class Population:
             for key in keys:
                 if (actor := self._by_key.get(key)) is not None:
                     actor.is_loading = False
+        put_off: set[int] = set()
         for run in runs:
-            actor = self.actor_of(run.record.identity, run.record.head)
-            actor.is_wanted = run.record.identity.key in self._reads
+            identity = run.record.identity
+            name = (identity.namespace, identity.workflow_id)
+            if name in self._held:
+                put_off.add(identity.key)
+                self._put_off.setdefault(name, []).append(identity.key)
+                continue
+            actor = self.actor_of(identity, run.record.head)
+            actor.is_wanted = identity.key in self._reads
             actor.on_loaded(run)
         for key in keys:
+            if key in put_off:
+                continue
             for read in self._reads.pop(key, ()):
                 if not read.done():
                     read.set_result(None)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
 from actorflow.actors.dispatcher import Dispatcher, Turnable
 from actorflow.clock import Clock
+from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
+from actorflow.core.state import ExecutionState
 from actorflow.engine.counting import Counting
 from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
 from actorflow.engine.mailbox import Later
+from actorflow.engine.outgoing import Outgoing
 from actorflow.engine.registry import Registry
 from actorflow.engine.reporting import Unserved
 from actorflow.engine.updates import Updates
@@ -56,6 +59,8 @@ class Site:
         wake: a run's earliest timer is due.
         load: read a run from the store and wake it.
         admit: make an actor known; forget: it has left memory.
+        post: what a turn sends to other executions; given the sender, its state after the turn, the turn, and accepted
+            messages that nobody has taken: the run that follows gets those.
         fail: stop the engine because of this error.
         is_ending: True once the engine, or the program around it, is being ended.
         spawn: run a coroutine in the background, for as long as the engine lives.
@@ -84,6 +89,7 @@ class Site:
         self.load: Callable[[int], None]
         self.admit: Callable[[Addressable], None]
         self.forget: Callable[[Addressable], None]
+        self.post: Callable[[Identity, ExecutionState, Turn, Sequence[Message]], Outgoing]
         self.fail: Callable[[BaseException], None]
         self.is_ending: Callable[[], bool]
         self.spawn: Callable[[Coroutine[Any, Any, None]], None]

@@ -10,21 +10,19 @@ from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.core import events as ev
 from actorflow.core.messages import Message
 from actorflow.core.policy.checks import check_id, check_name, check_text
+from actorflow.core.policy.succession import first_options
 from actorflow.core.program.matcher import interpreter_version
+from actorflow.core.state import NO_OPTIONS
 from actorflow.engine.calls import Calls
 from actorflow.engine.mailbox import Delivery
 from actorflow.engine.population import Population
+from actorflow.engine.post import REUSE
 from actorflow.engine.site import Site
 from actorflow.engine.workflow_actor import WorkflowActor
 from actorflow.exceptions import WorkflowAlreadyStartedError
 from actorflow.service import RPCError, RPCStatusCode, StartRequest, Target
 from actorflow.store.protocol import Begin, Conflict, Identity, RunRecord
 
-_REUSE: Final = {
-    WorkflowIDReusePolicy.ALLOW_DUPLICATE: "allow",
-    WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY: "failed_only",
-    WorkflowIDReusePolicy.REJECT_DUPLICATE: "reject",
-}
 _TERMINATE: Final = WorkflowIDConflictPolicy.TERMINATE_EXISTING
 _START_TRIES_MAX: Final = 10
 """How often a start with a signal meets an open run that has closed before the signal came; then something is odd."""
@@ -119,9 +117,12 @@ class Starts:
         )
         if watch is not None:
             watch(identity)
-        started = ev.Started(request.workflow_type, request.task_queue, request.input, interpreter_version())
+        options = request.options or (None if request.start_delay is None else NO_OPTIONS)
+        if options is not None:
+            options = first_options(options, started_at=identity.started_at, start_delay=request.start_delay)
+        started = ev.Started(request.workflow_type, request.task_queue, request.input, interpreter_version(), options)
         signals = () if request.signal is None else (request.signal,)
-        begin = Begin(identity, _REUSE[request.reuse])
+        begin = Begin(identity, REUSE[request.reuse])
         return _NewRun(WorkflowActor(self._site, identity), begin, (started, *signals, *messages))
 
     async def _replace(self, new: _NewRun, run: RunRecord) -> None:

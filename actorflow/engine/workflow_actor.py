@@ -24,11 +24,13 @@ from actorflow.core.journal import Turn
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
 from actorflow.core.program.updates import Rejection
-from actorflow.core.turn import decide, fail, failed_turn, terminate
+from actorflow.core.state import NO_OPTIONS
+from actorflow.core.turn import decide, end, fail, failed_turn
 from actorflow.engine.effects import perform, recover_activities, release
 from actorflow.engine.execution import Execution, extra_failure_types, turns_of
 from actorflow.engine.ledger import Ledger
 from actorflow.engine.mailbox import Delivery, Mailbox, Query
+from actorflow.engine.outgoing import NOTHING, Outgoing
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.reporting import report_turn_failure
 from actorflow.engine.site import Site
@@ -139,11 +141,12 @@ class WorkflowActor:
             messages: `Started`, and what comes together with it.
             reply: gets None, or the `Conflict` with what is in the way.
         """
-        self._ledger.begin(begin)
         first, *others = messages
+        options = first.options if isinstance(first, ev.Started) else None
+        self._ledger.begin(begin, None if options is None else options.not_before or options.expires_at)
         delivery = Delivery(first, reply)
-        if self.host is None:
-            if self._site.registry.hosts:  # without any, it is a program that only starts and signals
+        if self.host is None or (options is not None and options.not_before is not None):
+            if self.host is None and self._site.registry.hosts:  # without any, it is a program that only starts
                 self._site.unserved.workflow(self.identity)
             self._ledger.accept(delivery, partial(self._on_accepted, delivery), also=others)
             self._site.journal.flush_soon()
@@ -151,6 +154,39 @@ class WorkflowActor:
             self._execution = Execution(self.identity, self._site.counting)
             for one in (delivery, *map(Delivery, others)):
                 self._mailbox.put(one)
+            self._site.dispatcher.wake(self)
+
+    def begin_with_another(self, head: Head, deliveries: Sequence[Delivery]) -> None:
+        """Begin with the turn of another run, which is under way: its messages wait in the inbox."""
+        if self.host is None and self._site.registry.hosts:
+            self._site.unserved.workflow(self.identity)
+        self._ledger.begin_with_another(head)
+        self._execution = Execution(self.identity, self._site.counting)
+        for delivery in deliveries:
+            self._put_accepted(delivery)
+        self._site.dispatcher.wake(self)
+
+    def has_begun(self) -> None:
+        """That turn is durable."""
+        self._ledger.has_begun()
+        if self.is_closed:
+            self._leave_if_closed()
+        else:
+            self._arm()
+            self._site.dispatcher.wake(self)
+
+    def accept(self, message: Message) -> None:
+        """Take a message of another execution, whose turn was submitted just now."""
+        self._accept(Delivery(message))
+        if self._execution is not None:
+            self._site.dispatcher.wake(self)
+
+    def receive(self, delivery: Delivery) -> None:
+        """Take a message that has an inbox row."""
+        if self._execution is None:
+            self._wake()
+        elif not self.is_closed:
+            self._put_accepted(delivery)
             self._site.dispatcher.wake(self)
 
     def post(self, delivery: Delivery) -> None:
@@ -181,8 +217,10 @@ class WorkflowActor:
         self._wake()
 
     def wake_up(self) -> None:
-        """The earliest timer may be due, or it is time for another try."""
+        """The earliest timer may be due, or it is time to begin, to end, or for another try."""
         self._armed_at = None
+        if self._execution is not None and self._expire():
+            return
         if self._trouble is not None and self._trouble.is_waiting:
             return  # a failing turn is tried again at its own time
         if self._execution is None:
@@ -223,7 +261,7 @@ class WorkflowActor:
                 self._trouble = Trouble(decode_failing(head.failing))
             execution = Execution(self.identity, self._site.counting, turns_of(self.identity, run.turns))
             for row in run.inbox:
-                self._mailbox.put_accepted(Delivery(decode_message(row.message), seq=row.seq))
+                self._put_accepted(Delivery(decode_message(row.message), seq=row.seq))
             # From here on messages come to this execution: an activity may find its outcome while it is recovered.
             self._execution = execution
             if not self.is_closed:
@@ -235,7 +273,7 @@ class WorkflowActor:
             return
         if self.is_closed:
             self._refuse_late(execution.state.close)
-        else:
+        elif not self._expire():
             self._post_due_timers()
             self._arm()
         self._site.dispatcher.wake(self)
@@ -282,18 +320,26 @@ class WorkflowActor:
 
     # Routing
 
+    def _put_accepted(self, delivery: Delivery) -> None:
+        if type(delivery.message) is ev.Terminated and self._mailbox.termination is None:
+            self._mailbox.termination = delivery
+        else:
+            self._mailbox.put_accepted(delivery)
+
     def _takes_directly(self, delivery: Delivery) -> bool:
         """True if a turn can journal the message itself, so that it needs no inbox row."""
         if self._trouble is not None or self.host is None:
             return False
-        return self._execution is not None or delivery.reply is None
+        if self._execution is None:
+            return delivery.reply is None
+        return self._execution.state.started is not None or not self._is_early()
 
     def _accept(self, delivery: Delivery) -> None:
         """Write a message to the inbox: durable now, consumed by a later turn."""
         row = self._ledger.accept(delivery, partial(self._on_accepted, delivery))
         self.backlog += 1
         if self._execution is not None or self.is_loading:
-            self._mailbox.put_accepted(Delivery(delivery.message, seq=row.seq))
+            self._put_accepted(Delivery(delivery.message, seq=row.seq))
         self._site.journal.flush_soon()
 
     def _on_accepted(self, delivery: Delivery, outcome: Outcome) -> None:
@@ -306,6 +352,9 @@ class WorkflowActor:
             delivery.refuse(already_closed(self.identity.workflow_id, status))
         elif isinstance(delivery.message, ev.Started) and delivery.reply is not None:
             self._site.admit(self)
+            options = delivery.message.options
+            if options is not None and options.expires_at is not None and self.host is None:
+                self._site.wakes.add(options.expires_at, self.identity.key)
         delivery.settle()
         self._leave_or_load()
 
@@ -316,6 +365,15 @@ class WorkflowActor:
         head = self._ledger.head
         problem = already_closed(self.identity.workflow_id, "running" if head is None else head.status)
         self._site.journal.when_settled(lambda: delivery.refuse(problem), delivery.refuse)
+
+    def _pass_on(self, delivery: Delivery, outgoing: Outgoing) -> None:
+        """A message that no row holds finds the run closed; one for its workflow goes to the run that follows."""
+        is_for_any_run = isinstance(delivery.message, ev.SignalReceived | ev.CancelRequested)
+        follower = outgoing.follower() if is_for_any_run else None
+        if follower is None:
+            self._refuse_closed(delivery)
+        else:
+            follower.post(delivery)
 
     def _spill(self) -> None:
         """No program will journal what waits here: it goes to the inbox."""
@@ -339,10 +397,11 @@ class WorkflowActor:
             self._end_by_termination(execution, self._mailbox.termination)
             return
         host = self.host
-        if host is None:
+        if host is None or (execution.state.started is None and self._is_early()):
             self._spill()
             self._mailbox.drop_dead_queries()
             if self._mailbox.is_stored and self._ledger.is_settled and not (self.is_loading or self.is_wanted):
+                self._arm()
                 self.passivate()
             return
         if execution.is_live and (execution.is_tainted or execution.code is not host or not host.residency.maximum):
@@ -384,7 +443,16 @@ class WorkflowActor:
         self._site.health.turn_started(self.identity)
         try:
             program = execution.program_on(host, execution.state.started or _started_of(messages))
-            turn = decide(execution.state, program, messages, now=now, reserve=self._reserve, unhandled=self._not_taken)
+            program.history_bytes = self._ledger.journal_bytes
+            turn = decide(
+                execution.state,
+                program,
+                messages,
+                now=now,
+                reserve=self._reserve,
+                unhandled=self._not_taken,
+                new_run_id=self._site.clock.new_run_id,
+            )
             rejections = program.take_rejections()
         except TurnError as error:
             cause = error.cause
@@ -393,7 +461,15 @@ class WorkflowActor:
                 return
             rejections = ()
             failure = host.converter.failure(cause)
-            turn = fail(execution.state, messages, failure, now=now, unhandled=self._not_taken)
+            turn = fail(
+                execution.state,
+                messages,
+                failure,
+                identity=self.identity,
+                now=now,
+                unhandled=self._not_taken,
+                new_run_id=self._site.clock.new_run_id,
+            )
         except BaseException:
             # Such as Ctrl-C in workflow code: nothing was decided, so nothing is lost.
             slots, self._slots = self._slots, None
@@ -437,7 +513,14 @@ class WorkflowActor:
     def _end_by_termination(self, execution: Execution, delivery: Delivery) -> None:
         self._mailbox.termination = None
         event: Any = delivery.message
-        turn = terminate(execution.state, event, now=self._site.clock.now(), unhandled=self._not_taken())
+        turn = end(
+            execution.state,
+            event,
+            identity=self.identity,
+            now=self._site.clock.now(),
+            unhandled=self._not_taken(),
+            new_run_id=self._site.clock.new_run_id,
+        )
         self._write(execution, turn, [delivery])
 
     def _write(
@@ -445,15 +528,19 @@ class WorkflowActor:
     ) -> None:
         """Hand a turn (or the knowledge that no message mattered) to the ledger."""
         consumed = [delivery.seq for delivery in taken if delivery.seq]
+        outgoing = NOTHING
+        if turn is not None and execution.state.is_connected:
+            outgoing = self._site.post(self.identity, execution.state, turn, self._not_taken())
         if execution.state.close is not None:
             consumed.extend([delivery.seq for delivery in self._mailbox.accepted()])
             consumed.extend(self._trouble.unread if self._trouble is not None else ())
             self._mailbox.drop_accepted()
         self.backlog = max(0, self.backlog - len(consumed))
         was_failing = self._trouble is not None
-        then = partial(self._on_written, execution, turn, taken, self._slots or {}, rejections)
+        then = partial(self._on_written, execution, turn, taken, self._slots or {}, rejections, outgoing)
         if turn is not None:
-            self._ledger.append(turn, execution.state, consumed=consumed, waiting=taken, then=then)
+            self._ledger.append(turn, execution.state, consumed=consumed, waiting=taken, then=then, outgoing=outgoing)
+            outgoing.hand_over()
         elif consumed or was_failing:
             self._ledger.consume(consumed, waiting=taken, then=then)
         else:
@@ -465,7 +552,7 @@ class WorkflowActor:
             self._recovered()
         if self.is_closed:
             for delivery in self._mailbox.take_direct():
-                self._refuse_closed(delivery)
+                self._pass_on(delivery, outgoing)
 
     def _on_written(
         self,
@@ -474,12 +561,14 @@ class WorkflowActor:
         taken: Sequence[Delivery],
         slots: Mapping[str, Slots[WorkerHost]],
         rejections: Sequence[Rejection],
+        outgoing: Outgoing,
         outcome: Outcome,
     ) -> None:
         if isinstance(outcome, Conflict):
             release(self._site, slots)
             self._on_conflict(taken, outcome)
             return
+        outgoing.on_durable(outcome)
         self._reject(rejections)  # judged by a state that was not durable until now
         counted = taken if not rejections else [one for one in taken if type(one.message) is not ev.UpdateRequested]
         self._site.counting.turn(self.identity, turn, counted, self._ledger.journal_bytes)
@@ -546,9 +635,36 @@ class WorkflowActor:
 
     # Timers
 
+    @property
+    def _options(self) -> ev.RunOptions:
+        """What the run brought along, also while its beginning waits in the inbox."""
+        if self._execution is not None and self._execution.state.started is not None:
+            return self._execution.state.options
+        first = next(iter(self._mailbox.accepted()), None)
+        started = None if first is None else first.message
+        return NO_OPTIONS if not isinstance(started, ev.Started) else started.options or NO_OPTIONS
+
+    def _is_early(self) -> bool:
+        """True if the run is not to begin yet."""
+        not_before = self._options.not_before
+        return not_before is not None and not_before > self._site.clock.now()
+
+    def _expire(self) -> bool:
+        """End the run if it has timed out; that needs neither a worker nor a healthy program."""
+        expires_at = self._options.expires_at
+        if expires_at is None or self.is_closed or self.is_unreadable or expires_at > self._site.clock.now():
+            return False
+        if self._mailbox.termination is None:
+            self._mailbox.termination = Delivery(ev.TimedOut())
+        self._site.dispatcher.wake(self)
+        return True
+
     def _arm(self) -> None:
         head = self._ledger.head
-        at = None if head is None or self.host is None else head.wake_at
+        if head is None or self.host is None:
+            at = self._options.expires_at
+        else:
+            at = head.wake_at
         if at is not None and (self._armed_at is None or at < self._armed_at):
             self._armed_at = at
             self._site.wakes.add(at, self.identity.key)

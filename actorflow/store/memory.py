@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.letters import Address
 from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery
 from actorflow.core.policy.filter_truth import holds
 from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open
@@ -18,15 +19,18 @@ from actorflow.store.protocol import (
     ActivityRow,
     Begin,
     Change,
+    Committed,
     Conflict,
     Count,
     Head,
     Identity,
     InboxRow,
     LoadedRun,
+    NewRun,
     Outcome,
     Position,
     RunRecord,
+    Send,
     Share,
 )
 from actorflow.store.visibility import judge_run, position_of
@@ -55,6 +59,10 @@ class _Run:
         self.activities.update((row.activity_id, row) for row in change.activities)
         for activity_id in change.finished:
             self.activities.pop(activity_id, None)
+
+    def sweep(self) -> None:
+        """Drop what is left in the inbox."""
+        self.inbox.clear()
 
     def loaded(self) -> LoadedRun:
         inbox = tuple(self.inbox[seq] for seq in sorted(self.inbox))
@@ -106,7 +114,36 @@ class MemoryStore:
 
     def _commit(self, change: Change) -> Outcome:
         conflict = self._begin(change.begin, change) if change.begin else self._change(change)
-        return conflict or COMMITTED
+        if conflict is not None:
+            return conflict
+        if change.successor is not None:
+            self._begin_new(change.successor)
+        received = tuple([self._send(change.key, send) for send in change.sends])
+        if change.is_swept:
+            self._runs[change.key].sweep()
+        return Committed(received) if received else COMMITTED
+
+    def _send(self, sender: int, send: Send) -> int | None:
+        to = send.to
+        receiver = self._begin_new(to) if isinstance(to, NewRun) else self._deliver(to, send.row)
+        reply = send.refusal if receiver is None else send.receipt
+        if reply is not None and is_open(self._runs[sender].head):
+            self._runs[sender].inbox[reply.seq] = reply
+        return receiver
+
+    def _begin_new(self, new: NewRun) -> int | None:
+        key = new.begin.identity.key
+        conflict = self._begin(new.begin, Change(key, 0, new.head, new.begin, arrived=new.inbox))
+        return key if conflict is None else None
+
+    def _deliver(self, to: Address, row: InboxRow | None) -> int | None:
+        for run in self._runs_of(to.namespace, to.workflow_id):
+            identity = run.identity
+            is_wanted = to.run_id in ("", identity.run_id) and to.first_run_id in ("", identity.chain)
+            if row is not None and is_open(run.head) and is_wanted:
+                run.inbox[row.seq] = row
+                return identity.key
+        return None
 
     def _begin(self, begin: Begin, change: Change) -> Conflict | None:
         identity = begin.identity

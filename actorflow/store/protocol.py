@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.letters import Address
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
 
 
@@ -26,7 +27,10 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False):
-    """What never changes about a run. ``key`` is the store's own number for it (see `Store.new_run_key`)."""
+    """What never changes about a run. ``key`` is the store's own number for it (see `Store.new_run_key`).
+
+    ``first_run_id`` is the first run of the chain this one is part of; empty for that run itself.
+    """
 
     key: int
     namespace: str
@@ -37,6 +41,12 @@ class Identity(msgspec.Struct, frozen=True, gc=False):
     started_at: datetime
     request_id: str = ""
     shard: int = 0
+    first_run_id: str = ""
+
+    @property
+    def chain(self) -> str:
+        """The first run of the chain this one is part of."""
+        return self.first_run_id or self.run_id
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -107,6 +117,30 @@ class Begin(msgspec.Struct, frozen=True, gc=False):
     reuse: str = "allow"
 
 
+class NewRun(msgspec.Struct, frozen=True, gc=False):
+    """A run that begins in another run's transaction; its first messages wait in its inbox."""
+
+    begin: Begin
+    head: Head
+    inbox: tuple[InboxRow, ...]
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """What one run sends another in its own transaction.
+
+    Attributes:
+        to: who gets it, or begins with it.
+        row: what an open run gets in its inbox.
+        receipt: what the sender gets in its own inbox if it was received.
+        refusal: what it gets if there is no such open run, or a run is in the way of the new one.
+    """
+
+    to: Address | NewRun
+    row: InboxRow | None = None
+    receipt: InboxRow | None = None
+    refusal: InboxRow | None = None
+
+
 class Change(msgspec.Struct, frozen=True, gc=False):
     """What one commit does to one run; all of it or nothing.
 
@@ -121,6 +155,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
         arrived: inbox rows to insert.
         activities: activity rows to insert or replace.
         finished: ids of activities whose rows go.
+        successor: the run that follows this one, which is closed by this change.
+        sends: what goes to other runs, in order; after it, replies to a sender that is closed are left out.
+        is_swept: whatever is left in the inbox goes: replies to what a closed run has sent.
     """
 
     key: int
@@ -132,10 +169,15 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     arrived: tuple[InboxRow, ...] = ()
     activities: tuple[ActivityRow, ...] = ()
     finished: tuple[str, ...] = ()
+    successor: NewRun | None = None
+    sends: tuple[Send, ...] = ()
+    is_swept: bool = False
 
 
 class Committed(msgspec.Struct, frozen=True):
-    """The change is durable."""
+    """The change is durable. ``received`` has for each of its sends the run that got it, or None."""
+
+    received: tuple[int | None, ...] = ()
 
 
 class Conflict(msgspec.Struct, frozen=True):

@@ -7,7 +7,9 @@ from actorflow.core.program.errors import (
     UnfinishedSignalHandlersWarning,
     UnfinishedUpdateHandlersWarning,
 )
+from actorflow.core.program.others import ChildWorkflowCancellationType, ParentClosePolicy
 from actorflow.core.program.pending import ActivityCancellationType, ActivityHandle
+from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.core.program.updates import UpdateInfo
 from actorflow.workflow.activities import (
     ActivityOptions,
@@ -18,9 +20,17 @@ from actorflow.workflow.activities import (
     start_activity_class,
     start_activity_method,
 )
+from actorflow.workflow.children import (
+    ChildWorkflowHandle,
+    ChildWorkflowOptions,
+    execute_child_workflow,
+    start_child_workflow,
+)
 from actorflow.workflow.context import (
     Info,
     NotInWorkflowError,
+    ParentInfo,
+    RootInfo,
     all_handlers_finished,
     cancellation_reason,
     current_update_info,
@@ -46,6 +56,17 @@ from actorflow.workflow.context import (
 )
 from actorflow.workflow.definition import UpdateMethod, defn, init, query, run, signal, update
 from actorflow.workflow.logs import LoggerAdapter, logger
+from actorflow.workflow.others import (
+    ExternalWorkflowHandle,
+    get_external_workflow_handle,
+    get_external_workflow_handle_for,
+)
+from actorflow.workflow.succession import (
+    continue_as_new,
+    get_last_completion_result,
+    get_last_failure,
+    has_last_completion_result,
+)
 from actorflow.workflow.versions import deprecate_patch, patched
 from actorflow.workflow.waiting import as_completed, wait
 
@@ -53,12 +74,20 @@ __all__ = [
     "ActivityCancellationType",
     "ActivityHandle",
     "ActivityOptions",
+    "ChildWorkflowCancellationType",
+    "ChildWorkflowHandle",
+    "ChildWorkflowOptions",
+    "ContinueAsNewError",
+    "ExternalWorkflowHandle",
     "HandlerUnfinishedPolicy",
     "Info",
     "LoggerAdapter",
     "NondeterminismError",
     "NotInWorkflowError",
+    "ParentClosePolicy",
+    "ParentInfo",
     "ReadOnlyContextError",
+    "RootInfo",
     "UnfinishedSignalHandlersWarning",
     "UnfinishedUpdateHandlersWarning",
     "UpdateInfo",
@@ -66,12 +95,19 @@ __all__ = [
     "all_handlers_finished",
     "as_completed",
     "cancellation_reason",
+    "continue_as_new",
     "current_update_info",
     "defn",
     "deprecate_patch",
     "execute_activity",
     "execute_activity_class",
     "execute_activity_method",
+    "execute_child_workflow",
+    "get_external_workflow_handle",
+    "get_external_workflow_handle_for",
+    "get_last_completion_result",
+    "get_last_failure",
+    "has_last_completion_result",
     "in_workflow",
     "info",
     "init",
@@ -94,6 +130,7 @@ __all__ = [
     "start_activity",
     "start_activity_class",
     "start_activity_method",
+    "start_child_workflow",
     "time",
     "time_ns",
     "unsafe",

@@ -11,8 +11,11 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from actorflow.common import RetryPolicy
 from actorflow.converter import PayloadConverter, text_of
+from actorflow.core import limits
 from actorflow.core.definitions import DYNAMIC
+from actorflow.core.policy.retry import policy_from
 from actorflow.core.program import Program, ProgramLoop, determinism
 from actorflow.core.program.updates import UpdateInfo, current_update
 from actorflow.exceptions import ActorflowError
@@ -40,15 +43,57 @@ def in_workflow() -> bool:
 
 
 @dataclass(frozen=True)
-class Info:
-    """About the execution. ``start_time`` is UTC."""
+class ParentInfo:
+    """The execution whose child this one is."""
 
-    attempt: int
     namespace: str
     run_id: str
+    workflow_id: str
+
+
+@dataclass(frozen=True)
+class RootInfo:
+    """The execution at the top of the tree of children."""
+
+    run_id: str
+    workflow_id: str
+
+
+@dataclass(frozen=True)
+class Info:
+    """About the execution; instants are UTC.
+
+    Attributes:
+        attempt: 1, or more if this is a retry of the workflow.
+        continued_run_id: the run this one follows, if it does.
+        cron_schedule: by which it is run again and again.
+        execution_timeout: of the whole chain of runs.
+        first_execution_run_id: the first run of the chain.
+        parent: whose child it is; None for others.
+        retry_policy: what follows a failure.
+        root: of the tree of children; None for a root.
+        run_timeout: of this run.
+        start_time: when this run was started.
+        task_timeout: as it was given; turns can't be interrupted.
+        workflow_start_time: the same as ``start_time``, under a later name of the public API.
+    """
+
+    attempt: int
+    continued_run_id: str | None
+    cron_schedule: str | None
+    execution_timeout: timedelta | None
+    first_execution_run_id: str
+    namespace: str
+    parent: ParentInfo | None
+    retry_policy: RetryPolicy | None
+    root: RootInfo | None
+    run_id: str
+    run_timeout: timedelta | None
     start_time: datetime
     task_queue: str
+    task_timeout: timedelta
     workflow_id: str
+    workflow_start_time: datetime
     workflow_type: str
     _program: Program
 
@@ -56,18 +101,40 @@ class Info:
         """Events of the history before the decisions of this turn."""
         return self._program.history_length
 
+    def get_current_history_size(self) -> int:
+        """Bytes of the journal before this turn."""
+        return self._program.history_bytes
+
+    def is_continue_as_new_suggested(self) -> bool:
+        """True once the history is so long that the workflow should continue as new."""
+        return (
+            self._program.history_length >= limits.HISTORY_EVENTS_SUGGESTED_MAX
+            or self._program.history_bytes >= limits.HISTORY_BYTES_SUGGESTED_MAX
+        )
+
 
 def info() -> Info:
     """About the execution that is running."""
     program = running_program()
-    identity = program.identity
+    identity, options = program.identity, program.options
+    parent, root = options.parent, options.root
     return Info(
-        attempt=1,
+        attempt=options.attempt,
+        continued_run_id=options.continued_run_id or None,
+        cron_schedule=options.cron or None,
+        execution_timeout=options.execution_timeout,
+        first_execution_run_id=options.first_run_id or identity.run_id,
         namespace=identity.namespace,
+        parent=None if parent is None else ParentInfo(parent.namespace, parent.run_id, parent.workflow_id),
+        retry_policy=None if options.retry is None else policy_from(options.retry),
+        root=None if root is None else RootInfo(root.run_id, root.workflow_id),
         run_id=identity.run_id,
+        run_timeout=options.run_timeout,
         start_time=identity.started_at,
         task_queue=identity.task_queue,
+        task_timeout=options.task_timeout or limits.TASK_TIMEOUT_SHOWN,
         workflow_id=identity.workflow_id,
+        workflow_start_time=identity.started_at,
         workflow_type=identity.workflow_type,
         _program=program,
     )

@@ -62,6 +62,16 @@ CHAIN.__cause__ = errors.ApplicationError(
     "exception",
     [
         CHAIN,
+        errors.ChildWorkflowError(
+            "Child Workflow execution failed",
+            namespace="n",
+            workflow_id="w",
+            run_id="r",
+            workflow_type="T",
+            initiated_event_id=5,
+            started_event_id=6,
+            retry_state=None,
+        ),
         errors.CancelledError("stop", 1),
         errors.TimeoutError("late", type=errors.TimeoutType.HEARTBEAT, last_heartbeat_details=[1]),
         errors.TerminatedError("killed", "why"),

@@ -62,6 +62,17 @@ def _rule(
 DEFAULT_RULE = RetryRule()
 
 
+def policy_from(rule: RetryRule) -> RetryPolicy:
+    """The public policy of a rule."""
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=rule.initial_interval),
+        backoff_coefficient=rule.backoff_coefficient,
+        maximum_interval=timedelta(seconds=rule.maximum_interval),
+        maximum_attempts=rule.maximum_attempts,
+        non_retryable_error_types=rule.non_retryable_error_types or None,
+    )
+
+
 def after_failure(
     rule: RetryRule, failure: Failure, *, charged: int, now: datetime, deadline: datetime | None
 ) -> RetryAt | GiveUp:

@@ -32,8 +32,10 @@ from actorflow.core.program.eviction import evict
 from actorflow.core.program.handlers import Handlers, call_at_once, decoded_arguments
 from actorflow.core.program.lines import calling_line, waiting_line, waiting_lines
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
+from actorflow.core.program.others import Child, ChildFuture, Sent
 from actorflow.core.program.patches import Patches
 from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolved_by, timer_duration
+from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.core.program.updates import Rejection, RunningHandlers, UpdateInfo, current_update
 from actorflow.exceptions import CancelledError, FailureError, PayloadError, is_cancelled_exception
 
@@ -44,6 +46,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSE: Final = ("close", "")
 _FAILURES: Final = (FailureError, TimeoutError)
 _HANDLED: Final = frozenset((ev.SignalReceived, ev.UpdateAccepted))
+_LINKED: Final = frozenset((ev.ChildScheduled, ev.SignalSent, ev.CancelSent))
 
 
 class Reporter(Protocol):
@@ -95,6 +98,7 @@ class Program:
         "_arriving",
         "_asked_at",
         "_at",
+        "_children",
         "_close",
         "_commands",
         "_conditions",
@@ -105,6 +109,8 @@ class Program:
         "_instance",
         "_is_evicted",
         "_lines",
+        "_linked",
+        "_links",
         "_main",
         "_patches",
         "_random",
@@ -112,10 +118,12 @@ class Program:
         "_rejections",
         "_reporter",
         "_running",
+        "_sent",
         "_timers",
         "cancel_reason",
         "converter",
         "definition",
+        "history_bytes",
         "history_length",
         "identity",
         "is_cancel_requested",
@@ -147,6 +155,7 @@ class Program:
         self.is_cancel_requested = False
         self.cancel_reason: str | None = None
         self.history_length = 0
+        self.history_bytes = 0
         self._reporter = reporter
         self._failure_types = (*_FAILURES, *failure_types) if failure_types else _FAILURES
         self.loop = ProgramLoop(self, determinism.salt_of(identity.run_id))
@@ -171,6 +180,11 @@ class Program:
         self._activities: dict[str, ActivityHandle[Any]] = {}
         self._activities_started = 0
         self._activity_ids: set[str] | None = None
+        self._children: dict[int, Child] | None = None
+        self._sent: dict[int, Sent] | None = None
+        self._links = 0
+        self._linked: dict[tuple[str, str], Child | Sent] | None = None
+        """Children and messages asked for in this turn, by their command; numbered when it is over."""
         self._arriving: frozenset[tuple[str, str]] = frozenset()
         self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
@@ -191,6 +205,7 @@ class Program:
             TurnError: the program raised what is not an outcome; its cause says what. The program is of no use then.
         """
         self._at = at
+        self._linked = None
         self._arriving = frozenset(resolved_by(arrivals))
         self.loop.set_time((at - _EPOCH).total_seconds())
         self.is_replaying = is_replaying
@@ -280,7 +295,7 @@ class Program:
             )
         except NondeterminismError as problem:
             raise TurnError(problem) from problem
-        self._number_activities(decisions, self.history_length + 1)
+        self._number(decisions, self.history_length + 1)
 
     def _run_turn(self, arrivals: Sequence[ev.Event]) -> None:
         if self._lines is not None:
@@ -327,6 +342,12 @@ class Program:
                     self._begin_update(arrival)
                 case ev.TimerFired(timer_id=timer_id):
                     self._timers.fire(timer_id)
+                case ev.ChildStarted() | ev.ChildStartFailed() | ev.ChildResolved():
+                    self._hear_of_child(arrival)
+                case ev.MessageDelivered() | ev.MessageRefused():
+                    sent = None if self._sent is None else self._sent.pop(arrival.initiated, None)
+                    if sent is not None:
+                        sent.resolve(arrival)
                 case ev.Started():
                     self._main = self._start_task(self._run_main(), name="run")
                 case ev.CancelRequested(reason=reason):
@@ -373,13 +394,43 @@ class Program:
         if self._lines is not None:
             self._asked_at = [self._lines[key] for key in self._commands]
         self._commands.clear()
-        self._number_activities(commands, first_decision)
+        self._number(commands, first_decision)
         return commands
 
-    def _number_activities(self, commands: Sequence[Command], first_decision: int) -> None:
-        for offset, command in enumerate(commands):
+    def _number(self, commands: Sequence[Command], first_decision: int) -> None:
+        """Tell what was asked for by which events it is known from now on."""
+        for number, command in enumerate(commands, first_decision):
             if type(command) is ev.ActivityScheduled and command.activity_id in self._activities:
-                self._activities[command.activity_id].scheduled_event_id = first_decision + offset
+                self._activities[command.activity_id].scheduled_event_id = number
+        if self._linked is not None:
+            numbers = [number for number, command in enumerate(commands, first_decision) if type(command) in _LINKED]
+            for number, linked in zip(numbers, self._linked.values(), strict=True):
+                self._link(linked, number)
+
+    def _link(self, linked: Child | Sent, number: int) -> None:
+        known: dict[int, Any] | None = self._children if isinstance(linked, Child) else self._sent
+        if known is None:
+            known = {}
+            if isinstance(linked, Child):
+                self._children = known
+            else:
+                self._sent = known
+        known.pop(linked.initiated, None)  # it was numbered before, by what a tolerated replay asked for
+        linked.initiated = number
+        known[number] = linked
+
+    def _hear_of_child(self, arrival: Any) -> None:
+        child = None if self._children is None else self._children.get(arrival.initiated)
+        if child is None or self._children is None:
+            return
+        if isinstance(arrival, ev.ChildStarted):
+            child.begin(arrival)
+            return
+        del self._children[arrival.initiated]
+        if isinstance(arrival, ev.ChildStartFailed):
+            child.refuse()
+        else:
+            child.resolve(arrival, self.converter)
 
     # The main coroutine and the handlers
 
@@ -480,7 +531,9 @@ class Program:
             raise problem
         if self._is_evicted:
             return
-        if self.is_cancel_requested and is_cancelled_exception(problem):
+        if isinstance(problem, ContinueAsNewError):
+            self._finish(problem.decision)
+        elif self.is_cancel_requested and is_cancelled_exception(problem):
             self._finish(ev.Cancelled())
         elif isinstance(problem, self._failure_types):
             self._finish(ev.Failed(self.converter.failure(problem)))
@@ -532,6 +585,68 @@ class Program:
             return False  # it is over: its outcome is in this very turn
         self._add(("cancel activity", activity_id), ev.ActivityCancelRequested(activity_id))
         return False
+
+    def start_child(
+        self, scheduled: ev.ChildScheduled, result_type: Any, handle: Callable[[Child], ChildFuture[Any]]
+    ) -> Child:
+        """Ask for a child; ``handle`` makes what its result is awaited with.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+            CommandLimitError: too many are open.
+        """
+        self.check_writable("start a child workflow")
+        if len(self._children or ()) + len(self._linked or ()) >= limits.COMMANDS_OUTSTANDING_MAX:
+            raise CommandLimitError("children", limit=limits.COMMANDS_OUTSTANDING_MAX)
+        child = Child(self, scheduled, self.identity.namespace, result_type, handle)
+        self._ask("child", scheduled, child)
+        return child
+
+    def send(self, command: ev.SignalSent | ev.CancelSent) -> Sent:
+        """Send a message to another execution.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+            CommandLimitError: too many are on their way.
+        """
+        self.check_writable("send something to another workflow")
+        if len(self._sent or ()) + len(self._linked or ()) >= limits.COMMANDS_OUTSTANDING_MAX:
+            raise CommandLimitError("messages to others", limit=limits.COMMANDS_OUTSTANDING_MAX)
+        sent = Sent(self, command)
+        self._ask("send", command, sent)
+        return sent
+
+    def _ask(self, what: str, command: Command, linked: Child | Sent) -> None:
+        self._links += 1
+        key = (what, str(self._links))
+        self._add(key, command)
+        if key in self._commands:
+            if self._linked is None:
+                self._linked = {}
+            self._linked[key] = linked
+
+    def request_child_cancel(self, child: Child) -> bool:
+        """See `OthersOwner`."""
+        if not child.initiated:
+            return self._unask(child)
+        is_open = self._children is not None and child.initiated in self._children
+        if is_open and ("child", str(child.initiated)) not in self._arriving:
+            command = ev.CancelSent(child.scheduled.workflow_id, child.run_id, child.initiated)
+            child.cancel_sent = self.send(command)
+        return False
+
+    def take_back(self, sent: Sent) -> bool:
+        """See `OthersOwner`."""
+        return not sent.initiated and self._unask(sent)
+
+    def _unask(self, linked: Child | Sent) -> bool:
+        for key, known in (self._linked or {}).items():
+            if known is linked:
+                del self._commands[key]
+                if self._linked is not None:
+                    del self._linked[key]
+                return True
+        return True  # asked for after the end: it was never sent, either
 
     def start_timer(self, delay: float, callback: Callable[[], None], summary: str = "") -> Callable[[], None]:
         """Start a durable timer; returns what cancels it."""
@@ -606,6 +721,11 @@ class Program:
         """Set or remove an update handler."""
         self.check_writable("set an update handler")
         self._handlers.set_update(name, handler, validator)
+
+    @property
+    def options(self) -> ev.RunOptions:
+        """What the run brought along beside its input."""
+        return self.started.options or ev.RunOptions()
 
     @property
     def instance(self) -> Any:
@@ -695,6 +815,7 @@ class Program:
         resisting = evict(self.loop)
         self._conditions.clear()
         self._activities.clear()
+        self._children = self._sent = self._linked = None
         if not resisting:
             self.loop.dispose()
             del self.loop, self._main

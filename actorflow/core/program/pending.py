@@ -135,12 +135,14 @@ class PendingTimers:
 
 
 def resolved_by(arrivals: Sequence[ev.Event]) -> Iterator[tuple[str, str]]:
-    """Timers and activities that are over with these arrivals, so that there is nothing left to cancel."""
+    """Timers, activities and children that are over with these arrivals, so that there is nothing left to cancel."""
     for arrival in arrivals:
         if isinstance(arrival, ev.ActivityResolved):
             yield "activity", arrival.activity_id
         elif isinstance(arrival, ev.TimerFired):
             yield "timer", arrival.timer_id
+        elif isinstance(arrival, ev.ChildResolved):
+            yield "child", str(arrival.initiated)
 
 
 def timer_duration(delay: float) -> timedelta:

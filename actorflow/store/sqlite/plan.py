@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from actorflow.core.journal import TurnRow
 from actorflow.store.preconditions import is_open
-from actorflow.store.protocol import ActivityRow, Begin, Change, Head, InboxRow
+from actorflow.store.protocol import ActivityRow, Begin, Change, Head, InboxRow, NewRun, Send
 
 
 class InconsistentBatchError(Exception):
@@ -14,11 +14,17 @@ class InconsistentBatchError(Exception):
 
 
 class RunPlan:
-    """What a batch does to the head of one run: checked against the first expectation, set to the last head."""
+    """What a batch does to the head of one run: checked against the first expectation, set to the last head.
 
-    def __init__(self, change: Change) -> None:
+    Args:
+        change: the first one of the run.
+        is_successor: it begins with the end of another run.
+    """
+
+    def __init__(self, change: Change, *, is_successor: bool = False) -> None:
         self.key = change.key
         self.begin = change.begin
+        self.is_successor = is_successor
         self.expected = None if change.begin else change.expected
         self.head = change.head
         self._known = change.head.last_event if change.head else self.expected
@@ -56,8 +62,27 @@ class Plan:
         self.consumed: list[tuple[int]] = []
         self._activities: dict[tuple[int, str], ActivityRow | None] = {}
         self._began: set[tuple[str, str]] = set()
-        for change in batch:
+        self.sends: list[tuple[int, int, Send]] = []
+        """Place of the change in the batch, its run, and what it sends."""
+        self.swept: list[tuple[int]] = []
+        for place, change in enumerate(batch):
             self._add(change)
+            if change.successor is not None:
+                self._succeed(change.successor)
+            if change.sends:
+                self.sends.extend([(place, change.key, send) for send in change.sends])
+            if change.is_swept:
+                self.swept.append((change.key,))
+
+    def _succeed(self, new: NewRun) -> None:
+        key = new.begin.identity.key
+        self._runs[key] = RunPlan(Change(key, 0, new.head, new.begin), is_successor=True)
+        self.arrived.extend([(key, row) for row in new.inbox])
+
+    def is_open(self, key: int) -> bool:
+        """True if the batch does not leave this run of it closed."""
+        head = self._runs[key].head
+        return head is None or is_open(head)
 
     def _add(self, change: Change) -> None:
         self._add_head(change)
@@ -88,7 +113,12 @@ class Plan:
     @property
     def begins(self) -> Sequence[tuple[Begin, Head]]:
         """Runs to insert."""
-        return [(run.begin, run.head) for run in self._runs.values() if run.begin and run.head]
+        return [(run.begin, run.head) for run in self._runs.values() if run.begin and run.head and not run.is_successor]
+
+    @property
+    def successors(self) -> Sequence[tuple[Begin, Head]]:
+        """Runs to insert once their predecessors are closed."""
+        return [(run.begin, run.head) for run in self._runs.values() if run.begin and run.head and run.is_successor]
 
     @property
     def updates(self) -> Sequence[tuple[int, int | None, Head]]:

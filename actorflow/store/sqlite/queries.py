@@ -21,6 +21,7 @@ RUN_COLUMNS: Final = (
     "started_at",
     "request_id",
     "shard",
+    "first_run_id",
     "last_event",
     "checksum",
     "status",
@@ -85,12 +86,13 @@ OLDEST_OPEN: Final = f"SELECT {RUN} FROM run WHERE status = 'running' ORDER BY s
 # Writing: each takes a VALUES list in place of {rows}
 
 ROWS_MAX: Final = 128
-"""Rows of one statement at most; 128 runs are 2,432 variables, every SQLite takes 32,766."""
+"""Rows of one statement at most; 128 runs are 2,560 variables, every SQLite takes 32,766."""
 
 INSERT_RUNS: Final = f"INSERT INTO run ({', '.join(RUN_COLUMNS)}, epoch) VALUES {{rows}}"
 INSERT_TURNS: Final = "INSERT INTO turn (run, number, at, events, checksum) VALUES {rows}"
 INSERT_INBOX: Final = "INSERT INTO inbox (run, seq, message, received_at, request_id) VALUES {rows}"
 DELETE_INBOX: Final = "DELETE FROM inbox WHERE seq IN (VALUES {rows})"
+SWEEP_INBOX: Final = "DELETE FROM inbox WHERE run IN (VALUES {rows})"
 PUT_ACTIVITIES: Final = (
     "INSERT OR REPLACE INTO activity (run, activity_id, attempt, charged, started_at, next_attempt_at, last_failure,"
     " heartbeat, cancel_requested) VALUES {rows}"
@@ -137,6 +139,11 @@ FIND_RUNS: Final = (
     f" THEN (SELECT one.key FROM run AS one WHERE one.run_id = wanted.run_id AND {_OF_WANTED})"
     f" ELSE coalesce((SELECT one.key FROM run AS one WHERE {_OF_WANTED} AND one.status = 'running'),"
     f" (SELECT max(one.key) FROM run AS one WHERE {_OF_WANTED})) END"
+)
+
+ADDRESSED: Final = (
+    "SELECT key FROM run WHERE namespace = ? AND workflow_id = ? AND status = 'running'"
+    " AND ? IN ('', run_id) AND ? IN ('', run_id, first_run_id)"
 )
 
 BUSY: Final = "SELECT key FROM run WHERE open_activities > 0 AND status = 'running' AND key > ? ORDER BY key LIMIT ?"

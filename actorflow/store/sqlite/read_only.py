@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from actorflow.exceptions import StorageError, StorageFailedError
-from actorflow.store.sqlite import schema
 from actorflow.store.sqlite.listing_reader import ListingReader
 from actorflow.store.sqlite.looker import Looker
 from actorflow.store.sqlite.ownership import owner_of
@@ -81,7 +80,6 @@ class ReadOnlyStore(Reading):
         return await self._opened.fetch(query, values)
 
     async def _fetch_listed(self, query: str, values: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
-        await self._opened.ask(lambda file: file.check_schema(schema.LISTABLE_SINCE))
         return await self._listing.fetch(query, values)
 
     @property

@@ -58,6 +58,7 @@ def run_row(run: Identity, head: Head, epoch: int) -> Row:
         to_micros(run.started_at),
         run.request_id,
         run.shard,
+        run.first_run_id,
         head.last_event,
         head.checksum,
         head.status,
@@ -117,11 +118,20 @@ def activity_row(key: int, row: ActivityRow) -> Row:
 
 def run_record(row: Sequence[Any]) -> RunRecord:
     """The record of a row of `queries.RUN_COLUMNS`."""
-    key, namespace, workflow_id, run_id, workflow_type, task_queue, started_at, request_id, shard, *head = row
+    key, namespace, workflow_id, run_id, workflow_type, task_queue, started_at, request_id, shard, first, *head = row
     last_event, checksum, status, wake_at, open_activities, closed_at, failing, parked = head
     return RunRecord(
         Identity(
-            key, namespace, workflow_id, run_id, workflow_type, task_queue, from_micros(started_at), request_id, shard
+            key,
+            namespace,
+            workflow_id,
+            run_id,
+            workflow_type,
+            task_queue,
+            from_micros(started_at),
+            request_id,
+            shard,
+            first,
         ),
         Head(last_event, checksum, status, _instant(wake_at), open_activities, _instant(closed_at), failing, parked),
     )

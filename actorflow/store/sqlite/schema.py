@@ -7,7 +7,7 @@ The views are a promise: their names, columns and meaning stay; columns may be a
 
 ==============  =====================================================================================================
 af_workflow     one row per run: namespace, workflow_id, run_id, workflow_type, task_queue, status, parked, started_at,
-                closed_at, wake_at, open_activities, last_event, request_id, run
+                closed_at, wake_at, open_activities, last_event, request_id, run, first_run_id (of its chain)
 af_event        one row per event of the journal: namespace, workflow_id, run_id, number (as in the public history),
                 at, event (its name), data (JSON), turn (number of the turn's last event), run
 af_activity     one row per open activity: namespace, workflow_id, run_id, activity_id, activity_type, task_queue,
@@ -108,16 +108,16 @@ _SECOND: Final = (
     "CREATE INDEX run_parked ON run (namespace, started_at) WHERE parked IS NOT NULL",
 )
 
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SECOND)
+# Chains of runs. (Adding a column with a default changes no row.)
+_THIRD: Final = ("ALTER TABLE run ADD COLUMN first_run_id TEXT NOT NULL DEFAULT ''",)
+
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SECOND, _THIRD)
 """Statements that lead from schema ``n`` to ``n + 1``. A released one is never edited."""
 
 VERSION: Final = len(MIGRATIONS)
 
-READABLE_SINCE: Final = 1
+READABLE_SINCE: Final = 3
 """The oldest schema whose tables and indexes the queries understand, for those who look and must not migrate."""
-
-LISTABLE_SINCE: Final = 2
-"""The oldest schema with the indexes that lists and counts are read from."""
 
 
 def migrate(
@@ -190,7 +190,7 @@ def _names(kinds: Iterable[type[ev.Event]]) -> str:
 
 
 _OUTCOMES: Final = (ev.ActivityCompleted, ev.ActivityFailed, ev.ActivityTimedOut, ev.ActivityCancelled)
-_TASKLESS: Final = (ev.TurnFailed, ev.Terminated)
+_TASKLESS: Final = (ev.TurnFailed, *ev.UNASKED)
 
 
 def _width(event: str) -> str:
@@ -225,7 +225,7 @@ VIEWS: Final[Mapping[str, str]] = {
     "af_workflow": f"""CREATE VIEW af_workflow AS SELECT
     namespace, workflow_id, run_id, workflow_type, task_queue, status, parked,
     {_time("started_at")} AS started_at, {_time("closed_at")} AS closed_at, {_time("wake_at")} AS wake_at,
-    open_activities, last_event, request_id, key AS run
+    open_activities, last_event, request_id, key AS run, coalesce(nullif(first_run_id, ''), run_id) AS first_run_id
 FROM run""",
     "af_event": f"""CREATE VIEW af_event AS SELECT
     run.namespace, run.workflow_id, run.run_id, {_EVENT_NUMBER} AS number, {_time("turn.at")} AS at,

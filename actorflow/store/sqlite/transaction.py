@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from actorflow.core.letters import Address
 from actorflow.exceptions import StorageFailedError
 from actorflow.store.preconditions import begin_conflict, change_conflict, is_open
-from actorflow.store.protocol import COMMITTED, Begin, Change, Conflict, Outcome, RunRecord
+from actorflow.store.protocol import (
+    COMMITTED,
+    Begin,
+    Change,
+    Committed,
+    Conflict,
+    InboxRow,
+    NewRun,
+    Outcome,
+    RunRecord,
+    Send,
+)
 from actorflow.store.sqlite import queries, rows
 from actorflow.store.sqlite.plan import InconsistentBatchError, Plan
 
@@ -58,9 +70,11 @@ class Transaction:
         with _Undo(self._connection):
             self._begin(counters)
             self._check_begins(plan)
-            self._write(plan)
+            received = self._write(plan)
             self._connection.execute(queries.COMMIT)
-        return [COMMITTED] * len(batch)
+        if not received:
+            return [COMMITTED] * len(batch)
+        return [Committed(tuple(received[place])) if place in received else COMMITTED for place in range(len(batch))]
 
     def _one_by_one(self, batch: Sequence[Change], counters: Counters) -> Sequence[Outcome]:
         with _Undo(self._connection):
@@ -86,7 +100,9 @@ class Transaction:
         self._connection.execute(queries.SAVEPOINT)
         outcome: Outcome = COMMITTED
         try:
-            self._write(Plan((change,)))
+            received = self._write(Plan((change,)))
+            if received:
+                outcome = Committed(tuple(received[0]))
         except REFUSALS:
             self._connection.execute(queries.ROLLBACK_TO)
             outcome = Conflict(self._record(queries.RUN_BY_KEY, change.key))
@@ -116,9 +132,10 @@ class Transaction:
         if self._count(queries.COUNT_PREDECESSORS, strict):
             raise InconsistentBatchError
 
-    def _write(self, plan: Plan) -> None:
-        # Begins come before updates: in a batch that closes a run and begins its successor they collide, and the
-        # changes are then made in their order.
+    def _write(self, plan: Plan) -> Mapping[int, Sequence[int | None]]:
+        """Write everything; returns who received what was sent, by the place of the change that sent it."""
+        # Begins come before updates: in a batch that closes a run and begins one in its place they collide, and the
+        # changes are then made in their order. Successors are known to follow.
         self._run(queries.INSERT_RUNS, [rows.run_row(b.identity, head, self._epoch) for b, head in plan.begins])
         updates = plan.updates
         still_open = [rows.open_head_row(*update, self._epoch) for update in updates if is_open(update[2])]
@@ -126,14 +143,50 @@ class Transaction:
         updated = self._run(queries.UPDATE_OPEN, still_open) + self._run(queries.UPDATE_CLOSED, closed)
         if updated != len(updates):
             raise InconsistentBatchError
+        self._run(queries.INSERT_RUNS, [rows.run_row(b.identity, head, self._epoch) for b, head in plan.successors])
         untouched = plan.untouched
         if self._count(queries.COUNT_UNCHANGED, untouched) != len(untouched):
             raise InconsistentBatchError
         self._run(queries.INSERT_TURNS, [rows.turn_row(key, turn) for key, turn in plan.turns])
         self._run(queries.INSERT_INBOX, [rows.inbox_row(key, row) for key, row in plan.arrived])
+        received = self._send_all(plan)
         self._run(queries.DELETE_INBOX, plan.consumed)
+        self._run(queries.SWEEP_INBOX, plan.swept)
         self._run(queries.PUT_ACTIVITIES, [rows.activity_row(key, row) for key, row in plan.activities])
         self._run(queries.DELETE_ACTIVITIES, plan.finished)
+        return received
+
+    def _send_all(self, plan: Plan) -> Mapping[int, Sequence[int | None]]:
+        received: dict[int, list[int | None]] = {}
+        for place, sender, send in plan.sends:
+            to = send.to
+            receiver = self._begin_for(to) if isinstance(to, NewRun) else self._deliver(to, send)
+            reply = send.refusal if receiver is None else send.receipt
+            if reply is not None and plan.is_open(sender):
+                self._insert_inbox(sender, reply)
+            received.setdefault(place, []).append(receiver)
+        return received
+
+    def _begin_for(self, new: NewRun) -> int | None:
+        """Begin a run, unless another one is in its way."""
+        if self._begin_conflict(new.begin) is not None:
+            return None
+        key = new.begin.identity.key
+        self._run(queries.INSERT_RUNS, [rows.run_row(new.begin.identity, new.head, self._epoch)])
+        self._run(queries.INSERT_INBOX, [rows.inbox_row(key, row) for row in new.inbox])
+        return key
+
+    def _deliver(self, to: Address, send: Send) -> int | None:
+        """Put a message into the inbox of the run it is for, if that is open."""
+        values = (to.namespace, to.workflow_id, to.run_id, to.first_run_id)
+        found = self._connection.execute(queries.ADDRESSED, values).fetchone()
+        if found is None or send.row is None:
+            return None
+        self._insert_inbox(found[0], send.row)
+        return found[0]
+
+    def _insert_inbox(self, key: int, row: InboxRow) -> None:
+        self._run(queries.INSERT_INBOX, [rows.inbox_row(key, row)])
 
     def _run(self, statement: str, values: Sequence[rows.Row]) -> int:
         """Run a statement over rows; returns how many rows of the table it changed."""

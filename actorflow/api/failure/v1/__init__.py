@@ -16,6 +16,7 @@ __all__ = [
     "ActivityFailureInfo",
     "ApplicationFailureInfo",
     "CanceledFailureInfo",
+    "ChildWorkflowExecutionFailureInfo",
     "Failure",
     "ServerFailureInfo",
     "TerminatedFailureInfo",
@@ -76,6 +77,19 @@ class ActivityFailureInfo:
 
 
 @dataclass
+class ChildWorkflowExecutionFailureInfo:
+    """A child did not complete; its cause says why."""
+
+    namespace: str = ""
+    workflow_id: str = ""
+    run_id: str = ""
+    workflow_type: str = ""
+    initiated_event_id: int = 0
+    started_event_id: int = 0
+    retry_state: int = 0
+
+
+@dataclass
 class Failure:
     """What went wrong. What is not set is None; ask with `HasField`, or compare with None."""
 
@@ -90,6 +104,7 @@ class Failure:
     terminated_failure_info: TerminatedFailureInfo | None = None
     server_failure_info: ServerFailureInfo | None = None
     activity_failure_info: ActivityFailureInfo | None = None
+    child_workflow_execution_failure_info: ChildWorkflowExecutionFailureInfo | None = None
 
     def HasField(self, name: str) -> bool:
         """True if this attribute is set.

@@ -1,0 +1,199 @@
+"""Starting other workflows as children of this one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
+
+from actorflow.common import RetryPolicy, WorkflowIDReusePolicy
+from actorflow.converter import text_of
+from actorflow.core import events as ev
+from actorflow.core.policy.checks import check_id, check_name, check_timeout
+from actorflow.core.policy.cron import check_cron
+from actorflow.core.policy.retry import rule_from
+from actorflow.core.program.others import ChildFuture, ChildWorkflowCancellationType, ParentClosePolicy
+from actorflow.types import (
+    MethodAsyncNoParam,
+    MethodAsyncSingleParam,
+    MethodSyncOrAsyncNoParam,
+    MethodSyncOrAsyncSingleParam,
+    ParamType,
+    ReturnType,
+    SelfType,
+)
+from actorflow.workflow.activities import UNSET
+from actorflow.workflow.context import running_program, uuid4
+from actorflow.workflow.others import arguments_for, described_workflow, encoded_for, send_signal
+
+T = TypeVar("T")
+
+
+class ChildWorkflowOptions(TypedDict, total=False):
+    """How a child is started.
+
+    ``id`` is a random one by default, ``task_queue`` that of the parent. ``execution_timeout`` bounds the whole chain
+    of the child's runs, ``run_timeout`` each of them. ``parent_close_policy`` says what becomes of the child if the
+    parent closes first, ``cancellation_type`` what cancelling the wait for it means. With a ``cron_schedule`` the child runs
+    again and again, and is over when a run is cancelled, terminated, or has timed out for good.
+    """
+
+    args: Sequence[Any]
+    id: str | None
+    task_queue: str | None
+    result_type: type | None
+    cancellation_type: ChildWorkflowCancellationType
+    parent_close_policy: ParentClosePolicy
+    execution_timeout: timedelta | None
+    run_timeout: timedelta | None
+    task_timeout: timedelta | None
+    id_reuse_policy: WorkflowIDReusePolicy
+    retry_policy: RetryPolicy | None
+    cron_schedule: str
+    static_summary: str | None
+
+
+class ChildWorkflowHandle(ChildFuture[T], Generic[SelfType, T]):
+    """A child that has begun: awaitable, and a future in every other way.
+
+    Awaiting it gives the result, or raises `ChildWorkflowError` with the reason as its cause.
+    """
+
+    __slots__ = ()
+
+    @overload
+    async def signal(self, signal: MethodSyncOrAsyncNoParam[SelfType, None]) -> None: ...
+    @overload
+    async def signal(self, signal: MethodSyncOrAsyncSingleParam[SelfType, ParamType, None], arg: ParamType) -> None: ...
+    @overload
+    async def signal(self, signal: str | Callable[..., Any], arg: Any = ..., *, args: Sequence[Any] = ...) -> None: ...
+    async def signal(self, signal: str | Callable[..., Any], arg: Any = UNSET, *, args: Sequence[Any] = ()) -> None:
+        """Signal the child; returns once the child has the signal.
+
+        Args:
+            signal: the handler method, or the signal's name.
+            arg: its argument; for several use ``args=[...]``.
+
+        Raises:
+            ApplicationError: the child has closed.
+        """
+        await send_signal(signal, arg, args, workflow_id=self.id, run_id=self.child.run_id, is_child=True)
+
+
+@overload
+async def start_child_workflow(
+    workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[ChildWorkflowOptions]
+) -> ChildWorkflowHandle[SelfType, ReturnType]: ...
+@overload
+async def start_child_workflow(
+    workflow: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
+    arg: ParamType,
+    **options: Unpack[ChildWorkflowOptions],
+) -> ChildWorkflowHandle[SelfType, ReturnType]: ...
+@overload
+async def start_child_workflow(
+    workflow: str | Callable[..., Any], arg: Any = ..., **options: Unpack[ChildWorkflowOptions]
+) -> ChildWorkflowHandle[Any, Any]: ...
+async def start_child_workflow(workflow: Any, arg: Any = UNSET, **options: Any) -> ChildWorkflowHandle[Any, Any]:
+    """Start a workflow as a child of this one, and wait until it has begun.
+
+    Args:
+        workflow: a workflow's run method, or its registered name.
+        arg: its argument; for several use ``args=[...]``.
+        options: see `ChildWorkflowOptions`.
+
+    Returns:
+        A handle, to be awaited for the child's result.
+
+    Raises:
+        WorkflowAlreadyStartedError: the id is taken by an open workflow, or may not be used again.
+        ChildWorkflowError: this wait was cancelled (the cause is a CancelledError).
+        ValueError: an id, a timeout, a cron schedule or a retry policy that can't be.
+        TypeError: not a workflow, an unknown option, or arguments it can't take.
+        PayloadError: an argument can't be encoded.
+    """
+    return await _start(workflow, arg, **options)
+
+
+@overload
+async def execute_child_workflow(
+    workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[ChildWorkflowOptions]
+) -> ReturnType: ...
+@overload
+async def execute_child_workflow(
+    workflow: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
+    arg: ParamType,
+    **options: Unpack[ChildWorkflowOptions],
+) -> ReturnType: ...
+@overload
+async def execute_child_workflow(
+    workflow: str | Callable[..., Any], arg: Any = ..., **options: Unpack[ChildWorkflowOptions]
+) -> Any: ...
+async def execute_child_workflow(workflow: Any, arg: Any = UNSET, **options: Any) -> Any:
+    """Run a workflow as a child of this one and wait for its result; takes and raises what `start_child_workflow` does.
+
+    Raises:
+        ChildWorkflowError: the child did not complete; the cause says why.
+    """
+    return await (await _start(workflow, arg, **options))
+
+
+async def _start(
+    workflow: Any,
+    arg: Any,
+    *,
+    args: Sequence[Any] = (),
+    id: str | None = None,
+    task_queue: str | None = None,
+    result_type: Any = None,
+    cancellation_type: ChildWorkflowCancellationType = ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    parent_close_policy: ParentClosePolicy = ParentClosePolicy.TERMINATE,
+    execution_timeout: timedelta | None = None,
+    run_timeout: timedelta | None = None,
+    task_timeout: timedelta | None = None,
+    id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+    retry_policy: RetryPolicy | None = None,
+    cron_schedule: str = "",
+    static_summary: str | None = None,
+    **unknown: Any,
+) -> ChildWorkflowHandle[Any, Any]:
+    name, definition = described_workflow(workflow)
+    if unknown:
+        raise _unknown_option(name, next(iter(unknown)))
+    program = running_program()
+    if id is not None:
+        check_id(id)
+    if task_queue is not None:
+        check_name("task queue", task_queue)
+    check_name("workflow type", name)
+    if cron_schedule:
+        check_cron(cron_schedule)
+    scheduled = ev.ChildScheduled(
+        workflow_id=str(uuid4()) if id is None else id,
+        workflow_type=name,
+        task_queue=task_queue or program.identity.task_queue,
+        input=encoded_for(f"child workflow {name!r}", definition, arguments_for(name, arg, args)),
+        parent_close=int(ParentClosePolicy(parent_close_policy)),
+        cancellation=int(ChildWorkflowCancellationType(cancellation_type)),
+        reuse=int(WorkflowIDReusePolicy(id_reuse_policy)),
+        execution_timeout=check_timeout(name, "execution_timeout", execution_timeout),
+        run_timeout=check_timeout(name, "run_timeout", run_timeout),
+        task_timeout=check_timeout(name, "task_timeout", task_timeout),
+        retry=None if retry_policy is None else rule_from(retry_policy),
+        cron=cron_schedule,
+        summary=text_of(static_summary or ""),
+    )
+    if result_type is None and definition is not None:
+        result_type = definition.signature.result_type
+    handle: Callable[[Any], ChildWorkflowHandle[Any, Any]] = ChildWorkflowHandle
+    child = program.start_child(scheduled, Any if result_type is None else result_type, handle)
+    await child.start
+    return child.handle  # pyright: ignore[reportReturnType] - it was made by `handle`
+
+
+def _unknown_option(workflow: str, option: str) -> TypeError:
+    known = ChildWorkflowOptions.__annotations__
+    near = get_close_matches(option, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
+    return TypeError(f"child workflow {workflow!r}: {option!r} is not an option; {hint}")

@@ -1,0 +1,150 @@
+"""Other executions, as a workflow sees them: signalling and cancelling them, and what that shares with children."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, overload
+
+from actorflow.converter import Payload
+from actorflow.core import events as ev
+from actorflow.core.definitions import SIGNAL_MARK, WorkflowDefinition
+from actorflow.core.policy.checks import check_id, check_name, check_text
+from actorflow.exceptions import PayloadError
+from actorflow.types import (
+    MethodAsyncNoParam,
+    MethodAsyncSingleParam,
+    MethodSyncOrAsyncNoParam,
+    MethodSyncOrAsyncSingleParam,
+    ParamType,
+    SelfType,
+)
+from actorflow.workflow.activities import UNSET
+from actorflow.workflow.context import running_program
+from actorflow.workflow.definition import name_of_handler
+
+
+class ExternalWorkflowHandle(Generic[SelfType]):
+    """Another execution, by its id. Made by `get_external_workflow_handle`."""
+
+    def __init__(self, id: str, run_id: str | None) -> None:
+        self._id = id
+        self._run_id = run_id
+
+    @property
+    def id(self) -> str:
+        """The workflow id."""
+        return self._id
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that is meant; None means the current one."""
+        return self._run_id
+
+    @overload
+    async def signal(self, signal: MethodSyncOrAsyncNoParam[SelfType, None]) -> None: ...
+    @overload
+    async def signal(self, signal: MethodSyncOrAsyncSingleParam[SelfType, ParamType, None], arg: ParamType) -> None: ...
+    @overload
+    async def signal(self, signal: str | Callable[..., Any], arg: Any = ..., *, args: Sequence[Any] = ...) -> None: ...
+    async def signal(self, signal: str | Callable[..., Any], arg: Any = UNSET, *, args: Sequence[Any] = ()) -> None:
+        """Signal it; returns once it has the signal, which it handles exactly once.
+
+        Args:
+            signal: the handler method, or the signal's name.
+            arg: its argument; for several use ``args=[...]``.
+
+        Raises:
+            ApplicationError: there is no such execution, it has closed, or it holds too many unprocessed messages.
+            PayloadError: an argument can't be encoded.
+        """
+        await send_signal(signal, arg, args, workflow_id=self._id, run_id=self._run_id or "")
+
+    async def cancel(self, *, reason: str = "") -> None:
+        """Ask it to stop; returns once it has the request.
+
+        Raises:
+            ApplicationError: there is no such execution, or it has closed.
+        """
+        check_text("reason", reason)
+        await running_program().send(ev.CancelSent(self._id, self._run_id or "", reason=reason))
+
+
+def get_external_workflow_handle(workflow_id: str, *, run_id: str | None = None) -> ExternalWorkflowHandle[Any]:
+    """A handle to another execution; nothing is looked up before it is used.
+
+    Args:
+        workflow_id: of the execution.
+        run_id: which of its runs; default is the one that is open when something is sent.
+
+    Raises:
+        ValueError, TypeError: that can be no id.
+    """
+    running_program()
+    check_id(workflow_id)
+    if run_id is not None:
+        check_name("run id", run_id)
+    return ExternalWorkflowHandle(workflow_id, run_id)
+
+
+def get_external_workflow_handle_for(
+    workflow: MethodAsyncNoParam[SelfType, Any] | MethodAsyncSingleParam[SelfType, Any, Any],
+    workflow_id: str,
+    *,
+    run_id: str | None = None,
+) -> ExternalWorkflowHandle[SelfType]:
+    """`get_external_workflow_handle`, typed by the other workflow's run method."""
+    return get_external_workflow_handle(workflow_id, run_id=run_id)
+
+
+async def send_signal(
+    signal: str | Callable[..., Any],
+    arg: Any,
+    args: Sequence[Any],
+    *,
+    workflow_id: str,
+    run_id: str,
+    is_child: bool = False,
+) -> None:
+    """Signal another execution; see `ExternalWorkflowHandle.signal`."""
+    name = name_of_handler(signal, SIGNAL_MARK, "signal")
+    check_name("signal", name)
+    payloads = encoded_for(f"signal {name!r}", None, arguments_for(name, arg, args))
+    await running_program().send(ev.SignalSent(workflow_id, name, payloads, run_id, is_child))
+
+
+def described_workflow(workflow: str | type | Callable[..., Any]) -> tuple[str, WorkflowDefinition | None]:
+    """Name and definition of a run method or a workflow class (of a name, the name alone)."""
+    if isinstance(workflow, str):
+        return workflow, None
+    definition = WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
+    return definition.name, definition
+
+
+def arguments_for(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
+    """The arguments of a call, given as one or as several.
+
+    Raises:
+        ValueError: as both.
+    """
+    if arg is UNSET:
+        return args
+    if args:
+        raise ValueError(f"{name!r}: give either one argument or args=[...], not both")
+    return (arg,)
+
+
+def encoded_for(whom: str, definition: WorkflowDefinition | None, arguments: Sequence[Any]) -> tuple[Payload, ...]:
+    """Arguments as payloads.
+
+    Raises:
+        TypeError: there are more or fewer than the workflow takes.
+        PayloadError: one can't be encoded.
+    """
+    if definition is not None and not definition.signature.accepts(len(arguments)):
+        names = ", ".join(definition.signature.names) or "none"
+        raise TypeError(f"{whom} takes other arguments ({names}) than the {len(arguments)} it was given")
+    try:
+        return running_program().converter.encode(arguments)
+    except PayloadError as problem:
+        problem.add_note(f"while encoding the arguments of {whom}")
+        raise

@@ -1,0 +1,94 @@
+"""Going on as a new run, and what earlier runs have left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, NoReturn, TypeVar, overload
+
+from actorflow.common import RetryPolicy
+from actorflow.core import events as ev
+from actorflow.core.policy.checks import check_name, check_timeout
+from actorflow.core.policy.retry import rule_from
+from actorflow.core.program.succession import ContinueAsNewError
+from actorflow.workflow.activities import UNSET
+from actorflow.workflow.context import running_program
+from actorflow.workflow.others import arguments_for, described_workflow, encoded_for
+
+T = TypeVar("T")
+
+
+def continue_as_new(
+    arg: Any = UNSET,
+    *,
+    args: Sequence[Any] = (),
+    workflow: str | Callable[..., Any] | None = None,
+    task_queue: str | None = None,
+    run_timeout: timedelta | None = None,
+    task_timeout: timedelta | None = None,
+    retry_policy: RetryPolicy | None = None,
+) -> NoReturn:
+    """End this run and go on as a new one with an empty history; what is not given is kept.
+
+    Signals and updates that wait for the workflow are handed on to the new run.
+
+    Args:
+        arg: the new run's argument; for several use ``args=[...]``.
+        workflow: another workflow to go on as: its run method or registered name.
+        task_queue: whose workers go on.
+        run_timeout: of the new run.
+        task_timeout: kept for programs that ask.
+        retry_policy: of the new run.
+
+    Raises:
+        ContinueAsNewError: always; let it pass.
+    """
+    program = running_program()
+    program.check_writable("continue as new")
+    name, definition = described_workflow(program.definition.run if workflow is None else workflow)
+    if workflow is None:
+        name = program.identity.workflow_type
+    check_name("workflow type", name)
+    if task_queue is not None:
+        check_name("task queue", task_queue)
+    raise ContinueAsNewError(
+        ev.ContinuedAsNew(
+            workflow_type=name,
+            task_queue=task_queue or program.identity.task_queue,
+            input=encoded_for(f"workflow {name!r}", definition, arguments_for(name, arg, args)),
+            run_timeout=check_timeout(name, "run_timeout", run_timeout),
+            task_timeout=check_timeout(name, "task_timeout", task_timeout),
+            retry=None if retry_policy is None else rule_from(retry_policy),
+        )
+    )
+
+
+def has_last_completion_result() -> bool:
+    """True if an earlier run of this cron has completed with a result."""
+    return _options().last_result is not None
+
+
+@overload
+def get_last_completion_result() -> Any | None: ...
+@overload
+def get_last_completion_result(type_hint: type[T]) -> T | None: ...
+def get_last_completion_result(type_hint: Any = None) -> Any:
+    """The result of the latest run of this cron that completed; None if there is none.
+
+    Args:
+        type_hint: what to decode it as; plain values by default.
+    """
+    payload = _options().last_result
+    if payload is None:
+        return None
+    return running_program().converter.decode_one(payload, Any if type_hint is None else type_hint)
+
+
+def get_last_failure() -> BaseException | None:
+    """Why the run before this one failed, if this is a retry, or the next run of a cron; None otherwise."""
+    failure = _options().last_failure
+    return None if failure is None else running_program().converter.exception(failure)
+
+
+def _options() -> ev.RunOptions:
+    return running_program().options
