@@ -1,6 +1,6 @@
 """What starts and steers workflow executions. Names, signatures and meaning follow the Temporal Python SDK."""
 
-from actorflow.client.client import Client
+from actorflow.client.client import Client, ClientConfig
 from actorflow.client.errors import (
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
@@ -30,6 +30,7 @@ from actorflow.service import RPCError, RPCStatusCode
 
 __all__ = [
     "Client",
+    "ClientConfig",
     "HistoryEvent",
     "PendingActivity",
     "RPCError",

@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.address import connect, connect_read_only
-from actorflow.client.connection import Connection, Hosting
+from actorflow.client.connection import Borrowed, Connection, Hosting
 from actorflow.client.data import WorkflowData
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
@@ -27,6 +27,15 @@ from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamTyp
 from actorflow.workflow.activities import UNSET
 
 R = TypeVar("R")
+
+
+class ClientConfig(TypedDict, total=False):
+    """What a client is made from; see `Client.config`."""
+
+    connection: Required[Connection]
+    namespace: str
+    data_converter: DataConverter | None
+    task_queue: str | None
 
 
 class Client:
@@ -66,7 +75,7 @@ class Client:
             target_host: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://`` (private to this
                 client) or ``memory://name`` (shared by that name in this process).
             namespace: keeps executions of different programs in one journal apart.
-            data_converter: for arguments and results.
+            data_converter: for arguments, results and failures; workers of this client use it too.
             task_queue: where this client starts executions, unless a call says otherwise.
             clock: time and identities; for tests.
             read_only: only look, also at a file that another process owns, or left behind: describe, fetch histories
@@ -84,6 +93,18 @@ class Client:
             check_name("task queue", task_queue)
         connection = await (connect_read_only if read_only else connect)(target_host, clock)
         return Client(connection, namespace=namespace, data_converter=data_converter, task_queue=task_queue)
+
+    def config(self) -> ClientConfig:
+        """What makes another client on the same connection: ``Client(**client.config())``, with changes if wanted.
+
+        The connection stays this client's: closing the other one does nothing, closing this one ends both.
+        """
+        return ClientConfig(
+            connection=Borrowed(self._connection),
+            namespace=self._namespace,
+            data_converter=self._converter,
+            task_queue=self._task_queue,
+        )
 
     async def close(self) -> None:
         """Let go of the journal; the last user of it closes the file. Safe to call twice."""

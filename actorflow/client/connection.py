@@ -55,6 +55,26 @@ class Hosting:
         await release(self._engine)
 
 
+class Borrowed:
+    """A connection of another client, which lets go of it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def service(self) -> Service:
+        """See `Connection.service`."""
+        return self._connection.service
+
+    @property
+    def engine(self) -> Engine:
+        """See `Connection.engine`."""
+        return self._connection.engine
+
+    async def close(self) -> None:
+        """Nothing: it is somebody else's."""
+
+
 class Looking:
     """An inspection, and what to do when it is over."""
 
