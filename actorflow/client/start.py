@@ -93,7 +93,11 @@ def run_options(
 def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
     """Name and result type of a run method or a workflow class (of a name, the name alone)."""
     definition = _definition(workflow)
-    return (str(workflow), None) if definition is None else (definition.name, definition.signature.result_type)
+    if definition is None:
+        return str(workflow), None
+    if definition.is_dynamic:
+        raise TypeError(f"{definition.cls.__qualname__} is dynamic; start it by a type, as a str")
+    return definition.name, definition.signature.result_type
 
 
 def check_arguments(workflow: str | Callable[..., Any], arguments: Sequence[Any]) -> None:

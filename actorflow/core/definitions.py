@@ -127,10 +127,25 @@ class WorkflowDefinition:
     activates_patch: Callable[[str], bool] | None = None
     """Asked by a live run that meets a patch first: False declines it. A worker adds it; without it all are taken."""
 
+    @property
+    def is_dynamic(self) -> bool:
+        """True if it runs every type nobody else does, and gets raw values."""
+        return self.name == DYNAMIC
+
     @cached_property
     def signature(self) -> Signature:
         """Parameters of ``run`` after self."""
         return signature_of(self.run, skip_self=True)
+
+    @staticmethod
+    def among(definitions: Mapping[str, WorkflowDefinition], workflow_type: str) -> WorkflowDefinition:
+        """The definition of a type, or the dynamic one.
+
+        Raises:
+            KeyError: there is neither.
+        """
+        found = definitions.get(workflow_type)
+        return definitions[DYNAMIC] if found is None else found
 
     @staticmethod
     def of(workflow: type) -> WorkflowDefinition:

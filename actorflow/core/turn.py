@@ -38,6 +38,7 @@ def decide(
     reserve: ReserveSlot,
     unhandled: Callable[[], Sequence[Message]] = tuple,
     new_run_id: NewRunId = _no_run_id,
+    is_held: bool = False,
 ) -> Turn | None:
     """Let a program consume messages, and fold what came of it into the state.
 
@@ -50,6 +51,7 @@ def decide(
         unhandled: accepted messages that were not taken into this turn; if the turn closes the execution and no run
             follows it, they are recorded as unhandled signals before its end.
         new_run_id: for children, and for the run that follows if the turn closes this one and one does.
+        is_held: leave the state as it is: the turn will be folded into it when its payloads are encoded.
 
     Returns:
         The turn, or None if no message matters any more. What became of updates that were rejected, the program knows
@@ -75,7 +77,7 @@ def decide(
         if not successor_id(close):
             arrivals.extend(_left_over(state, messages, unhandled()))
     events = (*arrivals, *[_placed(command, reserve, new_run_id) for command in commands])
-    return _applied(state, at, events)
+    return _drafted(state, at, events) if is_held else _applied(state, at, events)
 
 
 def fail(
@@ -87,6 +89,7 @@ def fail(
     now: datetime,
     unhandled: Callable[[], Sequence[Message]] = tuple,
     new_run_id: NewRunId = _no_run_id,
+    is_held: bool = False,
 ) -> Turn:
     """End an execution because its program can't go on and was told to treat that as an outcome."""
     arrivals = [arrival for arrival in _admitted(state, messages) if type(arrival) is not ev.UpdateRequested]
@@ -96,7 +99,8 @@ def fail(
     if started is not None:
         close = closed_as(Closing(identity.run_id, identity.started_at, started, at), close, new_run_id)
     left_over = () if successor_id(close) else _left_over(state, messages, unhandled())
-    return _applied(state, at, (*arrivals, *left_over, close))
+    events = (*arrivals, *left_over, close)
+    return _drafted(state, at, events) if is_held else _applied(state, at, events)
 
 
 def end(
@@ -134,9 +138,13 @@ def failed_turn(state: ExecutionState, event: ev.TurnFailed, *, now: datetime) -
 
 
 def _applied(state: ExecutionState, at: datetime, events: tuple[Any, ...]) -> Turn:
-    turn = Turn(state.last_event + turn_width(events), at, events)
+    turn = _drafted(state, at, events)
     state.apply(turn)
     return turn
+
+
+def _drafted(state: ExecutionState, at: datetime, events: tuple[Any, ...]) -> Turn:
+    return Turn(state.last_event + turn_width(events), at, events)
 
 
 def _admitted(state: ExecutionState, messages: Sequence[Message]) -> list[Any]:

@@ -23,10 +23,11 @@ from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.policy.retry import GiveUp, after_failure
 from actorflow.core.state import PendingActivity
-from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, timeout_failure
+from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, Unread, timeout_failure
+from actorflow.engine.codecs import codec_failure
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
-from actorflow.exceptions import ApplicationErrorCategory, RetryState, TimeoutType
+from actorflow.exceptions import ApplicationErrorCategory, CodecError, RetryState, TimeoutType
 from actorflow.pool.slots import Slots, Waiting
 from actorflow.store.protocol import ActivityRow, Change, Identity, Outcome
 
@@ -235,6 +236,8 @@ class ActivityActor:
                 else:
                     where = attempt.host.identity if attempt is not None else "?"
                     self._lose_attempt(f"worker {where}, which shut down")
+            case Unread(problem=problem):
+                self._wait_for_key(problem)
             case Errored(failure=failure, problem=problem):
                 self._log_failure(failure, problem)
                 self._retry_or_give_up(failure)
@@ -267,6 +270,15 @@ class ActivityActor:
         counted = partial(self._counts.ended, "retry", self._take_seconds())
         self._write_row(None, then=lambda _outcome: counted())
         self._back_off(delay.total_seconds())
+
+    def _wait_for_key(self, problem: CodecError) -> None:
+        """No code has run, so the number stays and nothing is charged; somebody has to do something about the codec."""
+        _log.warning("activity %r of workflow %r waits: %s", self._activity_id, self._identity.workflow_id, problem)
+        self._last_failure = codec_failure(problem)
+        self._counts.ended("retry", self._take_seconds())
+        self._next_at = self._site.clock.now() + limits.CODEC_RETRY_DELAY
+        self._write_row(None)  # else it would count as begun, and be lost with a crash
+        self._back_off(limits.CODEC_RETRY_DELAY.total_seconds())
 
     def _back_off(self, seconds: float) -> None:
         self._phase = Phase.BACKING_OFF

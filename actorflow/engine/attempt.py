@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+import anyio
 import msgspec
 
 from actorflow import activity as public
 from actorflow.common import RawValue
-from actorflow.converter import Failure, Payload, public_payload
+from actorflow.converter import (
+    Coder,
+    Failure,
+    Payload,
+    WorkflowSerializationContext,
+    payloads_of,
+    with_payloads,
+)
+from actorflow.core import limits
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition
 from actorflow.core.state import PendingActivity
+from actorflow.engine.codecs import outcome_of
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
-from actorflow.exceptions import ApplicationError, CancelledError, TimeoutType
+from actorflow.exceptions import ApplicationError, CancelledError, CodecError, TimeoutType
 from actorflow.pool.deadlines import Deadline
 from actorflow.pool.executors import RunningAttempt
 from actorflow.pool.slots import Slots
 from actorflow.store.protocol import Identity
+
+_log = logging.getLogger("actorflow.activity")
 
 
 class Succeeded(msgspec.Struct, frozen=True):
@@ -40,7 +53,13 @@ class Stopped(msgspec.Struct, frozen=True):
     """The code gave in to a cancellation."""
 
 
-AttemptOutcome = Succeeded | Errored | Stopped
+class Unread(msgspec.Struct, frozen=True):
+    """The codec could not decode what the code was to get, so it did not begin."""
+
+    problem: CodecError
+
+
+AttemptOutcome = Succeeded | Errored | Stopped | Unread
 
 
 class AttemptOwner(Protocol):
@@ -78,9 +97,11 @@ class Attempt:
         "_is_cancelled",
         "_is_reported",
         "_is_stopped",
+        "_newest",
         "_number",
         "_owner",
         "_pending",
+        "_plain_details",
         "_running",
         "_site",
         "_slots",
@@ -107,6 +128,8 @@ class Attempt:
         self._host = slots.worker
         self.started_at = started_at
         self._details = details
+        self._plain_details = details  # as the code is to see them: another thing only where there is a codec
+        self._newest: tuple[Payload, ...] | None = None  # details that wait for the codec
         self._owner = owner
         self._alarms: list[Deadline] = []
         self._beat_at: datetime | None = None
@@ -135,8 +158,35 @@ class Attempt:
         if definition is None:
             self._body_ended(None, _unknown_activity(scheduled.activity_type, self._host))
             return
+        coder = self._host.coder
+        payloads = scheduled.input
+        if coder is None or not (payloads or self._details):
+            self._begin(definition, payloads)
+        else:
+            self._site.spawn(self._read(coder, definition))
+
+    async def _read(self, coder: Coder, definition: ActivityDefinition) -> None:
+        """Begin once the codec has decoded arguments and heartbeat details; what it can't decode is not begun."""
+        held = [self._pending.scheduled.input, self._details]
+        outcome = await outcome_of(coder.decode(payloads_of(held), self._context))
+        if self._is_reported or self._is_cancelled:
+            self._body_ended(None, asyncio.CancelledError())
+        elif isinstance(outcome, CodecError):
+            self._leave_unread(outcome)
+        else:
+            payloads, self._plain_details = with_payloads(held, outcome)
+            self._begin(definition, payloads)
+
+    def _leave_unread(self, problem: CodecError) -> None:
+        self._host.attempts.discard(self)
+        self._report(Unread(problem))
+        self._site.registry.release(self._slots)
+        self._host.on_attempt_ended()
+
+    def _begin(self, definition: ActivityDefinition, payloads: tuple[Payload, ...]) -> None:
+        scheduled = self._pending.scheduled
         try:
-            arguments = self._arguments(definition)
+            arguments = self._arguments(definition, payloads)
         except Exception as problem:  # PayloadError, or whatever a foreign converter raises
             self._body_ended(None, problem)
             return
@@ -146,10 +196,9 @@ class Attempt:
             self._alarm(scheduled.heartbeat.total_seconds(), self._check_heartbeat)
         self._execute(definition, arguments)
 
-    def _arguments(self, definition: ActivityDefinition) -> Sequence[Any]:
-        payloads = self._pending.scheduled.input
+    def _arguments(self, definition: ActivityDefinition, payloads: tuple[Payload, ...]) -> Sequence[Any]:
         if definition.name == DYNAMIC:
-            return [[RawValue(public_payload(payload)) for payload in payloads]]
+            return [self._host.converter.decode(payloads, [RawValue] * len(payloads))]
         return self._host.converter.decode(payloads, definition.signature.types)
 
     def request_cancel(self, *, at_once: bool = False) -> None:
@@ -184,13 +233,41 @@ class Attempt:
 
     def _body_ended(self, result: Any, problem: BaseException | None) -> None:
         self._running = None
-        self._host.attempts.discard(self)
+        coder = self._host.coder
         if isinstance(problem, asyncio.CancelledError) and self._site.is_ending():
             self._report(None)  # the whole program is going: the attempt counts as lost
         elif not self._is_reported:
-            self._report(self._outcome_of(result, problem))
+            outcome = self._outcome_of(result, problem)
+            if coder is not None and (self._newest is not None or payloads_of(outcome)):
+                self._stop_alarms()  # the code has ended in time; what the codec needs is not its fault
+                self._site.registry.release(self._slots)
+                self._site.spawn(self._report_encoded(coder, outcome))
+                return
+            self._report(outcome)
+        self._host.attempts.discard(self)
         self._site.registry.release(self._slots)
         self._host.on_attempt_ended()
+
+    async def _report_encoded(self, coder: Coder, outcome: AttemptOutcome) -> None:
+        """Report once the codec has encoded the outcome; the code has run, so it is asked until it can."""
+        while not self._is_reported:
+            await self._encode_newest(coder)
+            encoded = await outcome_of(coder.encode(payloads_of(outcome), self._context))
+            if not isinstance(encoded, CodecError):
+                self._report_if_open(with_payloads(outcome, encoded))
+            else:
+                _log.warning("the outcome of activity %s waits: %s", self.name, encoded)
+                await anyio.sleep(limits.CODEC_RETRY_DELAY.total_seconds())
+        self._host.attempts.discard(self)
+        self._host.on_attempt_ended()
+
+    def _report_if_open(self, outcome: AttemptOutcome) -> None:
+        if not self._is_reported:
+            self._report(outcome)
+
+    @property
+    def _context(self) -> WorkflowSerializationContext:
+        return WorkflowSerializationContext(self._identity.namespace, self._identity.workflow_id)
 
     def _outcome_of(self, result: Any, problem: BaseException | None) -> AttemptOutcome:
         if problem is None:
@@ -205,10 +282,14 @@ class Attempt:
 
     def _report(self, outcome: AttemptOutcome | None) -> None:
         self._is_reported = True
-        for alarm in self._alarms:
-            alarm.cancel()
+        self._stop_alarms()
         if outcome is not None:
             self._owner.on_outcome(outcome)
+
+    def _stop_alarms(self) -> None:
+        for alarm in self._alarms:
+            alarm.cancel()
+        self._alarms.clear()
 
     # Timeouts and heartbeats
 
@@ -245,12 +326,33 @@ class Attempt:
 
     def _take_heartbeat(self, payloads: tuple[Payload, ...]) -> None:
         self._beat_at = self._site.clock.now()
-        self._details = payloads
-        if self._is_reported:
-            return
-        self._owner.on_heartbeat(payloads)
-        if self._is_cancelled:
+        self._plain_details = payloads
+        coder = self._host.coder
+        if coder is None or not payloads:
+            self._keep_details(payloads)
+        elif self._newest is None:
+            self._newest = payloads
+            self._site.spawn(self._encode_newest(coder))
+        else:
+            self._newest = payloads  # the one before is on its way, and takes this one along
+        if self._is_cancelled and not self._is_reported:
             self._stop()
+
+    async def _encode_newest(self, coder: Coder) -> None:
+        """Encode heartbeat details, and those that came meanwhile."""
+        while (details := self._newest) is not None:
+            encoded = await outcome_of(coder.encode(details, self._context))
+            if self._newest is details:
+                self._newest = None
+            if isinstance(encoded, CodecError):
+                _log.warning("heartbeat details of activity %s are not kept: %s", self.name, encoded)
+            else:
+                self._keep_details(tuple(encoded))
+
+    def _keep_details(self, payloads: tuple[Payload, ...]) -> None:
+        self._details = payloads
+        if not self._is_reported:
+            self._owner.on_heartbeat(payloads)
 
     def _info(self) -> public.Info:
         scheduled, identity = self._pending.scheduled, self._identity
@@ -259,7 +361,7 @@ class Attempt:
             activity_type=scheduled.activity_type,
             attempt=self._number,
             current_attempt_scheduled_time=self.started_at,
-            heartbeat_details=self._host.converter.decode(self._details),
+            heartbeat_details=self._host.converter.decode(self._plain_details),
             heartbeat_timeout=scheduled.heartbeat,
             is_local=False,
             schedule_to_close_timeout=scheduled.schedule_to_close,

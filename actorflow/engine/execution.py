@@ -49,13 +49,14 @@ class Execution:
         turns: its journal so far; kept only until the program has been rebuilt from it.
     """
 
-    __slots__ = ("_code", "_counting", "_identity", "_program", "_turns", "state")
+    __slots__ = ("_code", "_counting", "_identity", "_program", "_started", "_turns", "state")
 
     def __init__(self, identity: Identity, counting: Counting | None = None, turns: Sequence[Turn] = ()) -> None:
         self._identity = identity
         self._counting = counting
         self._turns = turns
         self._program: Program | None = None
+        self._started: ev.Started | None = None
         self._code: Code | None = None
         self.state = ExecutionState.folded(turns)
 
@@ -63,6 +64,21 @@ class Execution:
     def code(self) -> Code | None:
         """What the live program was built from."""
         return self._code
+
+    @property
+    def started(self) -> ev.Started | None:
+        """How it began, as its program is to see it."""
+        return self._started or self.state.started
+
+    @property
+    def unread(self) -> Sequence[Turn]:
+        """Turns a program has to be rebuilt from, as they are stored."""
+        return self._turns if self._started is None else ()
+
+    def read(self, turns: Sequence[Turn]) -> None:
+        """The same turns as a program is to see them: a codec has decoded them."""
+        self._turns = turns
+        self._started = next((one for turn in turns for one in turn.events if isinstance(one, ev.Started)), None)
 
     def program_on(self, code: Code, started: ev.Started) -> Program:
         """The live program, rebuilt by replay if need be.
@@ -106,7 +122,7 @@ class Execution:
         return self._replayed(code, started, records_lines=True)
 
     def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool = False) -> Program:
-        definition = code.workflows[self._identity.workflow_type]
+        definition = WorkflowDefinition.among(code.workflows, self._identity.workflow_type)
         program = Program(
             definition,
             self._identity,
@@ -150,7 +166,8 @@ def last_turn_of(identity: Identity, rows: Sequence[TurnRow]) -> Turn:
 
 def extra_failure_types(code: Code, identity: Identity) -> tuple[type[BaseException], ...]:
     """Exceptions that a worker and the definition add to those that fail any execution."""
-    return (*code.failure_types, *code.workflows[identity.workflow_type].failure_exception_types)
+    definition = WorkflowDefinition.among(code.workflows, identity.workflow_type)
+    return (*code.failure_types, *definition.failure_exception_types)
 
 
 def dismantle(program: Program, identity: Identity) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from actorflow.clock import TimerHandle
 from actorflow.core import limits
+from actorflow.core.definitions import DYNAMIC
 from actorflow.engine.population import Population, patiently
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
@@ -52,7 +53,8 @@ class Recovery:
             if count:
                 _log.info("recovered %d executions with open activities", count)
         if host.workflows:
-            share, types = Share(host.namespace, host.task_queue), list(host.workflows)
+            share = Share(host.namespace, host.task_queue)
+            types = None if DYNAMIC in host.workflows else list(host.workflows)
             store = self._site.store
             await self._wake_pages(lambda after: store.arrivals(share, types, after, limits.RECOVERY_PAGE))
             await self._wake_sleepers(share)
@@ -75,7 +77,7 @@ class Recovery:
     async def _wake_sleepers(self, share: Share) -> None:
         """Wake runs whose timers fell due, and come back for the next one that an earlier process left."""
         seen: set[int] = set()
-        while types := self._types_of(share):
+        while (types := self._types_of(share)) != []:
             stuck = len(seen)  # at most so many of those that were woken are still due, and come first
             now = self._site.clock.now()
             keys, next_at = await patiently(
@@ -91,16 +93,16 @@ class Recovery:
                 await self._population.bring_in(fresh[start : start + limits.RECOVERY_PAGE])
                 await asyncio.sleep(0)
 
-    def _types_of(self, share: Share) -> Sequence[str]:
+    def _types_of(self, share: Share) -> Sequence[str] | None:
+        """The types that workers here run; None for all."""
         hosts = self._site.registry.hosts
-        return sorted(
-            {
-                workflow_type
-                for host in hosts
-                if (host.namespace, host.task_queue) == (share.namespace, share.task_queue)
-                for workflow_type in host.workflows
-            }
-        )
+        types = {
+            workflow_type
+            for host in hosts
+            if (host.namespace, host.task_queue) == (share.namespace, share.task_queue)
+            for workflow_type in host.workflows
+        }
+        return None if DYNAMIC in types else sorted(types)
 
     def _come_back(self, share: Share, at: datetime | None) -> None:
         alarm = self._alarms.pop(share, None)

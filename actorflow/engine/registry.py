@@ -11,7 +11,7 @@ from typing import Protocol
 
 from actorflow.actors.residency import Residency
 from actorflow.converter import Coder, ValueConverter
-from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
+from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
 from actorflow.pool.executors import LoopExecutor, ThreadExecutor
 from actorflow.pool.slots import Slots, TaskQueue
 
@@ -90,6 +90,7 @@ class Registry:
         self._hosts: list[WorkerHost] = []
         self._by_type: dict[tuple[str, str, str], WorkerHost] = {}
         self._queues: dict[tuple[str, str], TaskQueue[WorkerHost]] = {}
+        self._has_dynamic = False
 
     @property
     def hosts(self) -> list[WorkerHost]:
@@ -117,7 +118,10 @@ class Registry:
 
     def host_of(self, namespace: str, task_queue: str, workflow_type: str) -> WorkerHost | None:
         """The worker that runs executions of this type; None if nobody here does."""
-        return self._by_type.get((namespace, task_queue, workflow_type))
+        host = self._by_type.get((namespace, task_queue, workflow_type))
+        if host is None and self._has_dynamic:
+            return self._by_type.get((namespace, task_queue, DYNAMIC))
+        return host
 
     def queue(self, namespace: str, task_queue: str) -> TaskQueue[WorkerHost]:
         """The line in which activities of a task queue wait."""
@@ -136,3 +140,4 @@ class Registry:
             for host in reversed(self._hosts)
             for workflow_type in host.workflows
         }
+        self._has_dynamic = any(DYNAMIC in host.workflows for host in self._hosts)

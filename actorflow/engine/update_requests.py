@@ -31,6 +31,10 @@ from actorflow.service import (
 from actorflow.store.protocol import Identity, RunRecord
 
 
+class _Followed:
+    """The run that was asked has given way to another one."""
+
+
 class UpdateRequests:
     """Takes updates.
 
@@ -54,6 +58,15 @@ class UpdateRequests:
         update_id = request.update_id or self._clock.new_run_id()
         check_name("update", request.name)
         check_name("update id", update_id)
+        while True:
+            answer = await self._update_run(target, request, update_id)
+            if not isinstance(answer, _Followed):
+                return answer
+
+    async def _update_run(
+        self, target: Target, request: UpdateRequest, update_id: str
+    ) -> UpdateAnswer | Parked | _Followed:
+        """Ask the current run; if it gives way to another before it has accepted the update, ask that one."""
         self._calls.check_writable()
         actor, record = await self._calls.find(target)
         if actor is None:
@@ -71,7 +84,12 @@ class UpdateRequests:
                     raise
         # It has closed meanwhile, perhaps with this very update.
         ended = await self._calls.record(Target(target.namespace, target.workflow_id, identity.run_id))
-        return await self._closed_update(ended, update_id)
+        try:
+            return await self._closed_update(ended, update_id)
+        except RPCError:
+            if target.run_id is None and (await self._calls.record(target)).identity.run_id != identity.run_id:
+                return _Followed()
+            raise
 
     async def update_outcome(self, target: Target, update_id: str) -> UpdateAnswer | Parked:
         """See `Service.update_outcome`."""

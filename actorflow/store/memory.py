@@ -69,11 +69,11 @@ class _Run:
         activities = tuple(self.activities[name] for name in sorted(self.activities))
         return LoadedRun(self.record, tuple(self.turns), inbox, activities)
 
-    def is_hosted(self, share: Share, workflow_types: Sequence[str]) -> bool:
+    def is_hosted(self, share: Share, workflow_types: Sequence[str] | None) -> bool:
         """True if the run is open, and of this share and one of these types."""
         run = self.identity
         same_share = (run.namespace, run.task_queue, run.shard) == (share.namespace, share.task_queue, share.shard)
-        return is_open(self.head) and same_share and run.workflow_type in workflow_types
+        return is_open(self.head) and same_share and (workflow_types is None or run.workflow_type in workflow_types)
 
 
 class MemoryStore:
@@ -191,7 +191,9 @@ class MemoryStore:
             after, limit, (run for run in self._runs.values() if is_open(run.head) and run.head.open_activities > 0)
         )
 
-    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
+    async def arrivals(
+        self, share: Share, workflow_types: Sequence[str] | None, after: int, limit: int
+    ) -> Sequence[int]:
         """See `Store.arrivals`."""
         hosted = (run for run in self._runs.values() if run.is_hosted(share, workflow_types))
         return self._keys(after, limit, (run for run in hosted if run.inbox or run.head.failing is not None))
@@ -200,7 +202,7 @@ class MemoryStore:
         return sorted(run.identity.key for run in runs if run.identity.key > after)[:limit]
 
     async def due(
-        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
+        self, share: Share, workflow_types: Sequence[str] | None, now: datetime, limit: int
     ) -> tuple[Sequence[int], datetime | None]:
         """See `Store.due`."""
         waiting = sorted(

@@ -276,15 +276,17 @@ class Store(Protocol):
         """Keys (ascending, greater than ``after``) of open runs with open activities."""
         ...
 
-    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
-        """Keys (ascending, greater than ``after``) of open runs of a share and these types with inbox rows or a
-        failing turn."""
+    async def arrivals(
+        self, share: Share, workflow_types: Sequence[str] | None, after: int, limit: int
+    ) -> Sequence[int]:
+        """Keys (ascending, greater than ``after``) of open runs of a share and these types (None: all) with inbox rows
+        or a failing turn."""
         ...
 
     async def due(
-        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
+        self, share: Share, workflow_types: Sequence[str] | None, now: datetime, limit: int
     ) -> tuple[Sequence[int], datetime | None]:
-        """Open, not parked runs of these types whose ``wake_at`` has come (earliest first), and the earliest
+        """Open, not parked runs of these types (None: all) whose ``wake_at`` has come, earliest first; and the earliest
         ``wake_at`` after now."""
         ...
 

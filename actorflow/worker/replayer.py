@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from actorflow.client import WorkflowHistory
 from actorflow.converter import DataConverter, ValueConverter, WorkflowSerializationContext, payloads_of, with_payloads
 from actorflow.core import events as ev
-from actorflow.core.definitions import WorkflowDefinition
+from actorflow.core.definitions import DYNAMIC, WorkflowDefinition
 from actorflow.core.journal import Turn
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.engine.execution import Execution, extra_failure_types
@@ -139,7 +139,7 @@ class Replayer:
         started = _started(turns)
         if started is None:
             return None  # nothing of it has run yet
-        if started.workflow_type not in self._code.workflows:
+        if started.workflow_type not in self._code.workflows and DYNAMIC not in self._code.workflows:
             known = ", ".join(sorted(self._code.workflows))
             return RuntimeError(
                 f"Workflow type {started.workflow_type} is not registered with this replayer, which knows {known}; "

@@ -35,8 +35,8 @@ class ChildWorkflowOptions(TypedDict, total=False):
 
     ``id`` is a random one by default, ``task_queue`` that of the parent. ``execution_timeout`` bounds the whole chain
     of the child's runs, ``run_timeout`` each of them. ``parent_close_policy`` says what becomes of the child if the
-    parent closes first, ``cancellation_type`` what cancelling the wait for it means. With a ``cron_schedule`` the child runs
-    again and again, and is over when a run is cancelled, terminated, or has timed out for good.
+    parent closes first, ``cancellation_type`` what cancelling the wait for it means. With a ``cron_schedule`` the child
+    runs again and again, and is over when a run is cancelled, terminated, or has timed out for good.
     """
 
     args: Sequence[Any]

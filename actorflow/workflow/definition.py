@@ -37,6 +37,7 @@ def defn(
     *,
     name: str | None = None,
     sandboxed: bool = True,
+    dynamic: bool = False,
     failure_exception_types: Sequence[type[BaseException]] = (),
 ) -> Callable[[ClassType], ClassType]: ...
 def defn(
@@ -44,6 +45,7 @@ def defn(
     *,
     name: str | None = None,
     sandboxed: bool = True,
+    dynamic: bool = False,
     failure_exception_types: Sequence[type[BaseException]] = (),
 ) -> ClassType | Callable[[ClassType], ClassType]:
     """Make a class a workflow definition.
@@ -51,6 +53,8 @@ def defn(
     Args:
         name: the workflow type; default is the class's name.
         sandboxed: accepted for ported programs; there is no sandbox here to leave.
+        dynamic: it runs every type nobody else does on its worker; ``run`` takes ``(self, args: Sequence[RawValue])``,
+            and the type asked for is ``workflow.info().workflow_type``.
         failure_exception_types: exceptions that fail the execution; any other (except failures and timeouts) fails
             only the turn, which is tried again.
 
@@ -64,10 +68,15 @@ def defn(
             raise TypeError(f"@workflow.defn needs a class, not {candidate!r}")
         if WORKFLOW_MARK in vars(target):
             raise TypeError(f"{target.__qualname__} is already a workflow definition; remove one @workflow.defn")
+        if dynamic and name is not None:
+            raise TypeError(f"{target.__qualname__}: a dynamic workflow has no name; leave name out")
+        run = _run_method(target)
+        if dynamic:
+            _check_dynamic_run(run)
         definition = WorkflowDefinition(
-            name=name or target.__name__,
+            name=DYNAMIC if dynamic else name or target.__name__,
             cls=target,
-            run=_run_method(target),
+            run=run,
             has_init=_has_init(target),
             signals=_handlers(target, SIGNAL_MARK, "signal"),
             queries=_handlers(target, QUERY_MARK, "query"),
@@ -79,6 +88,12 @@ def defn(
         return target
 
     return decorate if cls is None else decorate(cls)
+
+
+def _check_dynamic_run(run: Callable[..., Any]) -> None:
+    signature = signature_of(run, skip_self=True)
+    if signature.is_variadic or len(signature.names) != 1:
+        raise TypeError(f"{run.__qualname__} of a dynamic workflow must take (self, args: Sequence[RawValue])")
 
 
 def run(fn: CallableType) -> CallableType:

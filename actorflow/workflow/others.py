@@ -117,6 +117,8 @@ def described_workflow(workflow: str | type | Callable[..., Any]) -> tuple[str, 
     if isinstance(workflow, str):
         return workflow, None
     definition = WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
+    if definition.is_dynamic:
+        raise TypeError(f"{definition.cls.__qualname__} is dynamic; name the type that is wanted, as a str")
     return definition.name, definition
 
 

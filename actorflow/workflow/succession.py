@@ -45,9 +45,11 @@ def continue_as_new(
     """
     program = running_program()
     program.check_writable("continue as new")
-    name, definition = described_workflow(program.definition.run if workflow is None else workflow)
     if workflow is None:
         name = program.identity.workflow_type
+        definition = None if program.definition.is_dynamic else program.definition
+    else:
+        name, definition = described_workflow(workflow)
     check_name("workflow type", name)
     if task_queue is not None:
         check_name("task queue", task_queue)

@@ -14,9 +14,9 @@ from actorflow.core import events as ev
 from actorflow.core.journal import Turn, decode_turns, encode_turn, identity_checksum
 from actorflow.core.messages import decode_message, encode_message
 from actorflow.core.state import ExecutionState, turn_width
-from actorflow.core.turn import failed_turn, terminate
+from actorflow.core.turn import end, failed_turn
 from actorflow.exceptions import CorruptJournalError
-from tests.core.given import NOON, SECOND, signal
+from tests.core.given import NOON, SECOND, WhoIs, signal
 
 STARTED = ev.Started("W", "q")
 SCHEDULED = ev.ActivityScheduled("1", "a", "q", start_to_close=SECOND)
@@ -107,12 +107,14 @@ def test_a_failed_turn_changes_nothing_but_the_count() -> None:
 
 def test_time_never_goes_back_from_turn_to_turn() -> None:
     state = folded((STARTED,), (signal("x"),))
-    assert terminate(state, ev.Terminated(), now=NOON - SECOND).at == NOON + SECOND
+    assert end(state, ev.Terminated(), identity=WhoIs(), now=NOON - SECOND).at == NOON + SECOND
 
 
 def test_accepted_signals_that_meet_a_termination_are_recorded_before_it() -> None:
     state = folded((STARTED,))
-    turn = terminate(state, ev.Terminated("r"), now=NOON, unhandled=[signal("late", 1), ev.CancelRequested()])
+    turn = end(
+        state, ev.Terminated("r"), identity=WhoIs(), now=NOON, unhandled=[signal("late", 1), ev.CancelRequested()]
+    )
     assert turn.events == (ev.SignalUnhandled("late", default().values.encode([1])), ev.Terminated("r"))
 
 

@@ -271,6 +271,7 @@ async def test_workflows_are_readable(path: Path, sqlite: SqliteStore) -> None:
             "last_event": TURN_WIDTH,
             "request_id": "r",
             "run": 1,
+            "first_run_id": "run-1",
         }
     ]
 

@@ -16,6 +16,7 @@ from functools import partial
 from random import Random
 from typing import Any, Final, Protocol
 
+from actorflow.common import RawValue
 from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
 from actorflow.core import limits
@@ -322,6 +323,8 @@ class Program:
 
     def _run_arguments(self) -> list[Any]:
         signature, payloads = self.definition.signature, self.started.input
+        if self.definition.is_dynamic:
+            return [self.converter.decode(payloads, [RawValue] * len(payloads))]
         if not signature.accepts(len(payloads)):
             raise PayloadError(
                 f"workflow {self.definition.name!r} takes {len(signature.names)} arguments "

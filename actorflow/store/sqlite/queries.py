@@ -150,7 +150,7 @@ BUSY: Final = "SELECT key FROM run WHERE open_activities > 0 AND status = 'runni
 
 _HOSTED: Final = (
     "namespace = :namespace AND task_queue = :task_queue AND shard = :shard"
-    " AND workflow_type IN (SELECT value FROM json_each(:workflow_types))"
+    " AND (:workflow_types IS NULL OR workflow_type IN (SELECT value FROM json_each(:workflow_types)))"
 )
 ARRIVALS: Final = (
     "SELECT key FROM (SELECT DISTINCT run AS key FROM inbox WHERE run > :after"

@@ -50,13 +50,15 @@ class Reading:
         """See `Store.busy`."""
         return [key for (key,) in await self._read(queries.BUSY, (after, limit))]
 
-    async def arrivals(self, share: Share, workflow_types: Sequence[str], after: int, limit: int) -> Sequence[int]:
+    async def arrivals(
+        self, share: Share, workflow_types: Sequence[str] | None, after: int, limit: int
+    ) -> Sequence[int]:
         """See `Store.arrivals`."""
         values = {**_hosted(share, workflow_types), "after": after, "limit": limit}
         return [key for (key,) in await self._read(queries.ARRIVALS, values)]
 
     async def due(
-        self, share: Share, workflow_types: Sequence[str], now: datetime, limit: int
+        self, share: Share, workflow_types: Sequence[str] | None, now: datetime, limit: int
     ) -> tuple[Sequence[int], datetime | None]:
         """See `Store.due`."""
         values = {**_hosted(share, workflow_types), "now": rows.to_micros(now)}
@@ -81,5 +83,6 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _hosted(share: Share, workflow_types: Sequence[str]) -> Mapping[str, object]:
-    return {**msgspec.structs.asdict(share), "workflow_types": _json(workflow_types)}
+def _hosted(share: Share, workflow_types: Sequence[str] | None) -> Mapping[str, object]:
+    types = None if workflow_types is None else _json(workflow_types)
+    return {**msgspec.structs.asdict(share), "workflow_types": types}
