@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 
 class ActorflowError(Exception):
@@ -340,6 +340,10 @@ class WorkflowAlreadyStartedError(FailureError):
         self.run_id = run_id
 
 
+_FIX_THE_CODE: Final = "fix the workflow code and start the process again"
+_REMEDY_BY_KIND: Final = {"codec": "it goes on by itself once it can"}
+
+
 class WorkflowParkedError(ActorflowError):
     """An execution can't go on until code or an operator changes something; its status stays RUNNING.
 
@@ -350,7 +354,7 @@ class WorkflowParkedError(ActorflowError):
     def __init__(self, workflow_id: str, run_id: str, reason: str) -> None:
         super().__init__(
             f"workflow {workflow_id!r} (run {run_id}) is parked: {reason}; "
-            "fix the workflow code and start the process again, or terminate the execution"
+            f"{_REMEDY_BY_KIND.get(reason.partition(':')[0], _FIX_THE_CODE)}, or terminate the execution"
         )
         self.workflow_id = workflow_id
         self.run_id = run_id

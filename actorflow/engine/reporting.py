@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actorflow.core import limits
-from actorflow.exceptions import PayloadError
+from actorflow.exceptions import CodecError, PayloadError
 from actorflow.store.protocol import Identity
 
 _log = logging.getLogger("actorflow.workflow")
@@ -46,6 +46,9 @@ class ProgramReporter:
 def report_turn_failure(identity: Identity, problem: BaseException, *, attempts: int, is_parked: bool) -> None:
     """Say that a turn failed, with the user's traceback, and what follows."""
     follows = "it is parked until its code changes" if is_parked else "it will be tried again"
+    is_codecs = isinstance(problem, CodecError)
+    if is_codecs:
+        follows = f"it is parked until {problem.codec} can"
     _log.warning(
         "Failed activation on workflow %r with ID %s and run ID %s (failure %d of this turn; %s)",
         identity.workflow_type,
@@ -53,7 +56,7 @@ def report_turn_failure(identity: Identity, problem: BaseException, *, attempts:
         identity.run_id,
         attempts,
         follows,
-        exc_info=problem,
+        exc_info=problem.__cause__ if is_codecs else problem,
     )
 
 
