@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import actorflow
-from bench import latency, listing, memory, metrics, recovery, replay, startup, throughput
+from bench import latency, listing, memory, messages, metrics, recovery, replay, startup, throughput
 from bench.ceilings import ceilings
 from bench.data import data
 from bench.progress import Progress
@@ -33,6 +33,7 @@ _QUESTIONS: Final[Mapping[str, Callable[[Settings, Progress], Table]]] = {
     "w6": memory.waiting,
     "w7": recovery.recovery,
     "replay": replay.replay,
+    "messages": messages.messages,
     "listing": listing.listing,
     "metrics": metrics.metrics,
     "import": startup.imports,

@@ -167,6 +167,48 @@ class Listens:
         await workflow.wait_condition(lambda: self._heard >= count)
 
 
+@workflow.defn
+class Returns:
+    """Nothing but a result."""
+
+    @workflow.run
+    async def run(self, order: Order) -> str:
+        return receipt_of(order)
+
+
+@workflow.defn
+class Family:
+    """Many children at once."""
+
+    @workflow.run
+    async def run(self, order: Order, count: int) -> int:
+        calls = [workflow.execute_child_workflow(Returns.run, order) for _ in range(count)]
+        return len(await asyncio.gather(*calls))
+
+
+@workflow.defn
+class Account:
+    """Takes updates until it is told to close."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._is_closed = False
+
+    @workflow.run
+    async def run(self) -> int:
+        await workflow.wait_condition(lambda: self._is_closed)
+        return self._total
+
+    @workflow.update
+    def add(self, amount: int) -> int:
+        self._total += amount
+        return self._total
+
+    @workflow.signal
+    def close(self) -> None:
+        self._is_closed = True
+
+
 WORKFLOWS: Sequence[type] = (
     OneStep,
     TenSteps,
@@ -177,4 +219,7 @@ WORKFLOWS: Sequence[type] = (
     Batches,
     Naps,
     Listens,
+    Returns,
+    Family,
+    Account,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from io import TextIOWrapper
+from typing import Any, Final
 
 import click
 
@@ -46,6 +47,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command, or answer a shell that completes one, and return the exit code."""
     if sys.stdout is None:  # closed by whoever started us
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as we live
+    output: Any = sys.stdout
+    if isinstance(output, TextIOWrapper):
+        output.reconfigure(errors="backslashreplace")  # what its encoding lacks is escaped, as in `cli.text`
     try:
         asked = os.environ.get(COMPLETE_VARIABLE)
         outcome = _answered(asked) if asked else _ran(arguments)

@@ -7,7 +7,8 @@ I3    a run begins once, ends at most once, and nothing follows its end
 I4    an activity is scheduled once and has at most one outcome, after that
 I5    attempts only rise, and no more of them are charged than were made
 I6    a timer is started once, and fires or is cancelled at most once, after that
-I7    a message is kept until a turn consumes it, once: none is left behind by the end, none is taken twice
+I7    a message is kept until a turn consumes it, once: none is left behind by the end, none is taken twice; an update
+      is accepted once and has at most one outcome, after that
 I10   what is kept beside the journal belongs to something open
 I11   the head says what the journal says
 I12   no row was written under an epoch, or with a number, that has not been given out
@@ -57,6 +58,7 @@ class StoredRun(msgspec.Struct, frozen=True):
     workflow_id: str
     run_id: str
     workflow_type: str
+    task_queue: str
     last_event: int
     checksum: int
     status: str
@@ -204,6 +206,12 @@ def _messages(run: StoredRun, story: Story) -> Iterator[str]:
             del known[next(iter(known))]
 
 
+def _updates(_run: StoredRun, story: Story) -> Iterator[str]:
+    accepted = [event.update_id for event in story.events if type(event) is ev.UpdateAccepted]
+    yield from _doubled("update", accepted, "accepted")
+    yield from _ended_once("update", story.events, (ev.UpdateAccepted,), (ev.UpdateCompleted,), "update_id")
+
+
 def _strays(run: StoredRun, story: Story) -> Iterator[str]:
     for row in run.activities:
         if row.activity_id not in story.state.activities:
@@ -232,8 +240,15 @@ def _head(run: StoredRun, story: Story) -> Iterator[str]:
             decode_failing(run.failing)
         except CorruptJournalError as problem:
             yield str(problem)
-    if state.started is not None and state.started.workflow_type != run.workflow_type:
-        yield f"the head says it is a {run.workflow_type!r}, the journal a {state.started.workflow_type!r}"
+    if state.started is not None:
+        yield from _identity(run, state.started)
+
+
+def _identity(run: StoredRun, started: ev.Started) -> Iterator[str]:
+    for name in ("workflow_type", "task_queue"):
+        found, wanted = getattr(run, name), getattr(started, name)
+        if found != wanted:
+            yield f"it is found as {name} {found!r}, the journal says {wanted!r}"
 
 
 def _doubled(noun: str, ids: Sequence[str], verb: str) -> Iterator[str]:
@@ -270,6 +285,7 @@ _CHECKS: Final[Sequence[tuple[str, _Check]]] = (
     ("I5", _attempts),
     ("I6", _timers),
     ("I7", _messages),
+    ("I7", _updates),
     ("I10", _strays),
     ("I11", _head),
 )

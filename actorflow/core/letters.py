@@ -21,6 +21,7 @@ from actorflow.core.program.others import ParentClosePolicy
 from actorflow.core.state import ExecutionState
 
 _NOBODY: Final = "there is no open execution of that id"
+_NOBODY_WITH_ROOM: Final = f"{_NOBODY}, or it has too many unprocessed messages"
 
 
 class Address(msgspec.Struct, frozen=True, gc=False):
@@ -107,7 +108,7 @@ def _signal(sender: Sender, number: int, sent: ev.SignalSent) -> Letter:
         first_run_id=sent.run_id if sent.is_child else "",
     )
     message = ev.SignalReceived(sent.name, sent.input)
-    return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, _NOBODY))
+    return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, _NOBODY_WITH_ROOM))
 
 
 def _cancel(sender: Sender, state: ExecutionState, number: int, sent: ev.CancelSent) -> Letter:

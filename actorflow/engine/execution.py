@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from time import perf_counter
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksu
 from actorflow.core.program import Program
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.core.state import ExecutionState, turn_width
-from actorflow.engine.counting import Counting
+from actorflow.engine.counting import Counting, text_bytes
 from actorflow.engine.reporting import ProgramReporter
 from actorflow.store.protocol import Identity
 
@@ -47,14 +48,22 @@ class Execution:
         identity: of the run.
         counting: is told of replays, if anybody is.
         turns: its journal so far; kept only until the program has been rebuilt from it.
+        rows: the same, as it is stored; without them a program does not know how large its history is.
     """
 
-    __slots__ = ("_code", "_counting", "_identity", "_program", "_started", "_turns", "state")
+    __slots__ = ("_code", "_counting", "_identity", "_program", "_rows", "_started", "_turns", "state")
 
-    def __init__(self, identity: Identity, counting: Counting | None = None, turns: Sequence[Turn] = ()) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        counting: Counting | None = None,
+        turns: Sequence[Turn] = (),
+        rows: Sequence[TurnRow] = (),
+    ) -> None:
         self._identity = identity
         self._counting = counting
         self._turns = turns
+        self._rows = rows
         self._program: Program | None = None
         self._started: ev.Started | None = None
         self._code: Code | None = None
@@ -89,7 +98,7 @@ class Execution:
         if self._program is None:
             self._program = self._rebuilt(code, started) if self._turns else self._replayed(code, started)
             self._code = code
-            self._turns = ()
+            self._turns = self._rows = ()
         return self._program
 
     @property
@@ -133,10 +142,11 @@ class Execution:
             records_lines=records_lines,
         )
         try:
-            for turn in self._turns:
-                if type(turn.events[0]) is not ev.TurnFailed and type(turn.events[-1]) is not ev.Terminated:
+            for turn, row in zip_longest(self._turns, self._rows):
+                if type(turn.events[0]) is not ev.TurnFailed and type(turn.events[-1]) not in ev.UNASKED:
                     first_number = turn.number - turn_width(turn.events) + 1
                     program.replay(turn.at, turn.events, first_number=first_number)
+                program.history_bytes += 0 if row is None else text_bytes(row.events)
         except BaseException:
             dismantle(program, self._identity)
             raise

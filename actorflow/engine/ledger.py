@@ -60,6 +60,11 @@ class Ledger:
         return self._begin is not None
 
     @property
+    def is_first_turn_under_way(self) -> bool:
+        """True while it is not known whether the run may begin: nothing more is decided before that."""
+        return self._begin is not None and self._under_way > 0
+
+    @property
     def is_settled(self) -> bool:
         """True if nothing is under way."""
         return self._under_way == 0 and self._begin is None

@@ -8,7 +8,8 @@ inbox, written in the same transaction. So each letter takes effect exactly once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -66,7 +67,8 @@ class _Posted(NamedTuple):
         if self.to is not None:
             return Send(self.to.run, None, received, refused)
         assert isinstance(self.letter, Letter)
-        return Send(self.letter.to, None if self.message is None else self.message.row, received, refused)
+        inbox_max = limits.MAILBOX_MESSAGES_MAX if isinstance(self.letter.message, ev.SignalReceived) else None
+        return Send(self.letter.to, None if self.message is None else self.message.row, received, refused, inbox_max)
 
 
 class Post:
@@ -87,6 +89,7 @@ class Post:
         is_closing = state.close is not None
         follower = self._follower(identity, state, waiting) if successor_id(state.close) else None
         known: list[tuple[WorkflowActor, Message]] = []
+        coming: Counter[int] = Counter()
         replies: list[Message] = []
         posted: list[_Posted] = []
         for letter in letters(identity, state, turn):
@@ -95,9 +98,10 @@ class Post:
                 posted.append(self._posted(letter, identity))
             elif receiver.identity.key == identity.key and is_closing:
                 follower = self._to_follower(follower, letter)
-            elif letter.refused is not None and receiver.depth >= limits.MAILBOX_MESSAGES_MAX:
-                replies.append(_full(letter.refused))
+            elif _is_full(letter, receiver, coming):
+                replies.append(_full(letter))
             else:
+                coming[receiver.identity.key] += 1
                 known.append((receiver, letter.message))
                 if letter.received is not None:
                     replies.append(letter.received)
@@ -228,6 +232,13 @@ class Post:
                     self._population.receive(receiver, one.message.delivery)
 
 
-def _full(refused: Message) -> Message:
-    assert isinstance(refused, ev.MessageRefused)
-    return ev.MessageRefused(refused.initiated, "its mailbox is full; it has too many unprocessed messages")
+def _is_full(letter: Letter, receiver: WorkflowActor, coming: Mapping[int, int]) -> bool:
+    """True for one more signal than a receiver may hold; results of children and the like are bounded by themselves."""
+    if not isinstance(letter.message, ev.SignalReceived):
+        return False
+    return receiver.depth + coming.get(receiver.identity.key, 0) >= limits.MAILBOX_MESSAGES_MAX
+
+
+def _full(letter: Letter) -> Message:
+    assert isinstance(letter.refused, ev.MessageRefused)
+    return ev.MessageRefused(letter.refused.initiated, "it has too many unprocessed messages")

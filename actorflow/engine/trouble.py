@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from actorflow.clock import Clock, TimerHandle
 from actorflow.core.failing import FailingTurn
@@ -15,13 +16,15 @@ class Trouble:
     Args:
         failing: the turn that can't be finished.
         unread: seqs of inbox rows, if the journal can't be read; they go when the execution is terminated.
+        expires_at: when the run times out, trouble or not.
     """
 
-    __slots__ = ("_retry", "failing", "unread")
+    __slots__ = ("_retry", "expires_at", "failing", "unread")
 
-    def __init__(self, failing: FailingTurn, unread: Sequence[int] = ()) -> None:
+    def __init__(self, failing: FailingTurn, unread: Sequence[int] = (), *, expires_at: datetime | None = None) -> None:
         self.failing = failing
         self.unread = unread
+        self.expires_at = expires_at
         self._retry: TimerHandle | None = None
 
     @property

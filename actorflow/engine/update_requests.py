@@ -11,8 +11,10 @@ import msgspec
 from actorflow.clock import Clock
 from actorflow.core import events as ev
 from actorflow.core.policy.checks import check_name
+from actorflow.core.policy.succession import successor_id
 from actorflow.core.state import ExecutionState
 from actorflow.engine.calls import Calls
+from actorflow.engine.ends import end_of
 from actorflow.engine.population import Population
 from actorflow.engine.site import Site
 from actorflow.engine.starts import Starts, check_start
@@ -29,10 +31,6 @@ from actorflow.service import (
     unknown_update,
 )
 from actorflow.store.protocol import Identity, RunRecord
-
-
-class _Followed:
-    """The run that was asked has given way to another one."""
 
 
 class UpdateRequests:
@@ -58,20 +56,26 @@ class UpdateRequests:
         update_id = request.update_id or self._clock.new_run_id()
         check_name("update", request.name)
         check_name("update id", update_id)
+        aimed = target
         while True:
-            answer = await self._update_run(target, request, update_id)
-            if not isinstance(answer, _Followed):
+            answer = await self._update_run(aimed, request, update_id)
+            if isinstance(answer, UpdateAnswer | Parked):
                 return answer
+            # The run is over and knows nothing of it. The one that follows may have got it already.
+            successor = await self._follower_of(answer) if target.run_id is None else ""
+            if not successor:
+                raise already_closed(target.workflow_id, answer.head.status)
+            aimed = msgspec.structs.replace(target, run_id=successor)
 
     async def _update_run(
         self, target: Target, request: UpdateRequest, update_id: str
-    ) -> UpdateAnswer | Parked | _Followed:
-        """Ask the current run; if it gives way to another before it has accepted the update, ask that one."""
+    ) -> UpdateAnswer | Parked | RunRecord:
+        """Ask one run; its record, if it is over and has accepted no such update."""
         self._calls.check_writable()
         actor, record = await self._calls.find(target)
         if actor is None:
             assert record is not None
-            return await self._closed_update(record, update_id)
+            return await self._known_to(record, update_id) or record
         identity = actor.identity
         with self._waiting_for_update(identity.key, update_id, wants_outcome=request.wants_outcome) as answer:
             try:
@@ -84,12 +88,11 @@ class UpdateRequests:
                     raise
         # It has closed meanwhile, perhaps with this very update.
         ended = await self._calls.record(Target(target.namespace, target.workflow_id, identity.run_id))
-        try:
-            return await self._closed_update(ended, update_id)
-        except RPCError:
-            if target.run_id is None and (await self._calls.record(target)).identity.run_id != identity.run_id:
-                return _Followed()
-            raise
+        return await self._known_to(ended, update_id) or ended
+
+    async def _follower_of(self, ended: RunRecord) -> str:
+        end = await end_of(self._site.store, ended)
+        return "" if end is None else successor_id(end.event)
 
     async def update_outcome(self, target: Target, update_id: str) -> UpdateAnswer | Parked:
         """See `Service.update_outcome`."""
@@ -119,13 +122,22 @@ class UpdateRequests:
             yield answer
         finally:
             self._site.updates.forget(key, update_id, answer)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # the call was refused before anybody asked for the answer
 
     async def _closed_update(self, record: RunRecord, update_id: str) -> UpdateAnswer | Parked:
         """What became of an update of a run that is over."""
+        known = await self._known_to(record, update_id)
+        if known is None:
+            raise already_closed(record.identity.workflow_id, record.head.status)
+        return known
+
+    async def _known_to(self, record: RunRecord, update_id: str) -> UpdateAnswer | Parked | None:
+        """What a run that is over knows of an update; None if it has accepted no such one."""
         identity = record.identity
         updates = ExecutionState.folded(await self._calls.turns(identity)).updates
         if updates is None or update_id not in updates:
-            raise already_closed(identity.workflow_id, record.head.status)
+            return None
         return _about(answer_of(updates[update_id] or abandoned(update_id)), update_id, identity.run_id)
 
     async def update_with_start(

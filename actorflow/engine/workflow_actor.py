@@ -237,7 +237,10 @@ class WorkflowActor:
         self._armed_at = None
         if self._execution is not None and self._expire():
             return
-        if self._trouble is not None and self._trouble.is_waiting:
+        trouble = self._trouble
+        if trouble is not None and trouble.is_waiting:
+            if trouble.expires_at is not None and trouble.expires_at <= self._site.clock.now():
+                self._wake()
             return  # a failing turn is tried again at its own time
         if self._execution is None:
             self._wake()
@@ -275,7 +278,7 @@ class WorkflowActor:
                 self._trouble = None
             if self._trouble is None and head.failing:
                 self._trouble = Trouble(decode_failing(head.failing))
-            execution = Execution(self.identity, self._site.counting, turns_of(self.identity, run.turns))
+            execution = Execution(self.identity, self._site.counting, turns_of(self.identity, run.turns), run.turns)
             for row in run.inbox:
                 self._put_accepted(Delivery(decode_message(row.message), seq=row.seq))
             # From here on messages come to this execution: an activity may find its outcome while it is recovered.
@@ -408,7 +411,9 @@ class WorkflowActor:
     def step(self) -> None:
         """See `actors.dispatcher.Turnable`."""
         execution = self._execution
-        if execution is None or (self._coding is not None and not self._codec_is_done(execution, self._coding)):
+        if execution is None or self._ledger.is_first_turn_under_way:
+            return  # what is under way comes back here
+        if self._coding is not None and not self._codec_is_done(execution, self._coding):
             return
         if self._mailbox.termination is not None and not self.is_closed:
             self._end_by_termination(execution, self._mailbox.termination)
@@ -869,7 +874,11 @@ class WorkflowActor:
         if is_journaled and failing.is_journaled and execution.state.started is not None:
             event = ev.TurnFailed(failing.failure, attempts, failing.reason if failing.is_parked else "")
             turn = failed_turn(execution.state, event, now=now)
-        self._trouble = Trouble(failing)
+        started = execution.state.started or _started_of([delivery.message for delivery in taken])
+        expires_at = None if started.options is None else started.options.expires_at
+        if expires_at is not None:
+            self._site.wakes.add(expires_at, self.identity.key)
+        self._trouble = Trouble(failing, expires_at=expires_at)
         then = partial(self._on_kept, taken)
         self._ledger.keep_failing(failing, turn, execution.state, taken=taken, then=then)
         self.backlog = len(taken) + len(self._mailbox.accepted())

@@ -125,7 +125,7 @@ class MemoryStore:
 
     def _send(self, sender: int, send: Send) -> int | None:
         to = send.to
-        receiver = self._begin_new(to) if isinstance(to, NewRun) else self._deliver(to, send.row)
+        receiver = self._begin_new(to) if isinstance(to, NewRun) else self._deliver(to, send)
         reply = send.refusal if receiver is None else send.receipt
         if reply is not None and is_open(self._runs[sender].head):
             self._runs[sender].inbox[reply.seq] = reply
@@ -136,11 +136,13 @@ class MemoryStore:
         conflict = self._begin(new.begin, Change(key, 0, new.head, new.begin, arrived=new.inbox))
         return key if conflict is None else None
 
-    def _deliver(self, to: Address, row: InboxRow | None) -> int | None:
+    def _deliver(self, to: Address, send: Send) -> int | None:
+        row = send.row
         for run in self._runs_of(to.namespace, to.workflow_id):
             identity = run.identity
             is_wanted = to.run_id in ("", identity.run_id) and to.first_run_id in ("", identity.chain)
-            if row is not None and is_open(run.head) and is_wanted:
+            has_room = send.inbox_max is None or len(run.inbox) < send.inbox_max
+            if row is not None and is_open(run.head) and is_wanted and has_room:
                 run.inbox[row.seq] = row
                 return identity.key
         return None

@@ -133,12 +133,14 @@ class Send(msgspec.Struct, frozen=True, gc=False):
         row: what an open run gets in its inbox.
         receipt: what the sender gets in its own inbox if it was received.
         refusal: what it gets if there is no such open run, or a run is in the way of the new one.
+        inbox_max: an inbox that holds so many messages takes no other one.
     """
 
     to: Address | NewRun
     row: InboxRow | None = None
     receipt: InboxRow | None = None
     refusal: InboxRow | None = None
+    inbox_max: int | None = None
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from actorflow.cli.exits import Exit
-from tests.cli.commands import command, environment
+from tests.cli.commands import command, environment, in_a_process
 
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:
@@ -48,6 +48,13 @@ def test_a_full_disk_behind_the_output_is_a_sentence(filled: Path) -> None:
 def test_closed_streams_do_not_matter(filled: Path) -> None:
     assert shell(f"actorflow workflow list --db {filled} >&-").returncode == Exit.DONE
     assert shell("actorflow nonsense 2> /dev/full").returncode == Exit.USAGE
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_an_encoding_cannot_say_is_escaped(filled: Path, encoding: str) -> None:
+    code, out, err = in_a_process("workflow", "list", "--db", filled, PYTHONIOENCODING=encoding)
+    assert (code, err) == (Exit.DONE, "")
+    assert "\t\\u65e5\\u672c\\u8a9e\t" in out
 
 
 def test_ctrl_c_ends_a_command_with_its_own_code(filled: Path) -> None:

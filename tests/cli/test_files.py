@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from actorflow.cli.exits import Exit
+from actorflow.store.sqlite import schema
 from tests.cli.commands import Run, files_of
 
 COMMANDS = (
@@ -88,7 +89,7 @@ def test_what_is_no_journal_is_refused(run: Run, tmp_path: Path, kind: Callable[
 def test_a_journal_of_a_newer_version_is_refused(run: Run, journal: Path) -> None:
     with closing(sqlite3.connect(journal)) as connection:
         connection.execute("PRAGMA user_version = 99")
-    refused_by_all(run, journal, "has schema 99, this version of actorflow knows 2")
+    refused_by_all(run, journal, f"has schema 99, this version of actorflow knows {schema.VERSION}")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -11,7 +11,7 @@ from hypothesis import given as given_any
 from hypothesis import strategies as st
 
 from actorflow import workflow
-from actorflow.converter import Failure
+from actorflow.converter import Failure, default
 from actorflow.core import events as ev
 from actorflow.core import limits
 from actorflow.core.diagram import flowchart, gantt
@@ -50,6 +50,10 @@ class Approval:
     def approve(self) -> None:
         self.is_approved = True
 
+    @workflow.update
+    async def ask(self, name: str) -> None:
+        await _do(name)
+
 
 def _boxes(chart: str) -> dict[str, str]:
     """Box id by label."""
@@ -66,6 +70,13 @@ def _looped() -> Run:
     run.turn(completed("3", value=True), after=1)
     run.turn(completed("5"), after=1)
     run.turn(completed("4"), after=1)
+    return run
+
+
+def _asked() -> Run:
+    run = Run(Approval)
+    run.start()
+    run.turn(ev.UpdateRequested("u1", "ask", default().values.encode(["look"])))
     return run
 
 
@@ -100,6 +111,34 @@ def test_a_signal_and_the_wait_it_ended_lead_to_the_next_step() -> None:
     assert f"    {boxes['signal approve']} --> {boxes['pay']}\n" in chart
     assert f"    {boxes['timer 5 min<br/>cancelled']} --> {boxes['pay']}\n" in chart
     assert f"    {boxes['pay']} --> {boxes['completed']}\n" in chart
+
+
+def test_an_update_leads_to_what_its_handler_does() -> None:
+    run = _asked()
+    boxes = _boxes(flowchart(run.turns))
+    assert f"    {boxes['update ask<br/>open']} --> {boxes['look<br/>open']}\n" in flowchart(run.turns)
+    run.turn(completed("1"), after=2)
+    boxes = _boxes(flowchart(run.turns))
+    assert f"    {boxes['update ask']} --> {boxes['look']}\n" in flowchart(run.turns)
+
+
+def test_an_update_that_fails_is_marked_and_one_that_its_run_outlived_is_not_called_done() -> None:
+    failing = _asked()
+    failing.turn(ev.ActivityFailed("1", Failure(message="no", type="No"), attempt=1))
+    chart = flowchart(failing.turns)
+    assert f"    class {_boxes(chart)['update ask<br/>failed']},{_boxes(chart)['look<br/>failed']} failed\n" in chart
+    left = _asked()
+    left.turn(ev.Terminated("enough"))
+    assert "update ask<br/>cancelled" in _boxes(flowchart(left.turns))
+    assert "    update ask :crit, " in gantt(left.turns)
+
+
+def test_an_update_is_a_bar_until_it_is_answered_and_a_mark_if_that_is_at_once() -> None:
+    run = _asked()
+    noon = int(NOON.timestamp() * 1000)
+    assert f"    update ask :active, milestone, {noon}, 0ms\n" in gantt(run.turns)
+    run.turn(completed("1"), after=2)
+    assert f"    update ask :done, {noon}, 2000ms\n" in gantt(run.turns)
 
 
 def test_failures_and_attempts_stand_in_the_box() -> None:

@@ -26,13 +26,15 @@ SHIPPED = ev.ActivityCompleted("1")
 TIMER = ev.TimerStarted("1", MINUTE)
 FIRED = ev.TimerFired("1")
 PAID = ev.SignalReceived("paid", request_id="r1")
+ASKED = ev.UpdateAccepted("u1", "pay")
+ANSWERED = ev.UpdateCompleted("u1")
 DONE = ev.Completed()
 FAILING = encode_failing(FailingTurn(1, NOON, 1, Failure(message="no")))
 
 
 def stored(*turns: Sequence[Any], inbox: Sequence[Any] = (), **changes: Any) -> StoredRun:
     """A run of these turns with the head that follows from them, apart from ``changes``."""
-    empty = StoredRun("default", "order", "run-1", "Order", last_event=0, checksum=0, status="running")
+    empty = StoredRun("default", "order", "run-1", "Order", "orders", last_event=0, checksum=0, status="running")
     state, rows, checksum = ExecutionState(), [], empty.seed
     for number, events in enumerate(turns):
         turn = Turn(state.last_event + turn_width(events), NOON + number * MINUTE, tuple(events))
@@ -68,6 +70,9 @@ SOUND = {
     ),
     "retries": stored([STARTED, SHIP], activities=[StoredActivity("1", 3, 2)]),
     "has a repeated signal waiting": stored([STARTED, TIMER], [PAID], inbox=[PAID]),
+    "answered one update and ended before the other": stored(
+        [STARTED], [ASKED, ANSWERED], [ev.UpdateAccepted("u2", "pay")], [DONE]
+    ),
 }
 
 
@@ -93,11 +98,15 @@ DAMAGED = {
     "a timer that fires before it runs": (stored([STARTED], [FIRED]), ["I6"]),
     "a message left behind": (stored([STARTED, DONE], inbox=[PAID]), ["I7"]),
     "a signal taken twice": (stored([STARTED, TIMER], [PAID], [PAID]), ["I7"]),
+    "an update accepted twice": (stored([STARTED], [ASKED], [ASKED]), ["I7"]),
+    "an update answered twice": (stored([STARTED], [ASKED], [ANSWERED], [ANSWERED]), ["I7"]),
+    "an answer to an update nobody asked for": (stored([STARTED], [ANSWERED]), ["I7"]),
     "an activity row of a closed run": (stored([STARTED, DONE], activities=[StoredActivity("1", 2, 1)]), ["I10"]),
     "another status": (stored([STARTED, DONE], status="failed"), ["I11"]),
     "another alarm": (stored([STARTED, TIMER], wake_at=NOON), ["I11"]),
     "a miscount": (stored([STARTED, SHIP], open_activities=0), ["I11"]),
     "another end": (stored([STARTED, DONE], closed_at=None), ["I11"]),
+    "another task queue": (stored([STARTED], task_queue="elsewhere"), ["I11"]),
     "parked because of nothing": (stored([STARTED], parked="because"), ["I11"]),
 }
 

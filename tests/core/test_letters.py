@@ -62,7 +62,7 @@ def test_a_signal_names_the_run_it_is_for_and_what_its_sender_hears() -> None:
         Address("default", "other", run_id="run-x"),
         ev.SignalReceived("go", default().values.encode([1])),
         ev.MessageDelivered(5),
-        ev.MessageRefused(5, "there is no open execution of that id"),
+        ev.MessageRefused(5, "there is no open execution of that id, or it has too many unprocessed messages"),
     )
 
 

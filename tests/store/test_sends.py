@@ -209,3 +209,12 @@ async def test_runs_of_every_type_are_found_for_who_runs_every_type(store: Store
     assert list(await store.arrivals(ORDERS, None, 0, 10)) == [one.key]
     assert list(await store.arrivals(ORDERS, (), 0, 10)) == []
     assert (await store.due(ORDERS, None, NOON, 10))[0] == [one.key]
+
+
+async def test_an_inbox_that_is_full_takes_no_other_message(store: Store) -> None:
+    sender, receiver = begin(store, "sender"), begin(store, "receiver")
+    await store.commit([sender, receiver])
+    sends = [Send(to("receiver"), row(store), None, row(store, "refusal"), inbox_max=2) for _ in range(3)]
+    (outcome,) = await store.commit([with_sends(turns(sender.key, TURN_WIDTH), *sends)])
+    assert outcome == Committed((receiver.key, receiver.key, None))
+    assert len(await inbox(store, sender.key)) == 1

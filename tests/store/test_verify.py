@@ -128,6 +128,16 @@ async def test_rows_of_a_run_that_is_gone_are_named(path: Path) -> None:
     assert found.runs == RUNS - 2
 
 
+@pytest.mark.parametrize("what", ["INDEX run_status", "TABLE activity"])
+async def test_what_is_missing_is_named(path: Path, what: str) -> None:
+    await a_journal(path)
+    change(path, f"DROP {what}")
+    found = verify(path)
+    kind, name = what.split()
+    assert f"{kind.lower()} {name} is missing" in found.structure
+    assert not found.is_sound
+
+
 async def test_numbers_nobody_gave_out_are_named(path: Path) -> None:
     await a_journal(path)
     change(path, "UPDATE meta SET run_key = 3")

@@ -10,6 +10,7 @@ import msgspec
 from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
 from actorflow.cli.text import instant, size
+from actorflow.core.policy.filter_tree import NAME_BY_STATUS
 from actorflow.store.sqlite.stats import Stats
 from actorflow.store.sqlite.stats import stats as measure_journal
 
@@ -19,10 +20,14 @@ from actorflow.store.sqlite.stats import stats as measure_journal
 def stats(settings: Settings) -> None:
     """Show how large a journal is, and what is in it."""
     found = measure_journal(settings.path)
-    settings.output.record(msgspec.to_builtins(found) if settings.output.is_for_programs else _figures(found))
+    named = {NAME_BY_STATUS.get(status, status): count for status, count in found.runs_by_status.items()}
+    if settings.output.is_for_programs:
+        settings.output.record({**msgspec.to_builtins(found), "runs_by_status": named})
+    else:
+        settings.output.record(_figures(found, named))
 
 
-def _figures(found: Stats) -> Mapping[str, object]:
+def _figures(found: Stats, runs_by_status: Mapping[str, int]) -> Mapping[str, object]:
     oldest = found.oldest_open
     return {
         "journal": found.path,
@@ -30,7 +35,7 @@ def _figures(found: Stats) -> Mapping[str, object]:
         "database": f"{size(found.database_bytes)}, {size(found.free_bytes)} of it free",
         "write-ahead log": size(found.wal_bytes),
         "events": f"{size(found.journal_bytes)} in {found.turns} turns",
-        "executions": ", ".join(f"{count} {status}" for status, count in found.runs_by_status.items()) or "none",
+        "executions": ", ".join(f"{count} {status}" for status, count in runs_by_status.items()) or "none",
         "types": ", ".join(f"{count} {name}" for name, count in found.runs_by_type.items()),
         "parked": found.parked,
         "inbox messages": found.inbox,

@@ -122,10 +122,5 @@ def _faults_of_the_end(after: Evidence, scene: Scene) -> Iterator[str]:
 def draw(folder: Path, evidence: Evidence) -> Path:
     """Write the history as Mermaid diagrams, in Markdown."""
     path = folder / "history.md"
-    pictures = {
-        "The way it took": diagram.flowchart(evidence.history),
-        "When its activities ran": diagram.gantt(evidence.history),
-    }
-    sections = [f"## {title}\n\n```mermaid\n{picture}```\n" for title, picture in pictures.items()]
-    path.write_text("\n".join([f"# {evidence.history.workflow_id}\n", *sections]), encoding="utf-8")
+    path.write_text(diagram.markdown(evidence.history), encoding="utf-8")
     return path

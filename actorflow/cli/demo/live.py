@@ -121,6 +121,4 @@ def _loops(scene: Scene) -> RenderableType:
 
 
 def _running(step: Step) -> RenderableType:
-    again = f", attempt {step.attempt}" if step.attempt > 1 else ""
-    text = f"{visible(step.activity_type)} (activity {step.activity_id}{again})"
-    return Spinner("dots", text=Text(text), style="cyan")
+    return Spinner("dots", text=Text(_attempt_of(step.report("begin"))), style="cyan")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -12,6 +15,7 @@ from actorflow.cli.demo.evidence import Evidence, Verdict, collect, draw, judge,
 from actorflow.cli.demo.scene import Scene
 from actorflow.cli.demo.stage import Stage
 from actorflow.cli.exits import CommandError, say
+from actorflow.cli.helping import NAME
 from actorflow.cli.waiting import waited_for
 
 _ORDER: Final = "demo-order"
@@ -104,7 +108,16 @@ def _tell_where(stage: Stage, journal: Path, picture: Path) -> None:
         "See for yourself",
         [
             f'sqlite3 {path} "{query}"',
-            f"actorflow workflow show {_ORDER} --db {path}",
+            f"{as_typed()} workflow show {_ORDER} --db {path}",
             f"the history as a diagram: {picture}",
         ],
     )
+
+
+def as_typed() -> str:
+    """What somebody types to call the program again: its name, or where it is if a shell does not find that."""
+    script = Path(sys.executable).with_name(NAME)
+    if shutil.which(NAME) is not None or not script.exists():
+        return NAME
+    below = Path(os.path.relpath(script))
+    return shlex.quote(str(script if os.pardir in below.parts else below))

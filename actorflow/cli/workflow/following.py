@@ -25,17 +25,17 @@ async def follow(settings: Settings, workflow_id: str, run_id: str | None, tell:
         StorageError: the journal can't be read.
     """
     async with _opened(settings) as store:
-        if await store.owner() is None:
-            say(f"No process has {settings.path} open; waiting for one, Ctrl-C ends it.")
         told, version = 0, await store.version()
+        record = await _found(store, settings.namespace, workflow_id, run_id)
+        if record.head.status == "running" and await store.owner() is None:
+            say(f"No process has {settings.path} open; waiting for one, Ctrl-C ends it.")
         while True:
-            record = await _found(store, settings.namespace, workflow_id, run_id)
             if record.head.last_event > told:
                 told = await _tell_from(store, record, told, tell)
             if record.head.status != "running":
                 return
-            run_id = record.identity.run_id
             version = await _version_after(store, version)
+            record = await _found(store, settings.namespace, workflow_id, record.identity.run_id)
 
 
 @asynccontextmanager

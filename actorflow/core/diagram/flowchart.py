@@ -24,7 +24,7 @@ class Shape(Enum):
     END = auto()
     ACTIVITY = auto()
     TIMER = auto()
-    SIGNAL = auto()
+    MESSAGE = auto()
     TROUBLE = auto()
 
 
@@ -33,7 +33,7 @@ _FRAMES: Final[Mapping[Shape, str]] = {
     Shape.END: '(["{}"])',
     Shape.ACTIVITY: '["{}"]',
     Shape.TIMER: '{{{{"{}"}}}}',
-    Shape.SIGNAL: '>"{}"]',
+    Shape.MESSAGE: '>"{}"]',
     Shape.TROUBLE: '[/"{}"/]',
 }
 _STYLE_BY_CLASS: Final = {"failed": "stroke:#c0392b,stroke-width:2px", "open": "stroke-dasharray:4 3"}
@@ -67,6 +67,7 @@ class _Chart:
     sources: dict[int, _Step] = field(default_factory=dict[int, _Step])
     by_activity: dict[str, _Step] = field(default_factory=dict[str, _Step])
     by_timer: dict[str, _Step] = field(default_factory=dict[str, _Step])
+    by_update: dict[str, _Step] = field(default_factory=dict[str, _Step])
 
     def step(self, shape: Shape, text: str) -> _Step:
         if len(self.steps) >= limits.DIAGRAM_STEPS_MAX and (shape, text) not in self.steps and shape is not Shape.END:
@@ -112,9 +113,14 @@ def _arrive(chart: _Chart, event: ev.AnyEvent) -> None:
         case ev.Started(workflow_type=workflow_type):
             _happened(chart, Shape.START, workflow_type)
         case ev.SignalReceived(name=name):
-            _happened(chart, Shape.SIGNAL, f"signal {name}")
+            _happened(chart, Shape.MESSAGE, f"signal {name}")
         case ev.CancelRequested():
-            _happened(chart, Shape.SIGNAL, "cancel requested")
+            _happened(chart, Shape.MESSAGE, "cancel requested")
+        case ev.UpdateAccepted(update_id=update_id, name=name):
+            step = chart.by_update[update_id] = _happened(chart, Shape.MESSAGE, f"update {name}")
+            step.open += 1
+        case ev.UpdateCompleted(update_id=update_id, failure=failure):
+            _answer(chart.by_update.pop(update_id, None), is_failed=failure is not None)
         case ev.TimerFired(timer_id=timer_id):
             _is_over(chart, chart.by_timer.pop(timer_id, None))
         case ev.TimerCancelled(timer_id=timer_id):
@@ -134,10 +140,18 @@ def _arrive(chart: _Chart, event: ev.AnyEvent) -> None:
             return
 
 
-def _happened(chart: _Chart, shape: Shape, text: str) -> None:
+def _happened(chart: _Chart, shape: Shape, text: str) -> _Step:
     step = chart.step(shape, text)
     step.taken += 1
     chart.came_from(step)
+    return step
+
+
+def _answer(step: _Step | None, *, is_failed: bool) -> None:
+    """An answer leads nowhere by itself: what its handler waited for does."""
+    if step is not None:
+        step.open -= 1
+        step.failed += is_failed
 
 
 def _is_over(chart: _Chart, step: _Step | None) -> None:
@@ -176,11 +190,11 @@ def _decided(chart: _Chart, event: ev.AnyEvent) -> Iterator[_Step]:
 def _end(chart: _Chart, event: ev.Event) -> _Step:
     step = chart.step(Shape.END, type(event).__name__.lower())
     step.failed += isinstance(event, ev.Failed | ev.Terminated)
-    for pending in (*chart.by_activity.values(), *chart.by_timer.values()):
-        pending.open -= 1
-        pending.cancelled += 1
-    chart.by_activity.clear()
-    chart.by_timer.clear()
+    for pending in (chart.by_activity, chart.by_timer, chart.by_update):
+        for one in pending.values():
+            one.open -= 1
+            one.cancelled += 1
+        pending.clear()
     return step
 
 

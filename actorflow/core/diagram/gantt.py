@@ -7,9 +7,9 @@ before that, back-off and waiting for a slot are one bar before it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from actorflow.core import events as ev
 from actorflow.core import limits
@@ -71,43 +71,77 @@ def _begin(bar: _Bar) -> datetime:
     return bar.begin
 
 
+@dataclass(frozen=True)
+class _Open:
+    """What has begun and is not over, each with the time of its turn."""
+
+    activities: dict[str, tuple[ev.ActivityScheduled, datetime]] = field(default_factory=dict[str, Any])
+    timers: dict[str, tuple[ev.TimerStarted, datetime]] = field(default_factory=dict[str, Any])
+    updates: dict[str, tuple[ev.UpdateAccepted, datetime]] = field(default_factory=dict[str, Any])
+
+
 def _bars(turns: Sequence[Turn]) -> Iterator[_Bar]:
     """The whole run, then everything in the order in which it was over, then what was not."""
     if not turns:
         return
-    begun: dict[str, tuple[ev.ActivityScheduled, datetime]] = {}
-    timers: dict[str, tuple[ev.TimerStarted, datetime]] = {}
+    pending = _Open()
     yield _whole(turns)
     for turn in turns:
         for event in turn.events:
-            match event:
-                case ev.ActivityScheduled():
-                    begun[event.activity_id] = (event, turn.at)
-                case ev.ActivityCompleted() | ev.ActivityFailed() | ev.ActivityTimedOut() | ev.ActivityCancelled():
-                    scheduled = begun.pop(event.activity_id, None)
-                    if scheduled is not None:
-                        yield from _activity(*scheduled, event, turn.at)
-                case ev.TimerStarted():
-                    timers[event.timer_id] = (event, turn.at)
-                case ev.TimerFired() | ev.TimerCancelled():
-                    started = timers.pop(event.timer_id, None)
-                    if started is not None:
-                        yield _timer(*started, turn.at, is_cancelled=isinstance(event, ev.TimerCancelled))
-                case ev.SignalReceived():
-                    yield _Bar(_MESSAGES, f"signal {event.name}", "milestone", turn.at, turn.at)
-                case ev.CancelRequested():
-                    yield _Bar(_MESSAGES, "cancel requested", "milestone", turn.at, turn.at)
-                case ev.TurnFailed():
-                    yield _Bar(_MESSAGES, event.parked or "turn failed", "crit, milestone", turn.at, turn.at)
-                case _:
-                    continue
+            yield from _marked(event, turn.at)
+            yield from _over(pending, event, turn.at)
     last = turns[-1]
-    is_closed = type(last.events[-1]) in ev.CLOSING
-    for scheduled, at in begun.values():
+    yield from _left(pending, last.at, is_closed=type(last.events[-1]) in ev.CLOSING)
+
+
+def _marked(event: ev.AnyEvent, at: datetime) -> Iterator[_Bar]:
+    """What takes no time."""
+    match event:
+        case ev.SignalReceived(name=signal):
+            yield _Bar(_MESSAGES, f"signal {signal}", "milestone", at, at)
+        case ev.CancelRequested():
+            yield _Bar(_MESSAGES, "cancel requested", "milestone", at, at)
+        case ev.TurnFailed(parked=parked):
+            yield _Bar(_MESSAGES, parked or "turn failed", "crit, milestone", at, at)
+        case _:
+            return
+
+
+def _over(pending: _Open, event: ev.AnyEvent, at: datetime) -> Iterator[_Bar]:
+    """Remember what begins, and give what is over."""
+    match event:
+        case ev.ActivityScheduled():
+            pending.activities[event.activity_id] = (event, at)
+        case ev.ActivityCompleted() | ev.ActivityFailed() | ev.ActivityTimedOut() | ev.ActivityCancelled():
+            scheduled = pending.activities.pop(event.activity_id, None)
+            if scheduled is not None:
+                yield from _activity(*scheduled, event, at)
+        case ev.TimerStarted():
+            pending.timers[event.timer_id] = (event, at)
+        case ev.TimerFired() | ev.TimerCancelled():
+            started = pending.timers.pop(event.timer_id, None)
+            if started is not None:
+                yield _timer(*started, at, is_cancelled=isinstance(event, ev.TimerCancelled))
+        case ev.UpdateAccepted():
+            pending.updates[event.update_id] = (event, at)
+        case ev.UpdateCompleted():
+            accepted = pending.updates.pop(event.update_id, None)
+            if accepted is not None:
+                yield _update(*accepted, at, "done" if event.failure is None else "crit")
+        case _:
+            return
+
+
+def _left(pending: _Open, at: datetime, *, is_closed: bool) -> Iterator[_Bar]:
+    """What was not over when the journal ended."""
+    tag = "crit" if is_closed else "active"
+    for scheduled, begun_at in pending.activities.values():
         text = f"activity {scheduled.activity_id}, {'abandoned' if is_closed else 'open'}"
-        yield _Bar(scheduled.activity_type, text, "crit" if is_closed else "active", at, last.at)
-    for started, at in timers.values():
-        yield _timer(started, at, last.at, is_cancelled=is_closed)
+        yield _Bar(scheduled.activity_type, text, tag, begun_at, at)
+    for started, begun_at in pending.timers.values():
+        yield _timer(started, begun_at, at, is_cancelled=is_closed)
+    for accepted, begun_at in pending.updates.values():
+        yield _update(accepted, begun_at, at, tag)
 
 
 def _whole(turns: Sequence[Turn]) -> _Bar:
@@ -140,6 +174,10 @@ def _timer(started: ev.TimerStarted, at: datetime, ended_at: datetime, *, is_can
     text = f"timer {started.summary or started.timer_id}"  # what a line begins with is ours: it could be a statement
     how = ", cancelled" if is_cancelled else ""
     return _Bar(_TIMERS, f"{text} ({in_words(started.duration)}){how}", "" if is_cancelled else "done", at, ended_at)
+
+
+def _update(accepted: ev.UpdateAccepted, at: datetime, ended_at: datetime, tag: str) -> _Bar:
+    return _Bar(_MESSAGES, f"update {accepted.name}", tag if ended_at > at else f"{tag}, milestone", at, ended_at)
 
 
 _HOW: Final[dict[type[ev.Event], str]] = {

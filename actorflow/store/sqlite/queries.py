@@ -58,6 +58,8 @@ QUICK_CHECK: Final = "PRAGMA quick_check(1)"
 SNAPSHOT: Final = "BEGIN"
 INTEGRITY_CHECK: Final = "PRAGMA integrity_check(100)"
 STRUCTURE_CHECK: Final = "PRAGMA quick_check(100)"
+SCHEMA_VERSION: Final = "PRAGMA user_version"
+TABLES_AND_INDEXES: Final = "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL"
 KEYS: Final = "SELECT key, last_event FROM run WHERE key > ? ORDER BY key LIMIT ?"
 STRAY_ROWS: Final = " UNION ALL ".join(
     f"SELECT '{table}', run, count(*) FROM {table} WHERE run > :after AND run <= :last"
@@ -92,6 +94,7 @@ INSERT_RUNS: Final = f"INSERT INTO run ({', '.join(RUN_COLUMNS)}, epoch) VALUES 
 INSERT_TURNS: Final = "INSERT INTO turn (run, number, at, events, checksum) VALUES {rows}"
 INSERT_INBOX: Final = "INSERT INTO inbox (run, seq, message, received_at, request_id) VALUES {rows}"
 DELETE_INBOX: Final = "DELETE FROM inbox WHERE seq IN (VALUES {rows})"
+INBOX_SIZE: Final = "SELECT count(*) FROM inbox WHERE run = ?"
 SWEEP_INBOX: Final = "DELETE FROM inbox WHERE run IN (VALUES {rows})"
 PUT_ACTIVITIES: Final = (
     "INSERT OR REPLACE INTO activity (run, activity_id, attempt, charged, started_at, next_attempt_at, last_failure,"

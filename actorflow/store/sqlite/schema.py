@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -160,6 +161,14 @@ def stamp(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(queries.COMMIT)
+
+
+def tables_and_indexes(version: int) -> Mapping[str, str]:
+    """What a file of this schema holds: 'table' or 'index', by name."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as blank:
+        for statement in (statement for migration in MIGRATIONS[:version] for statement in migration):
+            blank.execute(statement)
+        return dict(blank.execute(queries.TABLES_AND_INDEXES))
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -182,6 +182,10 @@ class Transaction:
         found = self._connection.execute(queries.ADDRESSED, values).fetchone()
         if found is None or send.row is None:
             return None
+        if send.inbox_max is not None:
+            (waiting,) = self._connection.execute(queries.INBOX_SIZE, found).fetchone()
+            if waiting >= send.inbox_max:
+                return None
         self._insert_inbox(found[0], send.row)
         return found[0]
 

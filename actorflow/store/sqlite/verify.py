@@ -17,7 +17,7 @@ from actorflow.core import limits
 from actorflow.core.invariants import StoredActivity, StoredRun, Violation, violations
 from actorflow.exceptions import StorageError
 from actorflow.store.protocol import LoadedRun
-from actorflow.store.sqlite import queries, rows
+from actorflow.store.sqlite import queries, rows, schema
 from actorflow.store.sqlite.ownership import acknowledged_batch
 from actorflow.store.sqlite.read_only_file import ReadOnlyFile
 
@@ -38,7 +38,7 @@ class Verification(msgspec.Struct, frozen=True):
 
     Attributes:
         runs, turns, inbox, activities: how many rows were read.
-        structure: what SQLite finds wrong with the file, a line each; empty if nothing is.
+        structure: what SQLite finds wrong with the file, and tables and indexes that are missing, a line each.
         violations: what does not hold; the first `limits.VIOLATIONS_MAX` of them.
         violations_count: all of them.
         is_complete: False if the file is so damaged that not every run could be listed.
@@ -90,7 +90,10 @@ class _Verifier:
 
     def verify(self, *, is_quick: bool) -> Verification:
         begun = time.monotonic()
-        structure = self._structure(queries.STRUCTURE_CHECK if is_quick else queries.INTEGRITY_CHECK)
+        structure = (
+            *self._structure(queries.STRUCTURE_CHECK if is_quick else queries.INTEGRITY_CHECK),
+            *self._missing(),
+        )
         is_complete = True
         try:
             self._check_numbers()
@@ -118,6 +121,16 @@ class _Verifier:
         except StorageError as problem:
             return (str(problem),)
         return () if found == ["ok"] else tuple(found)
+
+    def _missing(self) -> Sequence[str]:
+        """SQLite does not know what should be there."""
+        try:
+            ((version,),) = self._file.fetch(queries.SCHEMA_VERSION)  # first: an owner may bring more meanwhile
+            present = dict(self._file.fetch(queries.TABLES_AND_INDEXES))
+        except StorageError as problem:
+            return [str(problem)]
+        expected = schema.tables_and_indexes(version)
+        return [f"{kind} {name} is missing" for name, kind in expected.items() if name not in present]
 
     def _check_pages(self) -> None:
         ((total,),) = self._file.fetch(queries.COUNT_RUNS)
@@ -199,6 +212,7 @@ def stored_run(loaded: LoadedRun) -> StoredRun:
         workflow_id=run.workflow_id,
         run_id=run.run_id,
         workflow_type=run.workflow_type,
+        task_queue=run.task_queue,
         last_event=head.last_event,
         checksum=head.checksum,
         status=head.status,

@@ -71,9 +71,9 @@ def test_a_journal_is_measured(look: Run, filled: Path) -> None:
     code, out, err = look("db", "stats")
     assert (code, err) == (Exit.DONE, "")
     assert "owner\tnobody has it open\n" in out
-    assert "14 running" in out
+    assert "14 Running" in out
     found = json.loads(look("db", "stats", "-o", "json").out)
-    assert found["runs_by_status"]["terminated"] == 2
+    assert found["runs_by_status"]["Terminated"] == 2
     assert files_of(filled) == before
 
 

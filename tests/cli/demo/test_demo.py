@@ -7,6 +7,7 @@ import dataclasses
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -22,7 +23,7 @@ import pytest
 from actorflow.cli.demo.evidence import Evidence, Verdict, collect, judge
 from actorflow.cli.demo.scene import Scene
 from actorflow.cli.demo.stage import PlainStage
-from actorflow.cli.demo.story import play, tell_outcome
+from actorflow.cli.demo.story import as_typed, play, tell_outcome
 from actorflow.cli.exits import CommandError, Exit
 from actorflow.store.sqlite.verify import verify
 from tests.cli.commands import Run, Terminal, command, environment, in_a_process
@@ -100,6 +101,25 @@ def test_what_it_leaves_in_the_folder_that_was_named_can_be_read_as_it_says(play
     assert shown.code == Exit.DONE
     assert len(shown.out.splitlines()) == 55
     assert (folder / "history.md").read_text().count("```mermaid") == 2
+
+
+def test_what_to_type_next_is_found_by_the_shell_also_if_the_environment_is_not_active(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "some where" / "actorflow"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script.with_name("python")))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert as_typed() == "'some where/actorflow'"
+    monkeypatch.chdir("/")
+    assert Path(shlex.split(as_typed())[0]) == script.relative_to("/")
+    monkeypatch.chdir(ROOT)
+    assert as_typed() == f"'{script}'"
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert as_typed() == "actorflow"
 
 
 def test_a_terminal_sees_the_same_course_for_the_same_seed_live_and_nothing_is_cut_off(

@@ -70,7 +70,7 @@ def test_following_goes_forward_only(look: Run) -> None:
 
 
 def test_following_a_closed_execution_shows_it_and_ends(look: Run) -> None:
-    assert look("workflow", "show", "done", "-f").out == look("workflow", "show", "done").out
+    assert look("workflow", "show", "done", "-f") == look("workflow", "show", "done")
 
 
 def test_a_run_is_told_from_the_others_of_its_id(look: Run) -> None:
