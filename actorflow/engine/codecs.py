@@ -127,10 +127,13 @@ async def read(
         CodecError: the codec can't.
     """
     names = {**_children_of(turns), **{number: child.workflow_id for number, child in others.items()}}
-    arrivals = [event for turn in turns for event in turn.events]
+    arrivals = [event for turn in turns for event in turn.events if type(event) not in ev.DECISIONS]
     decoded: list[Any] = await _coded(coder.decode, identity, [*arrivals, *messages], names)
     events, read_messages = iter(decoded[: len(arrivals)]), decoded[len(arrivals) :]
-    plain = [Turn(turn.number, turn.at, tuple([next(events) for _ in turn.events])) for turn in turns]
+    plain = [  # what was decided is only compared by name, so it can stay as it is
+        Turn(turn.number, turn.at, tuple([e if type(e) in ev.DECISIONS else next(events) for e in turn.events]))
+        for turn in turns
+    ]
     return Read(plain, read_messages)
 
 

@@ -7,11 +7,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from actorflow.client import WorkflowHistory
-from actorflow.converter import DataConverter, ValueConverter, WorkflowSerializationContext, payloads_of, with_payloads
+from actorflow.converter import DataConverter, ValueConverter
 from actorflow.core import events as ev
 from actorflow.core.definitions import DYNAMIC, WorkflowDefinition
 from actorflow.core.journal import Turn
 from actorflow.core.program.errors import NondeterminismError, TurnError
+from actorflow.engine.codecs import read
 from actorflow.engine.execution import Execution, extra_failure_types
 from actorflow.exceptions import CodecError
 from actorflow.store.protocol import Identity
@@ -48,7 +49,7 @@ class Replayer:
     Args:
         workflows: classes with ``@workflow.defn``.
         namespace: what `workflow.info` says.
-        data_converter: as the client had it; its codec decodes the histories.
+        data_converter: as the client had it; its codec decodes the histories (as those of ``namespace``).
         workflow_failure_exception_types: as the worker had them.
 
     Raises:
@@ -67,7 +68,7 @@ class Replayer:
         if not workflows:
             raise ValueError("At least one workflow must be specified")
         self._namespace = namespace
-        self._data_converter = data_converter
+        self._coder = data_converter.coder
         self._code = _Code(workflows_by_name(workflows), data_converter.values, tuple(workflow_failure_exception_types))
 
     async def replay_workflow(
@@ -132,11 +133,7 @@ class Replayer:
             yield WorkflowReplayResult(history, await self._failure_of(history))
 
     async def _failure_of(self, history: WorkflowHistory) -> Exception | None:
-        try:
-            turns = await self._decoded(history)
-        except CodecError as problem:
-            return problem
-        started = _started(turns)
+        started = _started(history.turns)
         if started is None:
             return None  # nothing of it has run yet
         if started.workflow_type not in self._code.workflows and DYNAMIC not in self._code.workflows:
@@ -146,6 +143,13 @@ class Replayer:
                 "add its class to workflows"
             )
         identity = self._identity(history, started)
+        turns = history.turns
+        if self._coder is not None:
+            try:
+                turns = (await read(self._coder, identity, turns, (), {})).turns
+            except CodecError as problem:
+                return problem
+            started = _started(turns) or started
         execution = Execution(identity, turns=turns)
         try:
             execution.program_on(self._code, started)
@@ -156,15 +160,6 @@ class Replayer:
         finally:
             execution.tear_down()
         return None
-
-    async def _decoded(self, history: WorkflowHistory) -> Sequence[Turn]:
-        """The turns as the program saw them; histories hold what the codec has encoded."""
-        coder = self._data_converter.coder
-        if coder is None:
-            return history.turns
-        context = WorkflowSerializationContext(self._namespace, history.workflow_id)
-        turns = list(history.turns)
-        return with_payloads(turns, await coder.decode(payloads_of(turns), context))
 
     def _identity(self, history: WorkflowHistory, started: ev.Started) -> Identity:
         return Identity(
