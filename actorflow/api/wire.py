@@ -48,6 +48,8 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _varint(number: int) -> bytes:
+    if number < 0x80:  # nearly always
+        return bytes((number,))
     written = bytearray()
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)
@@ -57,6 +59,8 @@ def _varint(number: int) -> bytes:
 
 
 def _read_varint(data: bytes, place: int) -> tuple[int, int]:
+    if place < len(data) and data[place] < 0x80:  # nearly always
+        return data[place], place + 1
     number = 0
     for index, byte in enumerate(data[place : place + _VARINT_BYTES_MAX]):
         number |= (byte & 0x7F) << 7 * index
