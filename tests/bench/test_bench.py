@@ -12,7 +12,22 @@ import pytest
 from bench.report import Figure, Table, at_least, at_most
 
 ROOT = Path(__file__).resolve().parents[2]
-QUESTIONS = ("ceilings", "w1", "data", "w2", "w3", "w4", "w5", "w6", "w7", "replay", "listing", "metrics", "import")
+QUESTIONS = (
+    "ceilings",
+    "w1",
+    "data",
+    "w2",
+    "w3",
+    "w4",
+    "w5",
+    "w6",
+    "w7",
+    "replay",
+    "messages",
+    "listing",
+    "metrics",
+    "import",
+)
 
 
 def bench(*arguments: object) -> subprocess.CompletedProcess[str]:
