@@ -8,8 +8,7 @@ from actorflow.common import RetryPolicy
 from actorflow.exceptions import ActorflowError
 
 if TYPE_CHECKING:
-    from actorflow.embedded import open as open
-    from actorflow.embedded import run as run
+    from actorflow.embedded import open as open, run as run
 
 # Not `open` and `run`: a star import must not replace a builtin.
 __all__ = ["ActorflowError", "RetryPolicy", "SystemClock", "__version__"]

@@ -1,4 +1,4 @@
-"""What activity code uses: the decorator, its info, heartbeats and a logger. Shaped like the Temporal Python SDK."""
+"""What activity code uses. Names, signatures and meaning follow the Temporal Python SDK."""
 
 from __future__ import annotations
 
@@ -6,14 +6,38 @@ import contextvars
 import inspect
 import logging
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, overload
+from typing import Any, NoReturn, Protocol, overload
 
+from actorflow.common import MetricMeter, Priority, RetryPolicy
+from actorflow.converter import PayloadConverter
 from actorflow.core.definitions import ACTIVITY_MARK, DYNAMIC, ActivityDefinition
 from actorflow.types import CallableType
 
-__all__ = ["Info", "LoggerAdapter", "defn", "heartbeat", "in_activity", "info", "is_cancelled", "logger"]
+__all__ = [
+    "ActivityCancellationDetails",
+    "Info",
+    "LoggerAdapter",
+    "cancellation_details",
+    "client",
+    "defn",
+    "heartbeat",
+    "in_activity",
+    "info",
+    "is_cancelled",
+    "is_worker_shutdown",
+    "logger",
+    "metric_meter",
+    "payload_converter",
+    "raise_complete_async",
+    "shield_thread_cancel_exception",
+    "wait_for_cancelled",
+    "wait_for_cancelled_sync",
+    "wait_for_worker_shutdown",
+    "wait_for_worker_shutdown_sync",
+]
 
 
 @overload
@@ -66,7 +90,11 @@ def defn(
 
 @dataclass(frozen=True)
 class Info:
-    """About the attempt that is running. Instants are UTC; ``attempt`` counts from 1 and never repeats."""
+    """About the attempt that is running. Instants are UTC; ``attempt`` counts from 1 and never repeats.
+
+    ``task_token`` names this attempt for `Client.get_async_activity_handle`. The workflow's fields are the same under
+    their short and long names; ``activity_run_id`` is always None, because every activity belongs to a workflow.
+    """
 
     activity_id: str
     activity_type: str
@@ -75,6 +103,7 @@ class Info:
     heartbeat_details: Sequence[Any]
     heartbeat_timeout: timedelta | None
     is_local: bool
+    namespace: str
     schedule_to_close_timeout: timedelta | None
     scheduled_time: datetime
     start_to_close_timeout: timedelta | None
@@ -85,15 +114,101 @@ class Info:
     workflow_namespace: str
     workflow_run_id: str
     workflow_type: str
+    priority: Priority
+    retry_policy: RetryPolicy | None
+    activity_run_id: str | None = None
+
+    @property
+    def in_workflow(self) -> bool:
+        """True: a workflow has started it."""
+        return True
 
 
 @dataclass(frozen=True)
-class Context:
-    """What a running attempt can reach; set by whoever runs it."""
+class ActivityCancellationDetails:
+    """Why an activity is asked to stop.
 
-    info: Callable[[], Info]
-    heartbeat: Callable[[Sequence[Any]], None]
-    is_cancelled: Callable[[], bool]
+    Attributes:
+        not_found: its workflow is over, so nobody wants the outcome.
+        cancel_requested: its workflow asked for it.
+        paused: never, for now.
+        reset: never, for now.
+        timed_out: one of its timeouts ran out.
+        worker_shutdown: its worker leaves, and its graceful timeout is over.
+    """
+
+    not_found: bool = False
+    cancel_requested: bool = False
+    paused: bool = False
+    reset: bool = False
+    timed_out: bool = False
+    worker_shutdown: bool = False
+
+
+class Occurrence(Protocol):
+    """Something that becomes true once; see `actorflow.pool.flag.Flag`."""
+
+    def is_set(self) -> bool:
+        """True once it is."""
+        ...
+
+    async def wait(self) -> None:
+        """Wait in a task."""
+        ...
+
+    def wait_sync(self, timeout: float | None = None) -> None:
+        """Wait in a thread."""
+        ...
+
+
+class Context(Protocol):
+    """What a running attempt can reach; given to it by whoever runs it."""
+
+    @property
+    def cancelled(self) -> Occurrence:
+        """True once it is asked to stop."""
+        ...
+
+    @property
+    def cancellation_details(self) -> ActivityCancellationDetails | None:
+        """Why it is asked to stop."""
+        ...
+
+    @property
+    def worker_shutdown(self) -> Occurrence:
+        """True once its worker leaves."""
+        ...
+
+    @property
+    def client(self) -> Any:
+        """The worker's client, or None where there is none."""
+        ...
+
+    @property
+    def payload_converter(self) -> PayloadConverter:
+        """Of the worker."""
+        ...
+
+    @property
+    def metric_meter(self) -> MetricMeter:
+        """Counts for this activity."""
+        ...
+
+    def info(self) -> Info:
+        """About the attempt."""
+        ...
+
+    def heartbeat(self, details: Sequence[Any]) -> None:
+        """Take a sign of life."""
+        ...
+
+    def shield(self) -> AbstractContextManager[None]:
+        """Keep cancellations from being thrown into the thread meanwhile."""
+        ...
+
+
+class CompleteAsync(BaseException):
+    """Leaves the activity open; what `raise_complete_async` raises."""
 
 
 current_context: contextvars.ContextVar[Context] = contextvars.ContextVar("actorflow_activity")
@@ -115,7 +230,7 @@ def info() -> Info:
     """About the attempt that is running.
 
     Raises:
-        RuntimeError: outside an activity.
+        RuntimeError: outside an activity (this and the functions below).
     """
     return _context().info()
 
@@ -124,39 +239,130 @@ def heartbeat(*details: Any) -> None:
     """Say that the activity is alive, and what the next attempt should know.
 
     The last details become durable at most a second later and are in ``info().heartbeat_details`` of the next attempt.
-    A requested cancellation reaches an async activity here (as `asyncio.CancelledError` at its next await).
+    An activity that has never called this is not told that its workflow wants it cancelled: whoever listens, beats.
 
     Raises:
         PayloadError: the details can't be encoded; uncaught it fails the attempt.
-        RuntimeError: outside an activity.
     """
     _context().heartbeat(details)
 
 
 def is_cancelled() -> bool:
-    """True once the workflow, a timeout or the shutdown of the worker asks the activity to stop."""
-    return _context().is_cancelled()
+    """True once the activity is asked to stop: by its workflow (see `heartbeat`), a timeout, or the worker's end."""
+    return _context().cancelled.is_set()
+
+
+async def wait_for_cancelled() -> None:
+    """Wait until the activity is asked to stop. An async one gets `asyncio.CancelledError` at that moment, too."""
+    await _context().cancelled.wait()
+
+
+def wait_for_cancelled_sync(timeout: timedelta | float | None = None) -> None:
+    """Wait in a thread until the activity is asked to stop, or the timeout (seconds or timedelta) is over."""
+    _context().cancelled.wait_sync(_seconds(timeout))
+
+
+def cancellation_details() -> ActivityCancellationDetails | None:
+    """Why the activity is asked to stop; None until it is."""
+    return _context().cancellation_details
+
+
+def is_worker_shutdown() -> bool:
+    """True once the worker leaves; the activity may go on for the worker's graceful timeout."""
+    return _context().worker_shutdown.is_set()
+
+
+async def wait_for_worker_shutdown() -> None:
+    """Wait until the worker leaves."""
+    await _context().worker_shutdown.wait()
+
+
+def wait_for_worker_shutdown_sync(timeout: timedelta | float | None = None) -> None:
+    """Wait in a thread until the worker leaves, or the timeout (seconds or timedelta) is over."""
+    _context().worker_shutdown.wait_sync(_seconds(timeout))
+
+
+def shield_thread_cancel_exception() -> AbstractContextManager[None]:
+    """Keep a cancellation from being raised inside the block, in an activity that runs in a thread.
+
+    One that was asked for meanwhile is raised at the end of the outermost such block, whatever the block itself
+    returns or raises. Elsewhere the block just runs.
+
+    Raises:
+        CancelledError: at its end.
+    """
+    return _context().shield()
+
+
+def raise_complete_async() -> NoReturn:
+    """Leave the activity open: it ends when somebody completes it through `Client.get_async_activity_handle`.
+
+    Its timeouts go on, and so does a heartbeat timeout, which then needs `AsyncActivityHandle.heartbeat`.
+    """
+    _context()
+    raise CompleteAsync
+
+
+def client() -> Any:
+    """The client of the worker, in an ``async def`` activity.
+
+    Raises:
+        RuntimeError: the activity is not async, or its environment has no client.
+    """
+    found = _context().client
+    if found is None:
+        raise RuntimeError("No client available. In an activity that is not async there is none: it belongs to a loop")
+    return found
+
+
+def payload_converter() -> PayloadConverter:
+    """Decodes raw values, such as those of a dynamic activity."""
+    return _context().payload_converter
+
+
+def metric_meter() -> MetricMeter:
+    """Makes counters, histograms and gauges that are served with actorflow's own metrics.
+
+    Their values carry namespace, task queue and activity type. In an activity that runs in another process, which has
+    no such page, they go nowhere.
+    """
+    return _context().metric_meter
+
+
+def _seconds(timeout: timedelta | float | None) -> float | None:
+    return timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
 
 
 class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
-    """Adds which activity is speaking to the message and, as ``temporal_activity``, to ``extra``."""
+    """Adds which activity is speaking to the message and, as ``temporal_activity``, to ``extra``.
+
+    Attributes:
+        activity_info_on_message: add it to the message.
+        activity_info_on_extra: add it to ``extra``.
+        full_activity_info_on_extra: add the whole `Info` as ``activity_info``.
+    """
 
     def __init__(self, logger: logging.Logger, extra: Mapping[str, Any] | None) -> None:
         super().__init__(logger, extra or {})
         self.activity_info_on_message = True
         self.activity_info_on_extra = True
+        self.full_activity_info_on_extra = False
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """See `logging.LoggerAdapter.process`."""
+        added: dict[str, Any] = dict(self.extra or {})
         context = current_context.get(None)
-        if context is None:
+        if context is not None:
+            about = context.info()
+            if self.activity_info_on_message:
+                msg = f"{msg} ({log_details(about)})"
+            if self.activity_info_on_extra:
+                added["temporal_activity"] = log_details(about)
+            if self.full_activity_info_on_extra:
+                added["activity_info"] = about
+        if not added:
             return msg, kwargs
-        details = _log_details(context.info())
-        if self.activity_info_on_message:
-            msg = f"{msg} ({details})"
-        if self.activity_info_on_extra:
-            kwargs["extra"] = {**(kwargs.get("extra") or {}), "temporal_activity": details}
-        return msg, kwargs
+        return msg, {**kwargs, "extra": {**(kwargs.get("extra") or {}), **added}}
 
     @property
     def base_logger(self) -> logging.Logger:
@@ -164,7 +370,8 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
         return self.logger
 
 
-def _log_details(about: Info) -> Mapping[str, Any]:
+def log_details(about: Info) -> Mapping[str, Any]:
+    """What a log line says of an attempt."""
     return {
         "activity_id": about.activity_id,
         "activity_type": about.activity_type,

@@ -54,8 +54,11 @@ class SystemClock:
 
     def now(self) -> datetime:
         """See `Clock.now`."""
-        micros = (self._wall_ns + time.monotonic_ns() - self._started_ns) // 1000
-        return _EPOCH + timedelta(microseconds=micros)
+        return _EPOCH + timedelta(microseconds=self._micros())
+
+    def _micros(self) -> int:
+        """Since the epoch."""
+        return (self._wall_ns + time.monotonic_ns() - self._started_ns) // 1000
 
     def monotonic(self) -> float:
         """See `Clock.monotonic`."""

@@ -7,9 +7,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from actorflow.api.common.v1 import Payload
+from actorflow.metering import (
+    MetricAttributes as MetricAttributes,
+    MetricCommon as MetricCommon,
+    MetricCounter as MetricCounter,
+    MetricGauge as MetricGauge,
+    MetricGaugeFloat as MetricGaugeFloat,
+    MetricHistogram as MetricHistogram,
+    MetricHistogramFloat as MetricHistogramFloat,
+    MetricHistogramTimedelta as MetricHistogramTimedelta,
+    MetricMeter as MetricMeter,
+)
 
 
 @dataclass(frozen=True)
@@ -77,11 +88,15 @@ class RetryPolicy:
 
 
 class WorkflowIDReusePolicy(IntEnum):
-    """May a workflow id be used again once its last run has closed?"""
+    """May a workflow id be used again once its last run has closed?
+
+    TERMINATE_IF_RUNNING is the older way to say ALLOW_DUPLICATE with the conflict policy TERMINATE_EXISTING.
+    """
 
     ALLOW_DUPLICATE = 1
     ALLOW_DUPLICATE_FAILED_ONLY = 2
     REJECT_DUPLICATE = 3
+    TERMINATE_IF_RUNNING = 4
 
 
 class WorkflowIDConflictPolicy(IntEnum):
@@ -99,3 +114,50 @@ class QueryRejectCondition(IntEnum):
     NONE = 1
     NOT_OPEN = 2
     NOT_COMPLETED_CLEANLY = 3
+
+
+class VersioningBehavior(IntEnum):
+    """Which version of a deployment a run goes on with; accepted for ported programs, there is one version here."""
+
+    UNSPECIFIED = 0
+    PINNED = 1
+    AUTO_UPGRADE = 2
+
+
+class VersioningIntent(IntEnum):
+    """Which version of a worker is to run something; accepted for ported programs, there is one version here."""
+
+    COMPATIBLE = 1
+    DEFAULT = 2
+
+
+@dataclass(frozen=True)
+class Priority:
+    """Who goes first where something waits for a worker; accepted for ported programs.
+
+    It changes nothing: activities that wait for a slot run in the order in which they came. It is no promise of the
+    public API either that a lower key runs before everything of a higher one.
+
+    Args:
+        priority_key: 1 is the most urgent.
+        fairness_key: who shares a part of the capacity.
+        fairness_weight: how large a part.
+
+    Raises:
+        ValueError: the key is below 1.
+    """
+
+    priority_key: int | None = None
+    fairness_key: str | None = None
+    fairness_weight: float | None = None
+
+    default: ClassVar[Priority]
+    """Without any wish."""
+
+    def __post_init__(self) -> None:
+        """Refuse a key that can't be ordered."""
+        if self.priority_key is not None and self.priority_key < 1:
+            raise ValueError(f"priority_key must be at least 1, not {self.priority_key}")
+
+
+Priority.default = Priority()

@@ -16,8 +16,9 @@ from actorflow.core.diagram.text import heading
 def flowchart(history: WorkflowHistory) -> str:
     """The steps of an execution as a Mermaid flowchart.
 
-    Every activity, timer, signal and update of one name is one box, with how often it was taken, its attempts and
-    failures; an arrow back is a loop, with its count. Names are escaped; beyond 200 kinds of steps the rest is one box.
+    Every activity, child, timer, signal, update and message to others of one name is one box, with how often it was
+    taken, its attempts and failures; an arrow back is a loop, with its count. Names are escaped; beyond 200 kinds of
+    steps the rest is one box.
     """
     return diagram.flowchart(history.turns)
 
@@ -26,7 +27,8 @@ def gantt(history: WorkflowHistory) -> str:
     """The activities of an execution as a Mermaid Gantt chart, in UTC.
 
     Each activity has a bar for the attempt that decided it and, where it waited or was tried before, one for that;
-    timers and updates have bars, signals marks. Beyond 500 bars the chart ends and says so.
+    children, timers, updates and messages to others have bars, signals marks. Beyond 500 bars the chart ends and says
+    so.
     """
     return diagram.gantt(history.turns, title=f"{history.workflow_id} (run {history.run_id})")
 

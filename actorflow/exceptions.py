@@ -14,7 +14,12 @@ class ActorflowError(Exception):
 
 
 class TemporalError(ActorflowError):
-    """The public SDK's name for its root error; kept so that ported programs can catch it."""
+    """The public SDK's name for its root error: whatever it raises, and we do, can be caught by it."""
+
+    @property
+    def cause(self) -> BaseException | None:
+        """What is behind this error (``__cause__``), or None."""
+        return self.__cause__
 
 
 class FailureError(TemporalError):
@@ -22,11 +27,14 @@ class FailureError(TemporalError):
 
     Args:
         message: what happened, for people.
+        failure: accepted for ported programs, and kept as `failure`.
+        exc_args: what ``args`` and ``str`` show, if not the message.
     """
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, failure: Any = None, exc_args: tuple[Any, ...] | None = None) -> None:
+        super().__init__(*((message,) if exc_args is None else exc_args))
         self._message = message
+        self._failure = failure
         self._stack_trace: str = ""
 
     @property
@@ -35,9 +43,9 @@ class FailureError(TemporalError):
         return self._message
 
     @property
-    def cause(self) -> BaseException | None:
-        """The failure behind this one (``__cause__``), or None."""
-        return self.__cause__
+    def failure(self) -> Any:
+        """What was given as ``failure``; actorflow itself gives nothing."""
+        return self._failure
 
     @property
     def stack_trace(self) -> str:
@@ -73,8 +81,7 @@ class ApplicationError(FailureError):
         next_retry_delay: timedelta | None = None,
         category: ApplicationErrorCategory = ApplicationErrorCategory.UNSPECIFIED,
     ) -> None:
-        super().__init__(f"{type}: {message}" if type else message)
-        self._message = message
+        super().__init__(message, exc_args=(f"{type}: {message}" if type else message,))
         self._details = details
         self._type = type
         self._non_retryable = non_retryable
@@ -327,10 +334,23 @@ class RegistrationError(ActorflowError, TypeError, ValueError):
     """
 
 
-class WorkflowAlreadyStartedError(FailureError):
-    """A workflow id is taken: an open run has it, or the reuse policy forbids another run."""
+class UnsupportedOptionError(ActorflowError, ValueError):
+    """An option of the public SDK that can't be honoured here, and would mislead if it were ignored."""
 
-    def __init__(self, workflow_id: str, workflow_type: str, *, run_id: str | None = None) -> None:
+    def __init__(self, option: str, why: str) -> None:
+        super().__init__(f"{option} is not supported: {why}; leave it out")
+        self.option = option
+
+
+class WorkflowAlreadyStartedError(FailureError):
+    """A workflow id is taken: an open run has it, or the reuse policy forbids another run.
+
+    ``first_run_id`` is the first run of the chain ``run_id`` belongs to, where that is known.
+    """
+
+    def __init__(
+        self, workflow_id: str, workflow_type: str, *, run_id: str | None = None, first_run_id: str | None = None
+    ) -> None:
         super().__init__(
             f"Workflow execution already started: {workflow_id!r} belongs to run {run_id} of type {workflow_type!r}; "
             "choose another id, wait for it, or pass id_conflict_policy / id_reuse_policy"
@@ -338,6 +358,7 @@ class WorkflowAlreadyStartedError(FailureError):
         self.workflow_id = workflow_id
         self.workflow_type = workflow_type
         self.run_id = run_id
+        self.first_run_id = first_run_id
 
 
 _FIX_THE_CODE: Final = "fix the workflow code and start the process again"
@@ -503,6 +524,19 @@ class MailboxFullError(ActorflowError):
         super().__init__(f"workflow {workflow_id!r} holds {limit} unprocessed messages; wait until it has caught up")
         self.workflow_id = workflow_id
         self.limit = limit
+
+
+class ProcessDiedError(ActorflowError):
+    """The process in which an activity ran is gone; whether the activity took effect is unknown."""
+
+    def __init__(self, pid: int, exit_code: int | None) -> None:
+        how = f"by signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"with exit code {exit_code}"
+        super().__init__(
+            f"process {pid} ended {how} while it ran this activity; other activities are not affected, another process "
+            "takes its place"
+        )
+        self.pid = pid
+        self.exit_code = exit_code
 
 
 class ReadOnlyError(ActorflowError):

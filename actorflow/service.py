@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -14,7 +15,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import limits
 from actorflow.core.events import AnyEvent, RunOptions, SignalReceived
 from actorflow.core.journal import Turn
-from actorflow.exceptions import ActorflowError
+from actorflow.exceptions import TemporalError
 
 
 class RPCStatusCode(IntEnum):
@@ -39,13 +40,20 @@ class RPCStatusCode(IntEnum):
     UNAUTHENTICATED = 16
 
 
-class RPCError(ActorflowError):
-    """The service refused a call; ``status`` says what kind of refusal it is."""
+class RPCError(TemporalError):
+    """The service refused a call; ``status`` says what kind of refusal it is.
 
-    def __init__(self, message: str, status: RPCStatusCode) -> None:
+    Args:
+        message: what was refused and why.
+        status: the kind of refusal.
+        raw_grpc_status: accepted for ported programs; there is no gRPC here, so it is empty.
+    """
+
+    def __init__(self, message: str, status: RPCStatusCode, raw_grpc_status: bytes = b"") -> None:
         super().__init__(message)
         self._message = message
         self._status = status
+        self._raw_grpc_status = raw_grpc_status
 
     @property
     def message(self) -> str:
@@ -56,6 +64,56 @@ class RPCError(ActorflowError):
     def status(self) -> RPCStatusCode:
         """The kind of refusal."""
         return self._status
+
+    @property
+    def raw_grpc_status(self) -> bytes:
+        """Empty, unless the program that made the error gave it something."""
+        return self._raw_grpc_status
+
+
+@dataclass(frozen=True)
+class TLSConfig:
+    """How a connection would be encrypted; see `Client.connect`, which refuses it."""
+
+    server_root_ca_cert: bytes | None = None
+    domain: str | None = None
+    client_cert: bytes | None = None
+    client_private_key: bytes | None = None
+    verification_server_name: str | None = None
+
+
+@dataclass(frozen=True)
+class RetryConfig:
+    """How calls over a network would be repeated; accepted by `Client.connect`, where there is none."""
+
+    initial_interval_millis: int = 100
+    randomization_factor: float = 0.2
+    multiplier: float = 1.5
+    max_interval_millis: int = 5000
+    max_elapsed_time_millis: int | None = 10000
+    max_retries: int = 10
+
+
+@dataclass(frozen=True)
+class KeepAliveConfig:
+    """How a connection would be kept alive; accepted by `Client.connect`, where there is none."""
+
+    interval_millis: int = 30000
+    timeout_millis: int = 15000
+
+    default: ClassVar[KeepAliveConfig]
+    """What ported programs get without a wish of their own."""
+
+
+KeepAliveConfig.default = KeepAliveConfig()
+
+
+@dataclass(frozen=True)
+class HttpConnectProxyConfig:
+    """A proxy on the way to a server; see `Client.connect`, which refuses it."""
+
+    target_host: str
+    basic_auth: tuple[str, str] | None = None
 
 
 def not_found(workflow_id: str, run_id: str | None, namespace: str) -> RPCError:
@@ -81,6 +139,34 @@ def unknown_update(workflow_id: str, update_id: str) -> RPCError:
         f"workflow {workflow_id!r} has accepted no update {update_id!r}; check the id, or ask for the update",
         RPCStatusCode.NOT_FOUND,
     )
+
+
+class ActivityNotRunningError(RPCError):
+    """No attempt of the activity runs, or was left open: it has ended, waits, or never was."""
+
+    def __init__(self, workflow_id: str, activity_id: str, why: str) -> None:
+        super().__init__(
+            f"activity {activity_id!r} of workflow {workflow_id!r} has no attempt that could be completed: {why}; "
+            "check the ids, and whether it has ended already",
+            RPCStatusCode.NOT_FOUND,
+        )
+        self.workflow_id = workflow_id
+        self.activity_id = activity_id
+
+
+class StaleAttemptError(RPCError):
+    """The attempt that is meant is over, and a later one has taken its place: its outcome matters no more."""
+
+    def __init__(self, workflow_id: str, activity_id: str, attempt: int, current: int) -> None:
+        super().__init__(
+            f"attempt {attempt} of activity {activity_id!r} of workflow {workflow_id!r} is over, attempt {current} "
+            "has taken its place; stop working on it",
+            RPCStatusCode.NOT_FOUND,
+        )
+        self.workflow_id = workflow_id
+        self.activity_id = activity_id
+        self.attempt = attempt
+        self.current_attempt = current
 
 
 class StartRequest(msgspec.Struct, frozen=True):
@@ -133,6 +219,24 @@ class Target(msgspec.Struct, frozen=True):
     first_run_id: str | None = None
 
 
+class ActivityTarget(msgspec.Struct, frozen=True):
+    """Which activity a call is for; attempt 0 means whichever runs."""
+
+    target: Target
+    activity_id: str
+    attempt: int = 0
+
+
+class ActivityReport(msgspec.Struct, frozen=True):
+    """How an attempt ended: cancelled, failed if there is a failure, completed otherwise."""
+
+    result: Payload | None = None
+    failure: Failure | None = None
+    is_cancelled: bool = False
+    details: tuple[Payload, ...] = ()
+    """The last heartbeat details, if there are new ones."""
+
+
 class PendingActivityInfo(msgspec.Struct, frozen=True):
     """An activity of an open execution."""
 
@@ -145,8 +249,34 @@ class PendingActivityInfo(msgspec.Struct, frozen=True):
     last_failure: Failure | None = None
 
 
+class PendingChildInfo(msgspec.Struct, frozen=True):
+    """A child of an open execution that is not over; its run id is that of its first run."""
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    initiated: int
+    parent_close: int
+    has_started: bool
+
+
+class PendingMessageInfo(msgspec.Struct, frozen=True):
+    """A signal, or without a name a cancellation, on its way to another execution."""
+
+    workflow_id: str
+    run_id: str
+    initiated: int
+    signal: str | None = None
+
+
 class Description(msgspec.Struct, frozen=True):
-    """An execution as it stands on disk."""
+    """An execution as it stands on disk.
+
+    Attributes:
+        options: what it brought along; of an execution that can't be read, nothing.
+        first_run_id: of its chain.
+        successor: the run that follows it; empty if none does.
+    """
 
     namespace: str
     workflow_id: str
@@ -163,6 +293,11 @@ class Description(msgspec.Struct, frozen=True):
     pending_activities: tuple[PendingActivityInfo, ...] = ()
     pending_timers: int = 0
     inbox_messages: int = 0
+    options: RunOptions = RunOptions()
+    first_run_id: str = ""
+    successor: str = ""
+    pending_children: tuple[PendingChildInfo, ...] = ()
+    pending_messages: tuple[PendingMessageInfo, ...] = ()
 
 
 class ListRequest(msgspec.Struct, frozen=True):
@@ -295,6 +430,19 @@ class Service(Protocol):
 
     async def terminate(self, target: Target, reason: str, details: tuple[Payload, ...]) -> None:
         """End the execution without asking its program."""
+        ...
+
+    async def settle_activity(self, activity: ActivityTarget, report: ActivityReport) -> None:
+        """End the attempt of an activity from outside, durably.
+
+        Raises:
+            ActivityNotRunningError, StaleAttemptError: that attempt does not run, and was not left open.
+            RPCError: INVALID_ARGUMENT: it is said to be cancelled, and nobody asked for that.
+        """
+        ...
+
+    async def beat_activity(self, activity: ActivityTarget, details: tuple[Payload, ...]) -> bool:
+        """Say that an attempt is alive; True if its workflow wants it stopped. Raises as `settle_activity`."""
         ...
 
     async def describe(self, target: Target) -> Description:

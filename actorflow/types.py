@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
+AnyType = TypeVar("AnyType")
 ClassType = TypeVar("ClassType", bound=type)
 CallableType = TypeVar("CallableType", bound=Callable[..., Any])
+CallableAsyncType = TypeVar("CallableAsyncType", bound=Callable[..., Awaitable[Any]])
+CallableSyncOrAsyncType = TypeVar("CallableSyncOrAsyncType", bound=Callable[..., Any | Awaitable[Any]])
+CallableSyncOrAsyncReturnNoneType = TypeVar(
+    "CallableSyncOrAsyncReturnNoneType", bound=Callable[..., Awaitable[None] | None]
+)
+MultiParamSpec = ParamSpec("MultiParamSpec")
 ParamType = TypeVar("ParamType")
 ReturnType = TypeVar("ReturnType", covariant=True)
 SelfType = TypeVar("SelfType")
@@ -14,6 +21,42 @@ LocalReturnType = TypeVar("LocalReturnType", covariant=True)
 ProtocolParamType = TypeVar("ProtocolParamType", contravariant=True)
 ProtocolReturnType = TypeVar("ProtocolReturnType", covariant=True)
 ProtocolSelfType = TypeVar("ProtocolSelfType", contravariant=True)
+
+
+class CallableAsyncNoParam(Protocol[ProtocolReturnType]):
+    """An async callable without a parameter."""
+
+    def __call__(self) -> Awaitable[ProtocolReturnType]: ...
+
+
+class CallableSyncNoParam(Protocol[ProtocolReturnType]):
+    """A callable without a parameter."""
+
+    def __call__(self) -> ProtocolReturnType: ...
+
+
+class CallableAsyncSingleParam(Protocol[ProtocolParamType, ProtocolReturnType]):
+    """An async callable with one parameter."""
+
+    def __call__(self, arg: ProtocolParamType, /) -> Awaitable[ProtocolReturnType]: ...
+
+
+class CallableSyncSingleParam(Protocol[ProtocolParamType, ProtocolReturnType]):
+    """A callable with one parameter."""
+
+    def __call__(self, arg: ProtocolParamType, /) -> ProtocolReturnType: ...
+
+
+class MethodSyncNoParam(Protocol[ProtocolSelfType, ProtocolReturnType]):
+    """A method without a parameter."""
+
+    def __call__(self, self_: ProtocolSelfType, /) -> ProtocolReturnType: ...
+
+
+class MethodSyncSingleParam(Protocol[ProtocolSelfType, ProtocolParamType, ProtocolReturnType]):
+    """A method with one parameter."""
+
+    def __call__(self, self_: ProtocolSelfType, arg: ProtocolParamType, /) -> ProtocolReturnType: ...
 
 
 class MethodAsyncNoParam(Protocol[ProtocolSelfType, ProtocolReturnType]):

@@ -152,6 +152,16 @@ class Naps:
 
 
 @workflow.defn
+class Rests:
+    """Many timers that take their time, one after the other."""
+
+    @workflow.run
+    async def run(self, order: Order, count: int, seconds: float) -> None:
+        for _ in range(count):
+            await workflow.sleep(seconds)
+
+
+@workflow.defn
 class Listens:
     """Many signals."""
 

@@ -28,6 +28,7 @@ PUBLIC = (
     "actorflow.diagram",
     "actorflow.embedded",
     "actorflow.exceptions",
+    "actorflow.metering",
     "actorflow.observability",
     "actorflow.service",
     "actorflow.testing",

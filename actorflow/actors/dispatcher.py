@@ -51,6 +51,11 @@ class Dispatcher(Generic[T]):
         """Who waits for a turn; a copy any thread may take."""
         return list(self._ready)
 
+    @property
+    def is_idle(self) -> bool:
+        """True if nobody waits for a turn, and no slice is under way."""
+        return not self._ready and not self._is_scheduled
+
     def wake(self, actor: T) -> None:
         """Give the actor a turn soon; once is enough however often it is asked."""
         if actor.is_ready:
@@ -65,7 +70,6 @@ class Dispatcher(Generic[T]):
             self._loop.call_soon(self._run_slice)
 
     def _run_slice(self) -> None:
-        self._is_scheduled = False
         ready = self._ready
         ends_at = time.perf_counter() + self._slice_seconds
         try:
@@ -77,6 +81,7 @@ class Dispatcher(Generic[T]):
                 if time.perf_counter() >= ends_at:
                     break
         finally:
+            self._is_scheduled = False
             if ready:
                 self._schedule()
             self._after_slice()

@@ -1,7 +1,13 @@
 """What starts and steers workflow executions. Names, signatures and meaning follow the Temporal Python SDK."""
 
+from actorflow.client.async_activity import (
+    AsyncActivityCancelledError,
+    AsyncActivityHandle,
+    AsyncActivityIDReference,
+)
 from actorflow.client.client import Client, ClientConfig
 from actorflow.client.errors import (
+    RPCTimeoutOrCancelledError,
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
     WorkflowQueryFailedError,
@@ -9,7 +15,7 @@ from actorflow.client.errors import (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
-from actorflow.client.handle import UpdateOptions, WorkflowHandle
+from actorflow.client.handle import SignalOptions, UpdateOptions, WorkflowHandle
 from actorflow.client.history import HistoryEvent, WorkflowHistory
 from actorflow.client.listing import (
     WorkflowExecution,
@@ -17,24 +23,35 @@ from actorflow.client.listing import (
     WorkflowExecutionCount,
     WorkflowExecutionCountAggregationGroup,
 )
+from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
+from actorflow.client.ported import PortedConnectOptions
 from actorflow.client.start import StartOptions
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.views import (
-    PendingActivity,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
 )
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.exceptions import WorkflowParkedError
-from actorflow.service import RPCError, RPCStatusCode
+from actorflow.service import ActivityNotRunningError, RPCError, RPCStatusCode, StaleAttemptError
 
 __all__ = [
+    "ActivityNotRunningError",
+    "AsyncActivityCancelledError",
+    "AsyncActivityHandle",
+    "AsyncActivityIDReference",
     "Client",
     "ClientConfig",
     "HistoryEvent",
     "PendingActivity",
+    "PendingChild",
+    "PendingMessage",
+    "PortedConnectOptions",
     "RPCError",
     "RPCStatusCode",
+    "RPCTimeoutOrCancelledError",
+    "SignalOptions",
+    "StaleAttemptError",
     "StartOptions",
     "UpdateOptions",
     "WithStartWorkflowOperation",

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.address import connect, connect_read_only
-from actorflow.client.connection import Borrowed, Connection, Hosting
+from actorflow.client.async_activity import AsyncActivityHandle, AsyncActivityIDReference
+from actorflow.client.connection import Borrowed, Connection, Hosting, OfTest
 from actorflow.client.data import WorkflowData
+from actorflow.client.deadline import answered
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
-from actorflow.client.start import LifeOptions, StartOptions, check_arguments, chosen_queue, described, run_options
+from actorflow.client.ported import PortedConnectOptions, check_ported, check_start
+from actorflow.client.start import (
+    NO_METADATA,
+    LifeOptions,
+    StartOptions,
+    check_arguments,
+    chosen_queue,
+    described,
+    id_policies,
+    run_options,
+)
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.clock import Clock
-from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.common import Priority, QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.core.events import SignalReceived
 from actorflow.core.policy.checks import check_name
@@ -32,10 +47,12 @@ R = TypeVar("R")
 class ClientConfig(TypedDict, total=False):
     """What a client is made from; see `Client.config`."""
 
-    connection: Required[Connection]
+    service_client: Required[Connection]
     namespace: str
     data_converter: DataConverter | None
     task_queue: str | None
+    identity: str | None
+    default_workflow_query_reject_condition: QueryRejectCondition | None
 
 
 class Client:
@@ -47,14 +64,18 @@ class Client:
 
     def __init__(
         self,
-        connection: Connection | Engine,
+        service_client: Connection | Engine,
         *,
         namespace: str = "default",
         data_converter: DataConverter | None = None,
         task_queue: str | None = None,
+        identity: str | None = None,
+        default_workflow_query_reject_condition: QueryRejectCondition | None = None,
     ) -> None:
-        self._connection = Hosting(connection) if isinstance(connection, Engine) else connection
+        self._connection = Hosting(service_client) if isinstance(service_client, Engine) else service_client
         self._namespace = namespace
+        self._identity = identity or f"{os.getpid()}@{socket.gethostname()}"
+        self._reject = default_workflow_query_reject_condition
         self._task_queue = task_queue
         self._converter = data_converter or DataConverter.default
         self._is_closed = False
@@ -66,8 +87,11 @@ class Client:
         namespace: str = "default",
         data_converter: DataConverter | None = None,
         task_queue: str | None = None,
+        identity: str | None = None,
+        default_workflow_query_reject_condition: QueryRejectCondition | None = None,
         clock: Clock | None = None,
         read_only: bool = False,
+        **ported: Unpack[PortedConnectOptions],
     ) -> Client:
         """Open a journal, or share it with those who opened it before.
 
@@ -77,33 +101,51 @@ class Client:
             namespace: keeps executions of different programs in one journal apart.
             data_converter: for arguments, results and failures; workers of this client use it too.
             task_queue: where this client starts executions, unless a call says otherwise.
+            identity: a name for people; default is pid@host. Workers of this client have it, too.
+            default_workflow_query_reject_condition: of queries that say nothing themselves.
             clock: time and identities; for tests.
             read_only: only look, also at a file that another process owns, or left behind: describe, fetch histories
                 and wait for results. The file stays as it is; starting, signalling, querying and workers are refused.
+            ported: options of the public SDK that change nothing here, see `PortedConnectOptions`.
 
         Raises:
             ValueError: an address of no known kind.
+            UnsupportedOptionError: an option of the public SDK can't be honoured here.
             MissingFileError: with ``read_only``, there is no such file.
             StorageOwnedError: another process, or another event loop, has the file open.
             NotOurFileError, NewerSchemaError: not a journal this version can open; it was left as it is.
             StorageError: anything else that keeps it from being opened.
         """
+        check_ported(ported)
         check_name("namespace", namespace)
         if task_queue is not None:
             check_name("task queue", task_queue)
         connection = await (connect_read_only if read_only else connect)(target_host, clock)
-        return Client(connection, namespace=namespace, data_converter=data_converter, task_queue=task_queue)
+        return Client(
+            connection,
+            namespace=namespace,
+            data_converter=data_converter,
+            task_queue=task_queue,
+            identity=identity,
+            default_workflow_query_reject_condition=default_workflow_query_reject_condition,
+        )
 
     def config(self) -> ClientConfig:
-        """What makes another client on the same connection: ``Client(**client.config())``, with changes if wanted.
+        """What makes another client on the same connection, with changes if wanted::
+
+            config = client.config()
+            config["data_converter"] = encrypting
+            other = Client(**config)
 
         The connection stays this client's: closing the other one does nothing, closing this one ends both.
         """
         return ClientConfig(
-            connection=Borrowed(self._connection),
+            service_client=Borrowed(self._connection),
             namespace=self._namespace,
             data_converter=self._converter,
             task_queue=self._task_queue,
+            identity=self._identity,
+            default_workflow_query_reject_condition=self._reject,
         )
 
     async def close(self) -> None:
@@ -126,9 +168,30 @@ class Client:
         return self._namespace
 
     @property
+    def identity(self) -> str:
+        """A name for people."""
+        return self._identity
+
+    @property
+    def service_client(self) -> Connection:
+        """What stands behind this client; another one can be made from it, see `config`."""
+        return self._connection
+
+    @property
     def data_converter(self) -> DataConverter:
         """For arguments and results."""
         return self._converter
+
+    @property
+    def is_of_test(self) -> bool:
+        """True for the client of a test environment: assertions fail the workflows of its workers."""
+        return self._connection.is_of_test
+
+    def of_test(self) -> Client:
+        """The same connection as the client of a test environment."""
+        client = copy(self)
+        client._connection = OfTest(self._connection)
+        return client
 
     @property
     def engine(self) -> Engine:
@@ -172,7 +235,14 @@ class Client:
         request_id: str = "",
         start_signal: str | None = None,
         start_signal_args: Sequence[Any] = (),
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
+        request_eager_start: bool = False,
+        static_summary: str | None = None,
+        static_details: str | None = None,
+        priority: Priority = Priority.default,
+        versioning_override: Any = None,
+        stack_level: int = 2,
         **life: Unpack[LifeOptions],
     ) -> WorkflowHandle[Any, Any]:
         """Start an execution. When this returns it is durable; without a worker it waits for one.
@@ -188,23 +258,34 @@ class Client:
             request_id: see `StartOptions`.
             start_signal: name of a signal to send with it, see `StartOptions`.
             start_signal_args: the signal's arguments.
-            rpc_timeout: accepted for ported programs.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait until it is durable.
+            request_eager_start: accepted for ported programs; a worker in this process always begins at once.
+            static_summary: accepted for ported programs; shown nowhere, say what people should see with
+                `workflow.set_current_details`.
+            static_details: as ``static_summary``.
+            priority: accepted for ported programs, see `Priority`.
+            versioning_override: refused, since there is one version of the code.
+            stack_level: accepted for ported programs.
             life: timeouts, retry, cron and delay, see `StartOptions`.
 
         Raises:
             WorkflowAlreadyStartedError: the policies refuse the id.
+            RPCError: DEADLINE_EXCEEDED because of ``rpc_timeout``; INVALID_ARGUMENT for policies that contradict.
+            UnsupportedOptionError: there is a ``versioning_override``.
             PayloadError: an argument can't be encoded.
             ValueError, TypeError: a bad id, not a workflow, arguments it can't take, or no task queue.
         """
         name, declared = described(workflow)
         arguments = arguments_of(arg, args)
         check_arguments(workflow, arguments)
+        check_start(versioning_override=versioning_override)
         data = WorkflowData(self._converter, self._namespace, id)
         options, delay = run_options(name, **life)
         signal = None
         if start_signal is not None:
             signal = SignalReceived(start_signal, await data.encode(several(start_signal_args)), request_id)
-        conflict = WorkflowIDConflictPolicy(id_conflict_policy)
+        reuse, conflict = id_policies(id, id_reuse_policy, id_conflict_policy)
         if signal is not None and conflict == WorkflowIDConflictPolicy.UNSPECIFIED:
             conflict = WorkflowIDConflictPolicy.USE_EXISTING
         request = StartRequest(
@@ -213,14 +294,14 @@ class Client:
             workflow_type=name,
             task_queue=chosen_queue(id, task_queue, self._task_queue),
             input=await data.encode(arguments),
-            reuse=WorkflowIDReusePolicy(id_reuse_policy),
+            reuse=reuse,
             conflict=conflict,
             request_id=request_id,
             signal=signal,
             options=options,
             start_delay=delay,
         )
-        run_id, _ = await self._connection.service.start(request)
+        run_id, _ = await answered(self._connection.service.start(request), rpc_timeout)
         return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
 
     async def start_update_with_start_workflow(
@@ -233,6 +314,7 @@ class Client:
         args: Sequence[Any] = (),
         id: str | None = None,
         result_type: type | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
         """Start an execution and send it an update in one step; an open one gets the update instead.
@@ -245,6 +327,7 @@ class Client:
             args: see ``arg``.
             id: the update id.
             result_type: what to decode the result as, if the handler method is not given.
+            rpc_metadata: accepted for ported programs.
             rpc_timeout: how long to wait for the answer.
 
         Raises:
@@ -319,6 +402,42 @@ class Client:
         """
         return self._handle(workflow_id, run_id, result_type, result_run_id=run_id, first_run_id=first_execution_run_id)
 
+    @overload
+    def get_async_activity_handle(
+        self, *, workflow_id: str, run_id: str | None, activity_id: str
+    ) -> AsyncActivityHandle: ...
+    @overload
+    def get_async_activity_handle(self, *, task_token: bytes) -> AsyncActivityHandle: ...
+    def get_async_activity_handle(
+        self,
+        *,
+        workflow_id: str | None = None,
+        run_id: str | None = None,
+        activity_id: str | None = None,
+        task_token: bytes | None = None,
+    ) -> AsyncActivityHandle:
+        """A handle to an activity that is completed from outside, see `actorflow.activity.raise_complete_async`.
+
+        Args:
+            workflow_id: of its workflow.
+            run_id: of the workflow; None means the open run.
+            activity_id: its id; whichever attempt runs is meant.
+            task_token: ``activity.info().task_token`` of one attempt, instead of the ids.
+
+        Raises:
+            ValueError: both a token and ids are given, or neither.
+        """
+        reference: AsyncActivityIDReference | bytes
+        if task_token is not None:
+            if workflow_id is not None or run_id is not None or activity_id is not None:
+                raise ValueError("Task token cannot be present with other IDs")
+            reference = task_token
+        elif workflow_id is not None and activity_id is not None:
+            reference = AsyncActivityIDReference(workflow_id, run_id, activity_id)
+        else:
+            raise ValueError("Task token or workflow/activity ID must be present")
+        return AsyncActivityHandle(self._connection, self._namespace, self._converter, reference)
+
     def list_workflows(
         self,
         query: str | None = None,
@@ -326,7 +445,7 @@ class Client:
         limit: int | None = None,
         page_size: int = 1000,
         next_page_token: bytes | None = None,
-        rpc_metadata: Mapping[str, str | bytes] | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowExecutionAsyncIterator:
         """Find executions, newest start first; nothing is asked before the first one is wanted.
@@ -363,7 +482,7 @@ class Client:
         self,
         query: str | None = None,
         *,
-        rpc_metadata: Mapping[str, str | bytes] | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowExecutionCount:
         """How many executions meet a filter.
@@ -371,18 +490,24 @@ class Client:
         Args:
             query: as for `list_workflows`, with ``GROUP BY ExecutionStatus`` for a count of each status.
             rpc_metadata: accepted for ported programs.
-            rpc_timeout: accepted for ported programs.
+            rpc_timeout: how long to wait for the answer.
 
         Raises:
             RPCError: as for `list_workflows`.
             TypeError: the query is not a str.
         """
         check_list(query)
-        return WorkflowExecutionCount.of(await self._connection.service.count(self._namespace, query or ""))
+        counting = self._connection.service.count(self._namespace, query or "")
+        return WorkflowExecutionCount.of(await answered(counting, rpc_timeout))
 
     @overload
     def get_workflow_handle_for(
-        self, workflow: MethodAsyncNoParam[SelfType, ReturnType], workflow_id: str, *, run_id: str | None = None
+        self,
+        workflow: MethodAsyncNoParam[SelfType, ReturnType],
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+        first_execution_run_id: str | None = None,
     ) -> WorkflowHandle[SelfType, ReturnType]: ...
     @overload
     def get_workflow_handle_for(
@@ -391,12 +516,19 @@ class Client:
         workflow_id: str,
         *,
         run_id: str | None = None,
+        first_execution_run_id: str | None = None,
     ) -> WorkflowHandle[SelfType, ReturnType]: ...
     def get_workflow_handle_for(
-        self, workflow: Any, workflow_id: str, *, run_id: str | None = None
+        self,
+        workflow: Any,
+        workflow_id: str,
+        *,
+        run_id: str | None = None,
+        first_execution_run_id: str | None = None,
     ) -> WorkflowHandle[Any, Any]:
         """`get_workflow_handle`, typed by the workflow's run method."""
-        return self._handle(workflow_id, run_id, described(workflow)[1], result_run_id=run_id)
+        declared = described(workflow)[1]
+        return self._handle(workflow_id, run_id, declared, result_run_id=run_id, first_run_id=first_execution_run_id)
 
     def _handle(
         self,
@@ -416,4 +548,5 @@ class Client:
             result_run_id=result_run_id,
             first_execution_run_id=first_run_id,
             result_type=result_type,
+            reject_condition=self._reject,
         )

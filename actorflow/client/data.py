@@ -42,10 +42,17 @@ class WorkflowData:
             PayloadError: a value has no encoding.
             CodecError: the codec can't encode now.
         """
-        payloads = self.values.encode(values)
-        if self._coder is None or not payloads:
-            return payloads
-        return tuple(await self._coder.encode(payloads, self._context))
+        return await self.closed(self.values.encode(values))
+
+    async def closed(self, carrier: T) -> T:
+        """What is asked of the service as the codec encodes it.
+
+        Raises:
+            CodecError: the codec can't encode now.
+        """
+        if self._coder is None or not (payloads := payloads_of(carrier)):
+            return carrier
+        return with_payloads(carrier, await self._coder.encode(payloads, self._context))
 
     async def opened(self, carrier: T) -> T:
         """An answer of the service as the codec decodes it.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from actorflow.client.views import WorkflowExecutionStatus
-from actorflow.exceptions import ActorflowError
+from actorflow.exceptions import TemporalError
 
 
-class WorkflowFailureError(ActorflowError):
+class WorkflowFailureError(TemporalError):
     """The execution did not complete; ``cause`` is the failure, with its own causes behind it."""
 
     def __init__(self, *, cause: BaseException) -> None:
@@ -20,7 +20,7 @@ class WorkflowFailureError(ActorflowError):
         return self.__cause__
 
 
-class WorkflowContinuedAsNewError(ActorflowError):
+class WorkflowContinuedAsNewError(TemporalError):
     """The run continued as another one, and the caller did not want to follow it."""
 
     def __init__(self, new_execution_run_id: str) -> None:
@@ -28,7 +28,7 @@ class WorkflowContinuedAsNewError(ActorflowError):
         self.new_execution_run_id = new_execution_run_id
 
 
-class WorkflowQueryFailedError(ActorflowError):
+class WorkflowQueryFailedError(TemporalError):
     """The query handler raised, or there is none."""
 
     def __init__(self, message: str) -> None:
@@ -36,7 +36,7 @@ class WorkflowQueryFailedError(ActorflowError):
         self.message = message
 
 
-class WorkflowQueryRejectedError(ActorflowError):
+class WorkflowQueryRejectedError(TemporalError):
     """The query was not asked because of the execution's status."""
 
     def __init__(self, status: WorkflowExecutionStatus | None) -> None:
@@ -45,7 +45,7 @@ class WorkflowQueryRejectedError(ActorflowError):
         self.status = status
 
 
-class WorkflowUpdateFailedError(ActorflowError):
+class WorkflowUpdateFailedError(TemporalError):
     """An update was rejected, or its handler failed; ``cause`` is the failure."""
 
     def __init__(self, cause: BaseException) -> None:
@@ -59,7 +59,11 @@ class WorkflowUpdateFailedError(ActorflowError):
         return self.__cause__
 
 
-class WorkflowUpdateRPCTimeoutOrCancelledError(ActorflowError):
+class RPCTimeoutOrCancelledError(TemporalError):
+    """Nobody waits for the answer to a call any more."""
+
+
+class WorkflowUpdateRPCTimeoutOrCancelledError(RPCTimeoutOrCancelledError):
     """Nobody waits for the answer to an update any more; what becomes of it is not known here."""
 
     def __init__(self) -> None:

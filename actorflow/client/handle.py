@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.data import WorkflowData
+from actorflow.client.deadline import answered
 from actorflow.client.errors import (
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
@@ -15,6 +16,7 @@ from actorflow.client.errors import (
     WorkflowQueryRejectedError,
 )
 from actorflow.client.history import WorkflowHistory, history_of
+from actorflow.client.start import NO_METADATA
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, parked_error, within
 from actorflow.client.views import WorkflowExecutionDescription, WorkflowExecutionStatus
 from actorflow.common import QueryRejectCondition
@@ -38,17 +40,27 @@ from actorflow.workflow.definition import name_of_handler
 R = TypeVar("R")
 
 
+class SignalOptions(TypedDict, total=False):
+    """How a signal is sent; see `WorkflowHandle.signal`."""
+
+    request_id: str
+    rpc_metadata: Mapping[str, str | bytes]
+    rpc_timeout: timedelta | None
+
+
 class UpdateOptions(TypedDict, total=False):
     """How an update is sent.
 
     Attributes:
         id: the update id; repeat a call whose outcome you don't know with the same one, and it takes effect once.
         result_type: what to decode the result as, if the handler method is not given.
+        rpc_metadata: accepted for ported programs.
         rpc_timeout: how long to wait for the answer.
     """
 
     id: str | None
     result_type: type | None
+    rpc_metadata: Mapping[str, str | bytes]
     rpc_timeout: timedelta | None
 
 
@@ -69,8 +81,10 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         result_run_id: str | None = None,
         first_execution_run_id: str | None = None,
         result_type: Any = None,
+        reject_condition: QueryRejectCondition | None = None,
     ) -> None:
         self._service = service
+        self._reject = reject_condition
         self._namespace = namespace
         self._data = WorkflowData(converter, namespace, id)
         self._id = id
@@ -99,22 +113,29 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """The first run of the chain, if this handle started it."""
         return self._first_execution_run_id
 
-    async def result(self, *, follow_runs: bool = True, rpc_timeout: timedelta | None = None) -> ReturnType:
+    async def result(
+        self,
+        *,
+        follow_runs: bool = True,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> ReturnType:
         """Wait for the execution to end and return its result, as the type the workflow declares.
 
         Args:
             follow_runs: go on with the run that follows this one: continued as new, a retry, or the next of a cron.
-            rpc_timeout: accepted for ported programs; the wait itself has no limit.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait for each run's end.
 
         Raises:
             WorkflowContinuedAsNewError: another run follows, and ``follow_runs`` is False.
             WorkflowFailureError: it failed, was cancelled or terminated; the cause says which and why.
             WorkflowParkedError: it can't go on until its code changes; the cause is what the code raised.
-            RPCError: NOT_FOUND.
+            RPCError: NOT_FOUND, or DEADLINE_EXCEEDED because of ``rpc_timeout``.
         """
         run_id = self._result_run_id or self._run_id
         while True:
-            end = await self._service.result(self._target(run_id))
+            end = await answered(self._service.result(self._target(run_id)), rpc_timeout)
             if isinstance(end, Parked):
                 raise await self._parked(end)
             successor = successor_id(end.event)
@@ -143,17 +164,24 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
                 raise AssertionError(f"{other} does not close an execution")
 
     @overload
-    async def signal(self, signal: MethodSyncOrAsyncNoParam[SelfType, None], *, request_id: str = "") -> None: ...
-    @overload
     async def signal(
-        self, signal: MethodSyncOrAsyncSingleParam[SelfType, ParamType, None], arg: ParamType, *, request_id: str = ""
+        self, signal: MethodSyncOrAsyncNoParam[SelfType, None], **options: Unpack[SignalOptions]
     ) -> None: ...
     @overload
     async def signal(
-        self, signal: Callable[..., Awaitable[None] | None], *, args: Sequence[Any], request_id: str = ""
+        self,
+        signal: MethodSyncOrAsyncSingleParam[SelfType, ParamType, None],
+        arg: ParamType,
+        **options: Unpack[SignalOptions],
     ) -> None: ...
     @overload
-    async def signal(self, signal: str, arg: Any = ..., *, args: Sequence[Any] = ..., request_id: str = "") -> None: ...
+    async def signal(
+        self, signal: Callable[..., Awaitable[None] | None], *, args: Sequence[Any], **options: Unpack[SignalOptions]
+    ) -> None: ...
+    @overload
+    async def signal(
+        self, signal: str, arg: Any = ..., *, args: Sequence[Any] = ..., **options: Unpack[SignalOptions]
+    ) -> None: ...
     async def signal(
         self,
         signal: str | Callable[..., Any],
@@ -161,6 +189,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         *,
         args: Sequence[Any] = (),
         request_id: str = "",
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Send a signal. When this returns it is durable and will be handled exactly once.
@@ -169,7 +198,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             signal: the handler method, or the signal's name.
             arg: its argument; for several use ``args=[...]``.
             request_id: repeat a call whose outcome you don't know with the same id, and it is delivered once.
-            rpc_timeout: accepted for ported programs.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait for the answer.
 
         Raises:
             RPCError: NOT_FOUND: there is no such execution, or it has closed.
@@ -178,7 +208,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """
         name = name_of_handler(signal, SIGNAL_MARK, "signal")
         payloads = await self._data.encode(arguments_of(arg, args))
-        await self._service.signal(self._target(self._run_id), name, payloads, request_id)
+        await answered(self._service.signal(self._target(self._run_id), name, payloads, request_id), rpc_timeout)
 
     @overload
     async def query(
@@ -186,6 +216,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         query: MethodSyncOrAsyncNoParam[SelfType, LocalReturnType],
         *,
         reject_condition: QueryRejectCondition | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> LocalReturnType: ...
     @overload
@@ -195,6 +226,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         arg: ParamType,
         *,
         reject_condition: QueryRejectCondition | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> LocalReturnType: ...
     @overload
@@ -206,6 +238,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         args: Sequence[Any] = ...,
         result_type: type | None = None,
         reject_condition: QueryRejectCondition | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> Any: ...
     async def query(
@@ -216,6 +249,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         args: Sequence[Any] = (),
         result_type: type | None = None,
         reject_condition: QueryRejectCondition | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> Any:
         """Ask the program; works on closed executions too, and changes nothing.
@@ -224,7 +258,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             query: the handler method, or the query's name.
             arg: its argument; for several use ``args=[...]``.
             result_type: what to decode the answer as, if the handler method is not given.
-            reject_condition: don't ask in these states.
+            reject_condition: don't ask in these states; default is the client's.
+            rpc_metadata: accepted for ported programs.
             rpc_timeout: how long to wait for a worker that can answer (10 s by default).
 
         Raises:
@@ -236,7 +271,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         name = name_of_handler(query, QUERY_MARK, "query")
         payloads = await self._data.encode(arguments_of(arg, args))
         timeout = None if rpc_timeout is None else rpc_timeout.total_seconds()
-        answer = await self._service.query(self._target(self._run_id), name, payloads, reject_condition, timeout)
+        reject = self._reject if reject_condition is None else reject_condition
+        answer = await self._service.query(self._target(self._run_id), name, payloads, reject, timeout)
         if isinstance(answer, QueryRejected):
             raise WorkflowQueryRejectedError(WorkflowExecutionStatus.of(answer.status))
         if isinstance(answer, Parked):
@@ -343,6 +379,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         *,
         id: str | None = None,
         result_type: type | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
         request = await update_request(self._data, update, arg, args, id, stage)
@@ -397,48 +434,80 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         target = self._target(run_id)
         return WorkflowUpdateHandle(self._service, self._data, id, target, result_type=result_type, known=known)
 
-    async def cancel(self, *, reason: str = "", rpc_timeout: timedelta | None = None) -> None:
+    async def cancel(
+        self,
+        *,
+        reason: str = "",
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> None:
         """Ask the program to stop; durable when this returns. Silent if the execution has closed.
+
+        Args:
+            reason: for the program, see `workflow.cancellation_reason`.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait for the answer.
 
         Raises:
             RPCError: NOT_FOUND: there is no such execution.
         """
-        await self._service.cancel(self._own_target(), reason)
+        await answered(self._service.cancel(self._own_target(), reason), rpc_timeout)
 
-    async def terminate(self, *args: Any, reason: str | None = None, rpc_timeout: timedelta | None = None) -> None:
+    async def terminate(
+        self,
+        *args: Any,
+        reason: str | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> None:
         """End the execution without asking its program; durable when this returns.
 
         Args:
             args: details for whoever waits for the result.
             reason: for people.
-            rpc_timeout: accepted for ported programs.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait for the answer.
 
         Raises:
             RPCError: NOT_FOUND: there is no such execution, or it has closed.
         """
-        details = await self._data.encode(args)
-        await self._service.terminate(self._own_target(), reason or "", details)
+        ending = self._service.terminate(self._own_target(), reason or "", await self._data.encode(args))
+        await answered(ending, rpc_timeout)
 
-    async def describe(self, *, rpc_timeout: timedelta | None = None) -> WorkflowExecutionDescription:
+    async def describe(
+        self, *, rpc_metadata: Mapping[str, str | bytes] = NO_METADATA, rpc_timeout: timedelta | None = None
+    ) -> WorkflowExecutionDescription:
         """The execution as it stands on disk.
+
+        Args:
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait for the answer.
 
         Raises:
             RPCError: NOT_FOUND.
         """
-        about = await self._service.describe(self._target(self._run_id))
+        about = await answered(self._service.describe(self._target(self._run_id)), rpc_timeout)
         return WorkflowExecutionDescription.described(await self._data.opened_if_possible(about), self._data.explained)
 
-    async def fetch_history(self, *, rpc_timeout: timedelta | None = None) -> WorkflowHistory:
+    async def fetch_history(
+        self,
+        *,
+        skip_archival: bool = False,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> WorkflowHistory:
         """All events of the run so far: plain values, and what a `Replayer` and the public JSON are made from.
 
         Args:
-            rpc_timeout: accepted for ported programs.
+            skip_archival: accepted for ported programs; there is no archive.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait for the answer.
 
         Raises:
             RPCError: NOT_FOUND.
             CorruptJournalError: a row of the journal is damaged.
         """
-        known = await self._service.history(self._target(self._run_id or self._result_run_id))
+        known = await answered(self._service.history(self._target(self._run_id or self._result_run_id)), rpc_timeout)
         return history_of(self._id, known.run_id, known.turns, known.started_at)
 
     def _target(self, run_id: str | None) -> Target:

@@ -99,7 +99,10 @@ def _events_of(turn: Turn) -> list[HistoryEvent]:
         if not has_decided and type(event) in ev.DECISIONS:
             has_decided = True
             number += ev.TASK_EVENTS
-        number += ev.width(event)
+        width = ev.width(event)
+        if not width:
+            continue
+        number += width
         fields = cast("dict[str, Any]", msgspec.json.decode(msgspec.json.encode(event)))
         events.append(HistoryEvent(number, turn.at, fields.pop("event"), fields))
     return events

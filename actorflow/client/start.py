@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Required, TypedDict
+from types import MappingProxyType
+from typing import Any, Final, Required, TypedDict
 
-from actorflow.common import RetryPolicy, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.common import Priority, RetryPolicy, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.events import RunOptions
 from actorflow.core.policy.checks import check_timeout
 from actorflow.core.policy.cron import check_cron
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.state import NO_OPTIONS
+from actorflow.service import RPCError, RPCStatusCode
 
 
 class StartOptions(TypedDict, total=False):
@@ -38,6 +40,7 @@ class StartOptions(TypedDict, total=False):
     request_id: str
     start_signal: str | None
     start_signal_args: Sequence[Any]
+    rpc_metadata: Mapping[str, str | bytes]
     execution_timeout: timedelta | None
     run_timeout: timedelta | None
     task_timeout: timedelta | None
@@ -45,6 +48,16 @@ class StartOptions(TypedDict, total=False):
     cron_schedule: str
     start_delay: timedelta | None
     rpc_timeout: timedelta | None
+    static_summary: str | None
+    static_details: str | None
+    request_eager_start: bool
+    priority: Priority
+    versioning_override: Any
+    stack_level: int
+
+
+NO_METADATA: Final[Mapping[str, str | bytes]] = MappingProxyType({})
+"""Of calls that go nowhere, so nobody reads it."""
 
 
 class LifeOptions(TypedDict, total=False):
@@ -91,7 +104,11 @@ def run_options(
 
 
 def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
-    """Name and result type of a run method or a workflow class (of a name, the name alone)."""
+    """Name and result type of a run method or a workflow class (of a name, the name alone).
+
+    Raises:
+        TypeError: not a workflow, or a dynamic one, which has no name.
+    """
     definition = _definition(workflow)
     if definition is None:
         return str(workflow), None
@@ -118,6 +135,26 @@ def _definition(workflow: str | Callable[..., Any]) -> WorkflowDefinition | None
     if isinstance(workflow, str):
         return None
     return WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
+
+
+def id_policies(
+    id: str, reuse: WorkflowIDReusePolicy, conflict: WorkflowIDConflictPolicy
+) -> tuple[WorkflowIDReusePolicy, WorkflowIDConflictPolicy]:
+    """What a start means by its policies, the older TERMINATE_IF_RUNNING in newer words.
+
+    Raises:
+        RPCError: INVALID_ARGUMENT: it is TERMINATE_IF_RUNNING, and there is a conflict policy, too.
+    """
+    reuse, conflict = WorkflowIDReusePolicy(reuse), WorkflowIDConflictPolicy(conflict)
+    if reuse != WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:
+        return reuse, conflict
+    if conflict != WorkflowIDConflictPolicy.UNSPECIFIED:
+        raise RPCError(
+            f"workflow {id!r}: the reuse policy TERMINATE_IF_RUNNING says what becomes of an open run; leave out the "
+            "conflict policy, or use ALLOW_DUPLICATE with it",
+            RPCStatusCode.INVALID_ARGUMENT,
+        )
+    return WorkflowIDReusePolicy.ALLOW_DUPLICATE, WorkflowIDConflictPolicy.TERMINATE_EXISTING
 
 
 def chosen_queue(id: str, task_queue: str | None, default_queue: str | None) -> str:

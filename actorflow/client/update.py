@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from enum import IntEnum
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from actorflow.client.data import WorkflowData
 from actorflow.client.errors import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from actorflow.client.start import NO_METADATA
 from actorflow.exceptions import ApplicationError, WorkflowParkedError
 from actorflow.service import Parked, Service, Target, UpdateAnswer
 from actorflow.types import LocalReturnType
@@ -61,10 +62,13 @@ class WorkflowUpdateHandle(Generic[LocalReturnType]):
         """The run that accepted it, if known."""
         return self._target.run_id
 
-    async def result(self, *, rpc_timeout: timedelta | None = None) -> LocalReturnType:
+    async def result(
+        self, *, rpc_metadata: Mapping[str, str | bytes] = NO_METADATA, rpc_timeout: timedelta | None = None
+    ) -> LocalReturnType:
         """Wait for the update to end and return its result, as the type its handler declares.
 
         Args:
+            rpc_metadata: accepted for ported programs.
             rpc_timeout: how long to wait.
 
         Raises:

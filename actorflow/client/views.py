@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Self
 
+from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
+from actorflow.common import RetryPolicy
 from actorflow.converter import Failure
+from actorflow.core.policy.retry import policy_from
 from actorflow.exceptions import FailureError
 from actorflow.service import Description, Execution
 
@@ -31,24 +34,11 @@ class WorkflowExecutionStatus(IntEnum):
 
 
 @dataclass(frozen=True)
-class PendingActivity:
-    """An activity of an open execution."""
-
-    activity_id: str
-    activity_type: str
-    attempt: int
-    state: str
-    scheduled_time: datetime
-    next_attempt_time: datetime | None
-    last_failure: str | None
-
-
-@dataclass(frozen=True)
 class WorkflowExecution:
     """One execution, as it stood when it was read. Instants are UTC.
 
     Attributes:
-        execution_time: when its first turn was due; here always the start.
+        execution_time: when its first turn was due; in lists always the start.
         history_length: number of its last event.
         parked: why it can't go on, or None. Its status stays RUNNING.
     """
@@ -85,12 +75,21 @@ class WorkflowExecution:
 
 @dataclass(frozen=True)
 class WorkflowExecutionDescription(WorkflowExecution):
-    """An execution as it stands on disk, with what it waits for.
+    """An execution as it stands on disk, with what it waits for and what it is related to.
 
     Attributes:
         last_failure: message and traceback of the turn that keeps failing, or None.
         turn_failures: how often that turn has failed.
         inbox_messages: messages accepted but not yet consumed.
+        pending_messages: what it has sent to others, and has no answer to.
+        parent_id: workflow id of the run that started it as its child, or None.
+        root_id: workflow id of the run at the top of its tree, if it is a child.
+        first_execution_run_id: the first run of its chain.
+        continued_run_id: the run it follows, or None.
+        new_execution_run_id: the run that follows it, or None.
+        attempt: of its retry policy, from 1.
+        cron_schedule: when the next run begins after it; empty if there is none.
+        expiration_time: when it times out, or None. Of a closed one, when it would have.
     """
 
     last_failure: str | None
@@ -98,11 +97,27 @@ class WorkflowExecutionDescription(WorkflowExecution):
     pending_activities: Sequence[PendingActivity]
     pending_timers: int
     inbox_messages: int
+    pending_children: Sequence[PendingChild]
+    pending_messages: Sequence[PendingMessage]
+    parent_id: str | None
+    parent_run_id: str | None
+    root_id: str | None
+    root_run_id: str | None
+    first_execution_run_id: str
+    continued_run_id: str | None
+    new_execution_run_id: str | None
+    attempt: int
+    cron_schedule: str
+    execution_timeout: timedelta | None
+    run_timeout: timedelta | None
+    expiration_time: datetime | None
+    retry_policy: RetryPolicy | None
 
     @classmethod
     def described(cls, about: Description, explained: Callable[[Failure], FailureError]) -> Self:
         """From what the service says; ``explained`` makes an exception of a failure."""
-        failure = about.last_failure
+        failure, options = about.last_failure, about.options
+        parent, root = options.parent, options.root
         return cls(
             id=about.workflow_id,
             run_id=about.run_id,
@@ -112,25 +127,29 @@ class WorkflowExecutionDescription(WorkflowExecution):
             status=WorkflowExecutionStatus.of(about.status),
             start_time=about.started_at,
             close_time=about.closed_at,
-            execution_time=about.started_at,
+            execution_time=options.not_before or about.started_at,
             history_length=about.history_length,
             parked=about.parked,
             last_failure=None if failure is None else _shown(failure, explained(failure)),
             turn_failures=about.turn_failures,
-            pending_activities=[
-                PendingActivity(
-                    activity_id=activity.activity_id,
-                    activity_type=activity.activity_type,
-                    attempt=activity.attempt,
-                    state=activity.state,
-                    scheduled_time=activity.scheduled_at,
-                    next_attempt_time=activity.next_attempt_at,
-                    last_failure=explained(activity.last_failure).message if activity.last_failure else None,
-                )
-                for activity in about.pending_activities
-            ],
+            pending_activities=[PendingActivity.of(activity, explained) for activity in about.pending_activities],
             pending_timers=about.pending_timers,
             inbox_messages=about.inbox_messages,
+            pending_children=[PendingChild.of(child) for child in about.pending_children],
+            pending_messages=[PendingMessage.of(message) for message in about.pending_messages],
+            parent_id=None if parent is None else parent.workflow_id,
+            parent_run_id=None if parent is None else parent.run_id,
+            root_id=None if root is None else root.workflow_id,
+            root_run_id=None if root is None else root.run_id,
+            first_execution_run_id=about.first_run_id or about.run_id,
+            continued_run_id=options.continued_run_id or None,
+            new_execution_run_id=about.successor or None,
+            attempt=options.attempt,
+            cron_schedule=options.cron,
+            execution_timeout=options.execution_timeout,
+            run_timeout=options.run_timeout,
+            expiration_time=options.expires_at,
+            retry_policy=None if options.retry is None else policy_from(options.retry),
         )
 
 

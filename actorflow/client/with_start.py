@@ -9,8 +9,9 @@ from typing import Any, Generic, Unpack
 
 from actorflow.client.data import WorkflowData
 from actorflow.client.handle import WorkflowHandle, arguments_of
-from actorflow.client.start import LifeOptions, check_arguments, chosen_queue, described, run_options
-from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from actorflow.client.ported import check_start
+from actorflow.client.start import LifeOptions, check_arguments, chosen_queue, described, id_policies, run_options
+from actorflow.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
 from actorflow.service import RPCError, RPCStatusCode, StartRequest
 from actorflow.types import ReturnType, SelfType
@@ -30,9 +31,15 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: what closed runs of the id mean.
         result_type: what to decode the workflow's result as, if the run method is not given.
         request_id: repeat a call whose outcome you don't know with the same one, and it starts once.
+        static_summary: accepted for ported programs, as by `Client.start_workflow`.
+        static_details: as ``static_summary``.
+        priority: accepted for ported programs, see `Priority`.
+        versioning_override: refused, since there is one version of the code.
+        stack_level: accepted for ported programs.
         life: timeouts, retry, cron and delay, see `StartOptions`.
 
     Raises:
+        UnsupportedOptionError: there is a ``versioning_override``.
         ValueError: the conflict policy is UNSPECIFIED, or `StartOptions` that can't be.
     """
 
@@ -48,8 +55,14 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         id_reuse_policy: WorkflowIDReusePolicy = WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         result_type: type | None = None,
         request_id: str = "",
+        static_summary: str | None = None,
+        static_details: str | None = None,
+        priority: Priority = Priority.default,
+        versioning_override: Any = None,
+        stack_level: int = 2,
         **life: Unpack[LifeOptions],
     ) -> None:
+        check_start(versioning_override=versioning_override)
         if id_conflict_policy == WorkflowIDConflictPolicy.UNSPECIFIED:
             raise ValueError("an update-with-start needs an id_conflict_policy: FAIL, or USE_EXISTING")
         self._type, declared = described(workflow)
@@ -57,8 +70,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         check_arguments(workflow, self._arguments)
         self._id = id
         self._task_queue = task_queue
-        self._conflict = id_conflict_policy
-        self._reuse = id_reuse_policy
+        self._reuse, self._conflict = id_policies(id, id_reuse_policy, id_conflict_policy)
         self._result_type = result_type or declared
         self._request_id = request_id
         self._options, self._delay = run_options(self._type, **life)

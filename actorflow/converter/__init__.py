@@ -16,7 +16,7 @@ from actorflow.converter.encodings import (
     DefaultPayloadConverter,
     JSONPlainPayloadConverter,
 )
-from actorflow.converter.failure import ActivityRef, Failure, text_of
+from actorflow.converter.failure import ActivityRef, ChildRef, Failure, text_of
 from actorflow.converter.failure_converter import (
     DefaultFailureConverter,
     DefaultFailureConverterWithEncodedAttributes,
@@ -38,6 +38,7 @@ __all__ = [
     "BinaryNullPayloadConverter",
     "BinaryPlainPayloadConverter",
     "BinaryProtoPayloadConverter",
+    "ChildRef",
     "Coder",
     "CompositePayloadConverter",
     "DataConverter",

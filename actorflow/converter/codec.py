@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from actorflow.api.common.v1 import Payload as PublicPayload
-from actorflow.api.common.v1 import Payloads
+from actorflow.api.common.v1 import Payload as PublicPayload, Payloads
 from actorflow.converter.payload import Payload, public_payload, stored_payload
 from actorflow.exceptions import CodecError
 

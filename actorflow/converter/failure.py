@@ -250,7 +250,7 @@ def _delay_of(exception: errors.ApplicationError) -> timedelta | None:
 
 def _stack_trace_of(exception: BaseException) -> str:
     if exception.__traceback__ is None:
-        return exception.stack_trace if isinstance(exception, errors.FailureError) else ""
+        return storable(getattr(exception, "_stack_trace", ""))  # of a failure, or of what another process raised
     return storable("".join(traceback.format_tb(exception.__traceback__)))
 
 

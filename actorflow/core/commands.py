@@ -15,6 +15,10 @@ def command_key(command: Command) -> tuple[str, str]:
             return "schedule activity", f"{activity_type} (id {activity_id})"
         case ev.ActivityCancelRequested(activity_id=activity_id):
             return "cancel activity", f"(id {activity_id})"
+        case ev.LocalActivityScheduled(activity_id=activity_id, activity_type=activity_type):
+            return "start local activity", f"{activity_type} (id {activity_id})"
+        case ev.LocalActivityCancelRequested(activity_id=activity_id):
+            return "cancel local activity", f"(id {activity_id})"
         case ev.TimerStarted(timer_id=timer_id):
             return "start timer", f"(id {timer_id})"
         case ev.TimerCancelled(timer_id=timer_id):

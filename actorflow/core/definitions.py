@@ -10,12 +10,16 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, Final
 
+from actorflow.common import VersioningBehavior
+
 WORKFLOW_MARK: Final = "__actorflow_workflow__"
 RUN_MARK: Final = "__actorflow_run__"
 INIT_MARK: Final = "__actorflow_init__"
+DYNAMIC_CONFIG_MARK: Final = "__actorflow_dynamic_config__"
 SIGNAL_MARK: Final = "__actorflow_signal__"
 UPDATE_MARK: Final = "__actorflow_update__"
 POLICY_MARK: Final = "__actorflow_unfinished_policy__"
+DESCRIPTION_MARK: Final = "__actorflow_description__"
 VALIDATOR_MARK: Final = "__actorflow_validator__"
 QUERY_MARK: Final = "__actorflow_query__"
 ACTIVITY_MARK: Final = "__actorflow_activity__"
@@ -89,12 +93,14 @@ class HandlerDefinition:
     Attributes:
         validator: of an update; raises if the update must not begin.
         unfinished_policy: of a signal or an update.
+        description: one line for people.
     """
 
     name: str
     function: Callable[..., Any]
     validator: Callable[..., Any] | None = None
     unfinished_policy: HandlerUnfinishedPolicy = HandlerUnfinishedPolicy.WARN_AND_ABANDON
+    description: str = ""
 
     @property
     def is_dynamic(self) -> bool:
@@ -112,9 +118,22 @@ class HandlerDefinition:
         return inspect.iscoroutinefunction(self.function)
 
 
+@dataclass
+class DynamicWorkflowConfig:
+    """What a dynamic workflow says about the type it runs as.
+
+    Attributes:
+        failure_exception_types: exceptions that fail the execution, instead of those of `workflow.defn`.
+        versioning_behavior: accepted for ported programs.
+    """
+
+    failure_exception_types: Sequence[type[BaseException]] | None = None
+    versioning_behavior: VersioningBehavior = VersioningBehavior.UNSPECIFIED
+
+
 @dataclass(frozen=True)
 class WorkflowDefinition:
-    """A workflow class as its decorators described it."""
+    """A workflow class as its decorators described it; a dynamic one's name is `DYNAMIC`."""
 
     name: str
     cls: type
@@ -124,8 +143,13 @@ class WorkflowDefinition:
     queries: Mapping[str, HandlerDefinition]
     updates: Mapping[str, HandlerDefinition] = field(default_factory=dict[str, HandlerDefinition])
     failure_exception_types: Sequence[type[BaseException]] = ()
+    dynamic_config: Callable[[Any], DynamicWorkflowConfig] | None = None
+    """Asked for more once an object of a dynamic workflow is built."""
     activates_patch: Callable[[str], bool] | None = None
     """Asked by a live run that meets a patch first: False declines it. A worker adds it; without it all are taken."""
+
+    runs_activity: Callable[[str], bool] | None = None
+    """True for activities the worker can run beside its programs. A worker adds it; without it none is refused."""
 
     @property
     def is_dynamic(self) -> bool:

@@ -172,6 +172,21 @@ class ActivityTimedOut(ActivityResolved, frozen=True, gc=False):
     started_at: datetime | None = None
 
 
+class LocalActivityResolved(ActivityResolved, frozen=True, gc=False):
+    """A local activity is over, or with a ``backoff`` waits that long for its next attempt.
+
+    It is a marker in the public history. ``scheduled_at`` is when the activity was asked for first.
+    """
+
+    activity_type: str
+    scheduled_at: datetime
+    result: Payload | None = None
+    failure: Failure | None = None
+    retry_state: int = 0
+    attempt: int = 1
+    backoff: timedelta | None = None
+
+
 class ActivityCancelled(ActivityResolved, frozen=True, gc=False):
     """An activity ended because the workflow asked it to."""
 
@@ -296,6 +311,33 @@ class ActivityCancelRequested(Event, frozen=True, gc=False):
     activity_id: str
 
 
+class LocalActivityScheduled(Event, frozen=True, gc=False):
+    """The program wants an activity run beside it, from this attempt on. No event of the public history.
+
+    ``first_scheduled_at`` is when it was asked for first, if a timer was between. An attempt that would have to wait
+    longer than ``retry_threshold`` waits for a timer of the program.
+    """
+
+    activity_id: str
+    activity_type: str
+    retry_threshold: timedelta
+    input: tuple[Payload, ...] = ()
+    schedule_to_close: timedelta | None = None
+    schedule_to_start: timedelta | None = None
+    start_to_close: timedelta | None = None
+    retry: RetryRule = RetryRule()
+    cancellation: int = 0
+    attempt: int = 1
+    first_scheduled_at: datetime | None = None
+    summary: str = ""
+
+
+class LocalActivityCancelRequested(Event, frozen=True, gc=False):
+    """The program wants a local activity stopped. No event of the public history."""
+
+    activity_id: str
+
+
 class TimerStarted(Event, frozen=True, gc=False):
     """The program waits for a duration."""
 
@@ -409,6 +451,7 @@ Arrival = (
     | ActivityFailed
     | ActivityTimedOut
     | ActivityCancelled
+    | LocalActivityResolved
     | ChildStarted
     | ChildStartFailed
     | ChildCompleted
@@ -426,6 +469,8 @@ Arrival = (
 Decision = (
     ActivityScheduled
     | ActivityCancelRequested
+    | LocalActivityScheduled
+    | LocalActivityCancelRequested
     | TimerStarted
     | TimerCancelled
     | UpdateCompleted
@@ -446,6 +491,8 @@ DECISIONS: Final[frozenset[type[Event]]] = frozenset(
     (
         ActivityScheduled,
         ActivityCancelRequested,
+        LocalActivityScheduled,
+        LocalActivityCancelRequested,
         TimerStarted,
         TimerCancelled,
         UpdateCompleted,
@@ -459,6 +506,8 @@ DECISIONS: Final[frozenset[type[Event]]] = frozenset(
         Cancelled,
     )
 )
+UNSEEN: Final[frozenset[type[Event]]] = frozenset((LocalActivityScheduled, LocalActivityCancelRequested))
+"""What is no event of the public history."""
 UNASKED: Final[frozenset[type[Event]]] = frozenset((Terminated, TimedOut))
 """Ends that come without a task of the program."""
 CLOSING: Final[frozenset[type[Event]]] = frozenset((Completed, Failed, Cancelled, ContinuedAsNew, *UNASKED))
@@ -477,13 +526,15 @@ def width(event: Event) -> int:
         return 1
     if kind is TurnFailed:
         return TASK_EVENTS
+    if kind in UNSEEN:
+        return 0
     return 2 if getattr(event, "attempt", 1) else 1
 
 
 _NARROW: Final = (
     frozenset((Started, SignalReceived, UpdateAccepted, CancelRequested, TimerFired, SignalUnhandled))
     | frozenset((ChildStarted, ChildStartFailed, ChildCompleted, ChildFailed, ChildCancelled, ChildTimedOut))
-    | frozenset((ChildTerminated, MessageDelivered, MessageRefused))
+    | frozenset((ChildTerminated, MessageDelivered, MessageRefused, LocalActivityResolved))
     | UNASKED
-    | DECISIONS
+    | (DECISIONS - UNSEEN)
 )

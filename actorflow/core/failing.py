@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final, cast
 
 import msgspec
 
-from actorflow.converter import Failure
+from actorflow.converter import Failure, ValueConverter, text_of
 from actorflow.core import limits
 from actorflow.exceptions import CodecError, CorruptJournalError
 
@@ -59,6 +60,32 @@ class FailingTurn(msgspec.Struct, frozen=True):
         if self.is_for_codec:
             return f"codec: {first_line}"
         return f"its workflow code failed {self.attempts} times in the same turn with {self.failure.type}: {first_line}"
+
+
+def turn_failure(problem: BaseException, converter: ValueConverter) -> Failure:
+    """What made a turn fail, as data. An exception group says what is in it, and why it is no outcome.
+
+    A task group wraps whatever fails in it: an activity's error, which alone would fail the workflow, fails only the
+    turn in a group.
+    """
+    failure = converter.failure(problem)
+    if not isinstance(problem, BaseExceptionGroup):
+        return failure
+    members = cast("BaseExceptionGroup[BaseException]", problem).exceptions
+    shown = "; ".join(_shown(member) for member in members[:_MEMBERS_SHOWN])
+    return msgspec.structs.replace(
+        failure,
+        message=f"{failure.message}: {shown}. A group is no failure of a workflow: catch it with except* and raise "
+        "what failed, or name ExceptionGroup among the failure_exception_types",
+    )
+
+
+_MEMBERS_SHOWN: Final = 3
+
+
+def _shown(problem: BaseException) -> str:
+    cause = f" ({text_of(problem.__cause__)})" if problem.__cause__ is not None else ""
+    return f"{type(problem).__name__}: {text_of(problem)}{cause}"
 
 
 _encoder = msgspec.json.Encoder()

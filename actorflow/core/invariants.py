@@ -4,7 +4,8 @@
 I1    event numbers have no gap: each turn ends where the one before it and its own events say
 I2    the chain of checksums holds from the identity to the head
 I3    a run begins once, ends at most once, and nothing follows its end
-I4    an activity is scheduled once and has at most one outcome, after that
+I4    an activity is scheduled once and has at most one outcome, after that; a child has at most one start and one
+      outcome, a message to others at most one reply, and each names the event that asked for it
 I5    attempts only rise, and no more of them are charged than were made
 I6    a timer is started once, and fires or is cancelled at most once, after that
 I7    a message is kept until a turn consumes it, once: none is left behind by the end, none is taken twice; an update
@@ -16,25 +17,25 @@ I12   no row was written under an epoch, or with a number, that has not been giv
 
 The numbers have gaps where a rule speaks of something that is not in a journal: that every open run has something to
 wait for can't be seen (a program may wait for a signal), and that a program replays needs its code. Everything here is
-a function of one run's rows; `I12` is checked where the counters are.
+a function of one run's rows; `I12` is checked where the counters are, what runs say of each other in `relations`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.failing import decode_failing
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.state import ExecutionState, turn_width
 from actorflow.exceptions import CorruptJournalError
 
+_OUTCOMES: Final = (ev.ActivityCompleted, ev.ActivityFailed, ev.ActivityTimedOut, ev.ActivityCancelled)
 _Check = Callable[["StoredRun", "Story"], Iterator[str]]
 
 
@@ -67,9 +68,15 @@ class StoredRun(msgspec.Struct, frozen=True):
     closed_at: datetime | None = None
     failing: str | None = None
     parked: str | None = None
+    first_run_id: str = ""
     turns: Sequence[TurnRow] = ()
     inbox: Sequence[str] = ()
     activities: Sequence[StoredActivity] = ()
+
+    @property
+    def chain(self) -> str:
+        """The first run of the chain this one is part of."""
+        return self.first_run_id or self.run_id
 
     @property
     def seed(self) -> int:
@@ -123,24 +130,38 @@ def read_story(run: StoredRun) -> Story:
     return Story(turns, [decode_message(message) for message in run.inbox])
 
 
+class Inspection(NamedTuple):
+    """What does not hold of a run, and the run itself; no story if its journal can't be read."""
+
+    violations: Sequence[Violation]
+    story: Story | None
+
+
 def violations(run: StoredRun) -> Sequence[Violation]:
     """Everything that does not hold of a run; a journal that can't be read is only said to be so."""
+    return inspected(run).violations
+
+
+def inspected(run: StoredRun) -> Inspection:
+    """`violations`, with what was read to find them."""
     try:
         story = read_story(run)
     except CorruptJournalError as problem:
-        return [_violation(run, "I2", str(problem))]
+        return Inspection([violation(run, "I2", str(problem))], None)
     except (msgspec.MsgspecError, RecursionError) as problem:
         what = f"a row is no event or message this version of actorflow knows ({problem}); look with the version in use"
-        return [_violation(run, "I2", what)]
-    return [_violation(run, name, what) for name, check in _CHECKS for what in check(run, story)]
+        return Inspection([violation(run, "I2", what)], None)
+    return Inspection([violation(run, name, what) for name, check in _CHECKS for what in check(run, story)], story)
 
 
 def is_waiting_visibly(run: StoredRun, story: Story) -> bool:
     """True if an open run waits for something that is on disk; one that does not, waits for a message or is stuck."""
-    return bool(story.state.activities or story.state.timers or story.inbox or run.failing)
+    state = story.state
+    return bool(state.open_activities or state.timers or state.children or state.sent or story.inbox or run.failing)
 
 
-def _violation(run: StoredRun, invariant: str, what: str) -> Violation:
+def violation(run: StoredRun, invariant: str, what: str) -> Violation:
+    """Something that does not hold of a run."""
     return Violation(invariant, run.workflow_id, run.run_id, what)
 
 
@@ -174,7 +195,63 @@ def _ends(_run: StoredRun, story: Story) -> Iterator[str]:
 def _activities(_run: StoredRun, story: Story) -> Iterator[str]:
     scheduled = [event.activity_id for event in story.events if type(event) is ev.ActivityScheduled]
     yield from _doubled("activity", scheduled, "scheduled")
-    yield from _ended_once("activity", story.events, (ev.ActivityScheduled,), (ev.ActivityResolved,), "activity_id")
+    yield from _ended_once("activity", story.events, (ev.ActivityScheduled,), _OUTCOMES, "activity_id")
+    yield from _local_activities(story)
+
+
+def _local_activities(story: Story) -> Iterator[str]:
+    """Of these one is scheduled again after each outcome with a back-off."""
+    running: set[str] = set()
+    for event in story.events:
+        if isinstance(event, ev.LocalActivityScheduled):
+            if event.activity_id in running:
+                yield f"local activity {event.activity_id} was scheduled while it ran"
+            running.add(event.activity_id)
+        elif isinstance(event, ev.LocalActivityResolved):
+            if event.activity_id not in running:
+                yield f"local activity {event.activity_id} ends without having begun"
+            running.discard(event.activity_id)
+
+
+def _others(_run: StoredRun, story: Story) -> Iterator[str]:
+    """Children, and messages to others. Both are known by the event that asked for them."""
+    if story.state.children is None and story.state.sent is None:
+        return
+    asked: dict[int, ev.ChildScheduled] = {}
+    sent: set[int] = set()
+    heard: set[tuple[int, str]] = set()
+    for turn in story.turns:
+        for number, event in enumerate(turn.events, turn.first_decision):
+            match event:
+                case ev.ChildScheduled():
+                    asked[number] = event
+                case ev.SignalSent() | ev.CancelSent():
+                    sent.add(number)
+                case ev.ChildStarted() | ev.ChildStartFailed() | ev.ChildResolved():
+                    yield from _child_heard(event, asked, heard)
+                case ev.MessageDelivered(initiated=initiated) | ev.MessageRefused(initiated=initiated):
+                    if initiated not in sent:
+                        yield f"a {type(event).__name__} answers event {initiated}, which sends nothing"
+                    elif (initiated, "reply") in heard:
+                        yield f"the message of event {initiated} is answered twice"
+                    heard.add((initiated, "reply"))
+                case _:
+                    pass
+
+
+def _child_heard(event: Any, asked: Mapping[int, ev.ChildScheduled], heard: set[tuple[int, str]]) -> Iterator[str]:
+    """A child starts and then ends, each once, unless it could not start at all."""
+    which, whose = event.initiated, f"the child of event {event.initiated}"
+    is_start, has_started = isinstance(event, ev.ChildStarted), (which, "start") in heard
+    if which not in asked:
+        yield f"a {type(event).__name__} names event {which}, which asks for no child"
+    elif (which, "end") in heard or (is_start and has_started):
+        yield f"{whose} {'starts' if is_start else 'ends'} twice, the second time with {type(event).__name__}"
+    elif is_start and event.run_id != asked[which].run_id:
+        yield f"{whose} is run {asked[which].run_id}, but run {event.run_id} has started"
+    elif not is_start and has_started is isinstance(event, ev.ChildStartFailed):
+        yield f"{whose} ends with {type(event).__name__}, but has {'' if has_started else 'not '}started"
+    heard.add((which, "start" if is_start else "end"))
 
 
 def _attempts(run: StoredRun, story: Story) -> Iterator[str]:
@@ -227,7 +304,7 @@ def _head(run: StoredRun, story: Story) -> Iterator[str]:
     for name, found, wanted in (
         ("status", run.status, state.status),
         ("last_event", run.last_event, state.last_event),
-        ("open_activities", run.open_activities, len(state.activities)),
+        ("open_activities", run.open_activities, state.open_activities),
         ("wake_at", run.wake_at, wake_at),
         ("closed_at", run.closed_at, state.closed_at),
     ):
@@ -245,6 +322,9 @@ def _head(run: StoredRun, story: Story) -> Iterator[str]:
 
 
 def _identity(run: StoredRun, started: ev.Started) -> Iterator[str]:
+    first_run_id = "" if started.options is None else started.options.first_run_id
+    if run.first_run_id != first_run_id:
+        yield f"it is found in the chain of run {run.chain}, the journal says {first_run_id or run.run_id}"
     for name in ("workflow_type", "task_queue"):
         found, wanted = getattr(run, name), getattr(started, name)
         if found != wanted:
@@ -282,6 +362,7 @@ _CHECKS: Final[Sequence[tuple[str, _Check]]] = (
     ("I2", _chain),
     ("I3", _ends),
     ("I4", _activities),
+    ("I4", _others),
     ("I5", _attempts),
     ("I6", _timers),
     ("I7", _messages),

@@ -27,6 +27,15 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     at: datetime
     events: tuple[ev.AnyEvent, ...]
 
+    @property
+    def first_decision(self) -> int:
+        """The number the turn's first event would have if all of them were decisions.
+
+        Those take one number each and stand at the end, so counted on from here each of them has its own; but for the
+        very last ones, which are no events of the public history and have none.
+        """
+        return self.number - len(self.events) + sum([type(event) in ev.UNSEEN for event in self.events]) + 1
+
 
 class TurnRow(msgspec.Struct, frozen=True, gc=False):
     """One turn as it is stored; ``number`` is that of its last event."""
@@ -67,6 +76,15 @@ def decode_turns(rows: Iterable[TurnRow], *, seed: int, run_id: str) -> Sequence
             )
         turns.append(Turn(row.number, row.at, _decoder.decode(data)))
     return turns
+
+
+def decode_events(text: str) -> tuple[ev.AnyEvent, ...]:
+    """The events of a row, whatever its checksum.
+
+    Raises:
+        msgspec.DecodeError: they are none this version knows.
+    """
+    return _decoder.decode(text)
 
 
 def _checksum(number: int, data: bytes, previous: int) -> int:

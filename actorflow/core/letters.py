@@ -20,8 +20,9 @@ from actorflow.core.program.matcher import interpreter_version
 from actorflow.core.program.others import ParentClosePolicy
 from actorflow.core.state import ExecutionState
 
-_NOBODY: Final = "there is no open execution of that id"
-_NOBODY_WITH_ROOM: Final = f"{_NOBODY}, or it has too many unprocessed messages"
+NOBODY: Final = "there is no open execution of that id"
+"""Why a message was refused that found nobody."""
+_NOBODY_WITH_ROOM: Final = f"{NOBODY}, or it has too many unprocessed messages"
 
 
 class Address(msgspec.Struct, frozen=True, gc=False):
@@ -71,8 +72,7 @@ def letters(sender: Sender, state: ExecutionState, turn: Turn) -> Iterator[Lette
         state: after the turn.
         turn: what happened.
     """
-    first = turn.number - len(turn.events) + 1  # decisions take one number each, and stand at the end
-    for number, event in enumerate(turn.events, first):
+    for number, event in enumerate(turn.events, turn.first_decision):
         match event:
             case ev.ChildScheduled():
                 yield _birth(sender, state, number, event, turn)
@@ -113,14 +113,15 @@ def _signal(sender: Sender, number: int, sent: ev.SignalSent) -> Letter:
 
 def _cancel(sender: Sender, state: ExecutionState, number: int, sent: ev.CancelSent) -> Letter:
     child = (state.children or {}).get(sent.child)
+    first_run_id = sent.run_id if child is None else child.run_id
     to = Address(
         sender.namespace,
         sent.workflow_id,
         run_id="" if sent.child else sent.run_id,
-        first_run_id=sent.run_id if child is None else child.run_id,
+        first_run_id=first_run_id if sent.child else "",
     )
     message = ev.CancelRequested(sent.reason)
-    return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, _NOBODY))
+    return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, NOBODY))
 
 
 def _last_letters(sender: Sender, state: ExecutionState, close: Any) -> Iterator[Letter]:

@@ -69,6 +69,12 @@ IDLE_TIMEOUT: Final = timedelta(seconds=60)
 ACTIVITIES_CONCURRENT_MAX: Final = 100
 """Default of `max_concurrent_activities`."""
 
+LOCAL_ACTIVITIES_CONCURRENT_MAX: Final = 100
+"""Default of `max_concurrent_local_activities`."""
+
+LOCAL_RETRY_THRESHOLD: Final = timedelta(minutes=1)
+"""A local activity that has to wait longer for its next attempt waits for a durable timer, if the call says nothing."""
+
 LOADS_CONCURRENT_MAX: Final = 64
 """Executions read from the store at the same time."""
 
@@ -138,6 +144,12 @@ METRIC_SERIES_KEPT: Final = 1_000
 METRIC_NAMES_KNOWN_MAX: Final = 1_000
 """Names whose slots are remembered; one that has no room is looked up for each event."""
 
+CUSTOM_METRICS_MAX: Final = 100
+"""Metrics a program may make with `metric_meter`; more are nobody's to look at."""
+
+CUSTOM_SERIES_MAX: Final = 1_000
+"""Series of all of them; later attributes are counted together."""
+
 METRICS_CACHE_INTERVAL: Final = timedelta(seconds=1)
 """Whoever scrapes again within it gets the same page: two impatient servers cost no more than one."""
 
@@ -146,3 +158,15 @@ METRICS_REQUEST_TIMEOUT: Final = timedelta(seconds=10)
 
 UNSERVED_NAMES_MAX: Final = 1_000
 """Names of types and task queues without a worker that are warned about; after that nobody reads the log any more."""
+
+SKIP_ACTIVITY_GRACE: Final = timedelta(milliseconds=20)
+"""Before a test that sleeps skips time, activities that run get so long to end: most are quicker, none holds it up."""
+
+SKIP_STUCK_GRACE: Final = timedelta(seconds=1)
+"""How long nothing at all may happen, nor be due, before a test is told that what it awaits does not come."""
+
+SKIPS_IDLE_MAX: Final = 1_000
+"""Jumps in time of which nothing came; by then an activity has been retried long enough to say that it never works."""
+
+SKIPS_MAX: Final = 1_000_000
+"""Jumps in time for one awaited result; some minutes of work, and more steps than an execution should have."""

@@ -18,6 +18,7 @@ Message = (
     | ev.ActivityFailed
     | ev.ActivityTimedOut
     | ev.ActivityCancelled
+    | ev.LocalActivityResolved
     | ev.ChildStarted
     | ev.ChildStartFailed
     | ev.ChildCompleted
@@ -34,6 +35,9 @@ Message = (
 
 CARRIED: Final = (ev.SignalReceived, ev.UpdateRequested, ev.CancelRequested, ev.Terminated)
 """What waits for a workflow and not for one of its runs: the run that follows gets it."""
+
+TERMINATION: Final = '{"event":"Terminated"'
+"""How the text of a termination begins, and of no other message."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Message)

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.exceptions import CorruptJournalError
 
@@ -19,6 +18,14 @@ class PendingActivity(msgspec.Struct, gc=False):
 
     scheduled: ev.ActivityScheduled
     number: int
+    scheduled_at: datetime
+    cancel_requested: bool = False
+
+
+class PendingLocalActivity(msgspec.Struct, gc=False):
+    """A local activity without an outcome; ``scheduled_at`` is when it was asked for first."""
+
+    scheduled: ev.LocalActivityScheduled
     scheduled_at: datetime
     cancel_requested: bool = False
 
@@ -57,6 +64,7 @@ class ExecutionState:
         "expires_at",
         "last_at",
         "last_event",
+        "local_activities",
         "sent",
         "started",
         "timers",
@@ -73,6 +81,8 @@ class ExecutionState:
         self.expires_at: datetime | None = None
         self.activities: dict[str, PendingActivity] = {}
         self.timers: dict[str, PendingTimer] = {}
+        self.local_activities: dict[str, PendingLocalActivity] | None = None
+        """None until there was one."""
         self.updates: dict[str, ev.UpdateCompleted | None] | None = None
         """Accepted updates by id, with their outcome once they have one; None while there are none at all."""
         self.children: dict[int, ev.ChildScheduled] | None = None
@@ -111,6 +121,11 @@ class ExecutionState:
             return self.expires_at
         earliest = min([timer.fires_at for timer in self.timers.values()])
         return earliest if self.expires_at is None else min(earliest, self.expires_at)
+
+    @property
+    def open_activities(self) -> int:
+        """How many activities have no outcome yet, local ones included."""
+        return len(self.activities) + (len(self.local_activities) if self.local_activities else 0)
 
     @property
     def options(self) -> ev.RunOptions:
@@ -172,6 +187,10 @@ def _admits_outcome(state: ExecutionState, message: Any) -> bool:
     return message.activity_id in state.activities
 
 
+def _admits_local(state: ExecutionState, message: Any) -> bool:
+    return state.local_activities is not None and message.activity_id in state.local_activities
+
+
 def _admits_child(state: ExecutionState, message: Any) -> bool:
     return state.children is not None and message.initiated in state.children
 
@@ -188,6 +207,7 @@ _ADMITS: Final[dict[type[ev.Event], Callable[[ExecutionState, Any], bool]]] = {
     ev.ActivityFailed: _admits_outcome,
     ev.ActivityTimedOut: _admits_outcome,
     ev.ActivityCancelled: _admits_outcome,
+    ev.LocalActivityResolved: _admits_local,
     ev.ChildStarted: _admits_child,
     ev.ChildStartFailed: _admits_child,
     ev.ChildCompleted: _admits_child,
@@ -264,6 +284,23 @@ def _activity_over(state: ExecutionState, event: Any, _at: datetime, _number: in
     state.activities.pop(event.activity_id, None)
 
 
+def _local_scheduled(state: ExecutionState, event: Any, at: datetime, _number: int) -> None:
+    if state.local_activities is None:
+        state.local_activities = {}
+    state.local_activities[event.activity_id] = PendingLocalActivity(event, event.first_scheduled_at or at)
+
+
+def _local_cancel_requested(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    pending = (state.local_activities or {}).get(event.activity_id)
+    if pending is not None:
+        pending.cancel_requested = True
+
+
+def _local_over(state: ExecutionState, event: Any, _at: datetime, _number: int) -> None:
+    if state.local_activities is not None:
+        state.local_activities.pop(event.activity_id, None)
+
+
 def _child_scheduled(state: ExecutionState, event: Any, _at: datetime, number: int) -> None:
     if state.children is None:
         state.children = {}
@@ -292,6 +329,7 @@ def _closed(state: ExecutionState, event: Any, at: datetime, _number: int) -> No
     state.closed_at = at
     state.expires_at = None
     state.activities.clear()
+    state.local_activities = None
     state.timers.clear()
 
 
@@ -310,6 +348,9 @@ _CHANGES: Final[dict[type[ev.Event], Callable[[ExecutionState, Any, datetime, in
     ev.ActivityFailed: _activity_over,
     ev.ActivityTimedOut: _activity_over,
     ev.ActivityCancelled: _activity_over,
+    ev.LocalActivityScheduled: _local_scheduled,
+    ev.LocalActivityCancelRequested: _local_cancel_requested,
+    ev.LocalActivityResolved: _local_over,
     ev.ChildScheduled: _child_scheduled,
     ev.ChildStartFailed: _child_over,
     ev.ChildCompleted: _child_over,

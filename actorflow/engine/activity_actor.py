@@ -15,32 +15,31 @@ from functools import partial
 from time import perf_counter
 from typing import Final
 
-import msgspec
-
+from actorflow.activity import ActivityCancellationDetails
 from actorflow.clock import TimerHandle
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.policy.retry import GiveUp, after_failure
 from actorflow.core.state import PendingActivity
 from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, Unread, timeout_failure
 from actorflow.engine.codecs import codec_failure
+from actorflow.engine.progress import Progress
 from actorflow.engine.registry import WorkerHost
+from actorflow.engine.reporting import report_activity_failure
 from actorflow.engine.site import Site
-from actorflow.exceptions import ApplicationErrorCategory, CodecError, RetryState, TimeoutType
+from actorflow.exceptions import CodecError, RetryState, TimeoutType
 from actorflow.pool.slots import Slots, Waiting
-from actorflow.store.protocol import ActivityRow, Change, Identity, Outcome
+from actorflow.service import ActivityNotRunningError, ActivityReport, RPCError, RPCStatusCode, StaleAttemptError
+from actorflow.store.protocol import COMMITTED, ActivityRow, Change, Identity, Outcome
 
 _log = logging.getLogger("actorflow.activity")
+
 _OUTCOMES: Final[dict[type[ev.ActivityOutcome], str]] = {
     ev.ActivityCompleted: "ok",
     ev.ActivityFailed: "failed",
     ev.ActivityTimedOut: "timeout",
     ev.ActivityCancelled: "cancelled",
 }
-_encode = msgspec.json.encode
-_decode_failure = msgspec.json.Decoder(Failure).decode
-_decode_details = msgspec.json.Decoder(tuple[Payload, ...]).decode
 
 
 class Phase(Enum):
@@ -68,21 +67,18 @@ class ActivityActor:
         "_attempt",
         "_began",
         "_cancel_requested",
-        "_charged",
         "_counts",
         "_flush",
         "_has_deadline",
-        "_heartbeat",
         "_identity",
-        "_last_failure",
-        "_next_at",
-        "_number",
         "_pending",
         "_phase",
         "_place",
+        "_progress",
         "_ready_at",
         "_site",
         "_started_at",
+        "_told",
     )
 
     def __init__(
@@ -95,11 +91,7 @@ class ActivityActor:
         self._ready_at = pending.scheduled_at
         self._began: float | None = None
         self._phase = Phase.WAITING
-        self._number = 1 if row is None else row.attempt
-        self._charged = 0 if row is None else row.charged
-        self._last_failure = _decode_failure(row.last_failure) if row and row.last_failure else None
-        self._heartbeat: tuple[Payload, ...] = _decode_details(row.heartbeat) if row and row.heartbeat else ()
-        self._next_at = None if row is None else row.next_attempt_at
+        self._progress = Progress(row)
         self._cancel_requested = pending.cancel_requested
         self._attempt: Attempt | None = None
         self._started_at: datetime | None = None  # of the attempt that runs, if it did not begin with its scheduling
@@ -107,6 +99,7 @@ class ActivityActor:
         self._alarms: list[TimerHandle] = []
         self._flush: TimerHandle | None = None
         self._has_deadline = False
+        self._told: Callable[[Outcome], None] | None = None  # who waits outside for the end of an attempt
         site.activities.setdefault(identity.key, {})[pending.scheduled.activity_id] = self
 
     # Ways in
@@ -121,13 +114,17 @@ class ActivityActor:
     def recover(self, row: ActivityRow | None) -> None:
         """Go on after a restart: an attempt that was running is lost, everything else waits as it did."""
         was_running = not self._pending.scheduled.waiting if row is None else row.started_at is not None
-        if was_running:
+        if row is not None and row.started_at is not None and row.is_left_open:
+            self._phase = Phase.RUNNING
+            self._arm_schedule_to_close()
+            self._begin_attempt(None, row.started_at).resume()
+        elif was_running:
             self._started_at = None if row is None else row.started_at
             self._lose_attempt("the process that ran it")
         elif self._cancel_requested:
             self._end_cancelled()
-        elif self._next_at is not None:
-            self._back_off((self._next_at - self._site.clock.now()).total_seconds())
+        elif self._progress.next_at is not None:
+            self._back_off((self._progress.next_at - self._site.clock.now()).total_seconds())
         else:
             self._wait_for_slot()
 
@@ -137,7 +134,7 @@ class ActivityActor:
         if self._phase in (Phase.WAITING, Phase.BACKING_OFF):
             self._end_cancelled()
         elif self._attempt is not None:
-            self._attempt.request_cancel()
+            self._attempt.request_cancel(ActivityCancellationDetails(cancel_requested=True))
 
     def abandon(self) -> None:
         """See `OpenActivity`."""
@@ -147,7 +144,55 @@ class ActivityActor:
 
     def status(self) -> tuple[str, int, datetime | None, Failure | None]:
         """Phase, attempt number, instant of the next attempt and last failure."""
-        return self._phase.name.lower(), self._number, self._next_at, self._last_failure
+        return self._phase.name.lower(), self._progress.number, self._progress.next_at, self._progress.last_failure
+
+    # From outside
+
+    def running(self, attempt: int) -> Attempt:
+        """The attempt that runs, or was left open; 0 means whichever does.
+
+        Raises:
+            ActivityNotRunningError: none does.
+            StaleAttemptError: it is another one.
+        """
+        found = self._attempt
+        workflow_id = self._identity.workflow_id
+        if self._phase is not Phase.RUNNING or found is None:
+            raise ActivityNotRunningError(workflow_id, self._activity_id, f"it is {self._phase.name.lower()}")
+        if attempt not in (0, self._progress.number):
+            raise StaleAttemptError(workflow_id, self._activity_id, attempt, self._progress.number)
+        return found
+
+    def beat(self, attempt: int, details: tuple[Payload, ...]) -> bool:
+        """Somebody outside says that it is alive; True if the workflow wants it stopped."""
+        self.running(attempt).take_heartbeat(details)
+        return self._cancel_requested
+
+    def check_report(self, attempt: int, report: ActivityReport) -> None:
+        """Raise if an attempt can't end as somebody outside says; see `Service.settle_activity`."""
+        self.running(attempt)
+        if report.is_cancelled and not self._cancel_requested:
+            raise RPCError(
+                f"nobody asked for activity {self._activity_id!r} of workflow {self._identity.workflow_id!r} to be "
+                "cancelled; complete it, or fail it",
+                RPCStatusCode.INVALID_ARGUMENT,
+            )
+
+    def settle(self, report: ActivityReport, told: Callable[[Outcome], None]) -> None:
+        """Somebody outside says how the attempt that runs has ended; ``told`` is called once that is durable."""
+        self._told = told
+        if report.details:
+            self._progress.heartbeat = report.details
+        if report.is_cancelled:
+            self._end_cancelled()
+        elif report.failure is None:
+            self._end(ev.ActivityCompleted(self._activity_id, report.result, self._progress.number, self._started_at))
+        else:
+            if self._attempt is not None:
+                self._attempt.detach()  # should its code run on, its outcome matters no more
+                self._attempt = None
+            self._log_failure(report.failure, None)
+            self._retry_or_give_up(report.failure)
 
     # Waiting for a slot
 
@@ -155,10 +200,10 @@ class ActivityActor:
         self._phase = Phase.WAITING
         self._arm_schedule_to_close()
         timeout = self._pending.scheduled.schedule_to_start
-        if timeout is not None and self._number == 1:
+        if timeout is not None and self._progress.number == 1:
             self._arm(timeout, TimeoutType.SCHEDULE_TO_START)
         queue = self._site.registry.queue(self._identity.namespace, self._pending.scheduled.task_queue)
-        if self._number > 1:
+        if self._progress.number > 1:
             self._ready_at = self._site.clock.now()
         if not queue.workers and self._site.registry.hosts:
             scheduled = self._pending.scheduled
@@ -188,34 +233,43 @@ class ActivityActor:
             self._wait_for_slot()
             return
         self._phase = Phase.RUNNING
-        self._next_at = None
-        self._started_at = None if started_at == self._pending.scheduled_at else started_at
+        self._progress.next_at = None
         self._began = perf_counter()
         self._counts.started.value += 1
         ready_at = self._ready_at
         self._counts.waited(0.0 if started_at is ready_at else (started_at - ready_at).total_seconds())
         if not self._ends_before_deadline(started_at):
             self._arm_schedule_to_close()
-        self._attempt = Attempt(
+        self._begin_attempt(slots, started_at).run()
+
+    def _begin_attempt(self, slots: Slots[WorkerHost] | None, started_at: datetime) -> Attempt:
+        self._started_at = None if started_at == self._pending.scheduled_at else started_at
+        self._attempt = attempt = Attempt(
             self._site,
             self._identity,
             self._pending,
-            number=self._number,
+            number=self._progress.number,
             slots=slots,
             started_at=started_at,
-            details=self._heartbeat,
+            details=self._progress.heartbeat,
             owner=self,
         )
-        self._attempt.run()
+        return attempt
 
     # What the attempt tells
 
     def on_heartbeat(self, details: tuple[Payload, ...]) -> None:
         """See `AttemptOwner`. Details become durable at most once per interval."""
-        self._heartbeat = details
+        self._progress.heartbeat = details
         if self._flush is None:
             delay = limits.HEARTBEAT_FLUSH_INTERVAL.total_seconds()
             self._flush = self._site.clock.call_later(delay, self._flush_heartbeat)
+
+    def on_left_open(self) -> None:
+        """See `AttemptOwner`."""
+        if self._attempt is not None:
+            self._progress.left_at = self._site.clock.now()
+            self._write_row(self._attempt.started_at)
 
     def _flush_heartbeat(self) -> None:
         self._flush = None
@@ -229,12 +283,12 @@ class ActivityActor:
             return
         match outcome:
             case Succeeded(result=result):
-                self._end(ev.ActivityCompleted(self._activity_id, result, self._number, self._started_at))
+                self._end(ev.ActivityCompleted(self._activity_id, result, self._progress.number, self._started_at))
             case Stopped():
                 if self._cancel_requested:
                     self._end_cancelled()
                 else:
-                    where = attempt.host.identity if attempt is not None else "?"
+                    where = attempt.identity if attempt is not None else "?"
                     self._lose_attempt(f"worker {where}, which shut down")
             case Unread(problem=problem):
                 self._wait_for_key(problem)
@@ -245,14 +299,14 @@ class ActivityActor:
     # After an attempt
 
     def _retry_or_give_up(self, failure: Failure) -> None:
-        self._charged += 1
-        self._last_failure = failure
+        self._progress.charged += 1
+        self._progress.last_failure = failure
         scheduled = self._pending.scheduled
         timeout = scheduled.schedule_to_close
         decision = after_failure(
             scheduled.retry,
             failure,
-            charged=self._charged,
+            charged=self._progress.charged,
             now=self._site.clock.now(),
             deadline=None if timeout is None else self._pending.scheduled_at + timeout,
         )
@@ -260,23 +314,31 @@ class ActivityActor:
             decision = GiveUp(RetryState.CANCEL_REQUESTED)
         if isinstance(decision, GiveUp):
             kind = ev.ActivityTimedOut if failure.kind == "timeout" else ev.ActivityFailed
-            self._end(kind(self._activity_id, failure, decision.state, self._number, self._started_at))
+            self._end(kind(self._activity_id, failure, decision.state, self._progress.number, self._started_at))
         else:
             self._try_again_in(decision.delay)
 
     def _try_again_in(self, delay: timedelta) -> None:
-        self._number += 1
-        self._next_at = self._site.clock.now() + delay
+        self._progress.number += 1
+        self._progress.next_at = self._site.clock.now() + delay
+        self._progress.left_at = None
         counted = partial(self._counts.ended, "retry", self._take_seconds())
-        self._write_row(None, then=lambda _outcome: counted())
+        told, self._told = self._told, None
+
+        def then(outcome: Outcome) -> None:
+            counted()
+            if told is not None:
+                told(outcome)
+
+        self._write_row(None, then)
         self._back_off(delay.total_seconds())
 
     def _wait_for_key(self, problem: CodecError) -> None:
         """No code has run, so the number stays and nothing is charged; somebody has to do something about the codec."""
         _log.warning("activity %r of workflow %r waits: %s", self._activity_id, self._identity.workflow_id, problem)
-        self._last_failure = codec_failure(problem)
+        self._progress.last_failure = codec_failure(problem)
         self._counts.ended("retry", self._take_seconds())
-        self._next_at = self._site.clock.now() + limits.CODEC_RETRY_DELAY
+        self._progress.next_at = self._site.clock.now() + limits.CODEC_RETRY_DELAY
         self._write_row(None)  # else it would count as begun, and be lost with a crash
         self._back_off(limits.CODEC_RETRY_DELAY.total_seconds())
 
@@ -287,20 +349,21 @@ class ActivityActor:
 
     def _end_back_off(self) -> None:
         if self._phase is Phase.BACKING_OFF:
-            self._next_at = None
+            self._progress.next_at = None
             self._wait_for_slot()
 
     def _lose_attempt(self, with_whom: str) -> None:
         """An attempt ended without a word. It is repeated without being charged, if it may run twice at all."""
-        lost_before = self._number - 1 - self._charged
+        lost_before = self._progress.number - 1 - self._progress.charged
         if self._cancel_requested:
             self._end_cancelled()
         elif self._pending.scheduled.retry.maximum_attempts == 1 or lost_before >= limits.UNCHARGED_ATTEMPTS_MAX:
-            message = f"attempt {self._number} was lost with {with_whom}; whether it took effect is unknown"
+            message = f"attempt {self._progress.number} was lost with {with_whom}; whether it took effect is unknown"
             self._retry_or_give_up(Failure(message=message, type="AttemptLost"))
         else:
             self._counts.ended("worker_died", self._take_seconds())
-            self._number += 1
+            self._progress.left_at = None
+            self._progress.number += 1
             self._wait_for_slot()
 
     # Timeouts of the whole
@@ -327,21 +390,27 @@ class ActivityActor:
 
     def _time_out(self, kind: TimeoutType) -> None:
         is_late_start = kind is TimeoutType.SCHEDULE_TO_START
-        if self._phase is Phase.OVER or (is_late_start and not (self._phase is Phase.WAITING and self._number == 1)):
+        if self._phase is Phase.OVER or (
+            is_late_start and not (self._phase is Phase.WAITING and self._progress.number == 1)
+        ):
             return
-        failure = timeout_failure(kind, self._heartbeat, None if is_late_start else self._last_failure)
+        if self._attempt is not None:
+            self._attempt.request_cancel(ActivityCancellationDetails(timed_out=True), at_once=True)
+        failure = timeout_failure(
+            kind, self._progress.heartbeat, None if is_late_start else self._progress.last_failure
+        )
         self._end(ev.ActivityTimedOut(self._activity_id, failure, RetryState.TIMEOUT, *self._running_attempt))
 
     # The end
 
     def _end_cancelled(self) -> None:
-        failure = Failure(message="Activity cancelled", kind="cancelled", details=self._heartbeat)
+        failure = Failure(message="Activity cancelled", kind="cancelled", details=self._progress.heartbeat)
         self._end(ev.ActivityCancelled(self._activity_id, failure, *self._running_attempt))
 
     @property
     def _running_attempt(self) -> tuple[int, datetime | None]:
         """Number and begin of the attempt that runs; 0 if none does."""
-        return (self._number, self._started_at) if self._phase is Phase.RUNNING else (0, None)
+        return (self._progress.number, self._started_at) if self._phase is Phase.RUNNING else (0, None)
 
     @property
     def _activity_id(self) -> str:
@@ -349,9 +418,18 @@ class ActivityActor:
 
     def _end(self, outcome: ev.ActivityOutcome) -> None:
         self._leave()
-        attempts = outcome.attempt or self._number - 1
+        attempts = outcome.attempt or self._progress.number - 1
         counted = (_OUTCOMES[type(outcome)], self._take_seconds(), attempts)
-        self._site.deliver(self._identity, outcome, (self._counts.ended, counted))
+        if self._told is not None:
+            self._site.deliver(self._identity, outcome, (self._count_and_tell, counted))
+        else:
+            self._site.deliver(self._identity, outcome, (self._counts.ended, counted))
+
+    def _count_and_tell(self, outcome: str, seconds: float | None, attempts: int) -> None:
+        self._counts.ended(outcome, seconds, attempts)
+        told, self._told = self._told, None
+        if told is not None:
+            told(COMMITTED)
 
     def _take_seconds(self) -> float | None:
         """How long the attempt took, if one was running."""
@@ -376,33 +454,14 @@ class ActivityActor:
                 del self._site.activities[self._identity.key]
 
     def _write_row(self, started_at: datetime | None, then: Callable[[Outcome], None] | None = None) -> None:
-        row = ActivityRow(
-            activity_id=self._activity_id,
-            attempt=self._number,
-            charged=self._charged,
-            started_at=started_at,
-            next_attempt_at=self._next_at,
-            last_failure=_encode(self._last_failure).decode() if self._last_failure else None,
-            heartbeat=_encode(self._heartbeat).decode() if self._heartbeat else None,
-            cancel_requested=self._cancel_requested,
-        )
+        row = self._progress.as_row(self._activity_id, started_at, cancel_requested=self._cancel_requested)
         self._site.activity_rows.setdefault(self._identity.key, set()).add(row.activity_id)
         # A conflict only means that the run has closed meanwhile, and then the activity is over as well.
         self._site.journal.submit(Change(key=self._identity.key, activities=(row,)), then or _ignore)
         self._site.journal.flush_soon()
 
     def _log_failure(self, failure: Failure, problem: BaseException | None) -> None:
-        if failure.category == ApplicationErrorCategory.BENIGN:
-            return
-        details = {
-            "activity_id": self._activity_id,
-            "activity_type": self._pending.scheduled.activity_type,
-            "attempt": self._number,
-            "workflow_id": self._identity.workflow_id,
-            "workflow_run_id": self._identity.run_id,
-        }
-        extra = {"temporal_activity": details}
-        _log.warning("Completing activity as failed (%s): %s", details, failure.message, exc_info=problem, extra=extra)
+        report_activity_failure(self._identity, self._pending.scheduled, self._progress.number, failure, problem)
 
 
 def _ignore(_outcome: Outcome) -> None:

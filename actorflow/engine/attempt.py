@@ -12,7 +12,8 @@ import anyio
 import msgspec
 
 from actorflow import activity as public
-from actorflow.common import RawValue
+from actorflow.activity import ActivityCancellationDetails
+from actorflow.common import MetricMeter, Priority, RawValue
 from actorflow.converter import (
     Coder,
     Failure,
@@ -23,13 +24,17 @@ from actorflow.converter import (
 )
 from actorflow.core import limits
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition
+from actorflow.core.policy.retry import policy_of
 from actorflow.core.state import PendingActivity
+from actorflow.core.task_token import TaskToken, encode_task_token
+from actorflow.engine.activity_context import AttemptContext
 from actorflow.engine.codecs import outcome_of
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
 from actorflow.exceptions import ApplicationError, CancelledError, CodecError, TimeoutType
 from actorflow.pool.deadlines import Deadline
 from actorflow.pool.executors import RunningAttempt
+from actorflow.pool.interruption import Interruption
 from actorflow.pool.slots import Slots
 from actorflow.store.protocol import Identity
 
@@ -73,30 +78,36 @@ class AttemptOwner(Protocol):
         """A sign of life."""
         ...
 
+    def on_left_open(self) -> None:
+        """The code has ended and left the outcome to somebody outside; the attempt goes on without it."""
+        ...
+
 
 class Attempt:
     """See the module's head. The slot is given back when the code has ended, however late that is.
+
+    Code may leave the attempt open; then only the timeouts go on, and with `resume` they do after a restart.
 
     Args:
         site: collaborators.
         identity: of the run.
         pending: what was scheduled.
         number: of the attempt.
-        slots: of the worker that runs it; one is taken.
+        slots: of the worker that runs it, one is taken; None if an earlier process ran it.
         started_at: when the attempt began.
         details: heartbeat details of the attempts before.
         owner: is told the outcome.
+        is_local: what `Info.is_local` says.
     """
 
     __slots__ = (
         "_alarms",
         "_beat_at",
+        "_context",
         "_details",
-        "_host",
         "_identity",
-        "_is_cancelled",
+        "_is_local",
         "_is_reported",
-        "_is_stopped",
         "_newest",
         "_number",
         "_owner",
@@ -105,6 +116,7 @@ class Attempt:
         "_running",
         "_site",
         "_slots",
+        "_why",
         "started_at",
     )
 
@@ -115,33 +127,39 @@ class Attempt:
         pending: PendingActivity,
         *,
         number: int,
-        slots: Slots[WorkerHost],
+        slots: Slots[WorkerHost] | None,
         started_at: datetime,
         details: tuple[Payload, ...],
         owner: AttemptOwner,
+        is_local: bool = False,
     ) -> None:
         self._site = site
         self._identity = identity
         self._pending = pending
         self._number = number
         self._slots = slots
-        self._host = slots.worker
         self.started_at = started_at
         self._details = details
         self._plain_details = details  # as the code is to see them: another thing only where there is a codec
         self._newest: tuple[Payload, ...] | None = None  # details that wait for the codec
         self._owner = owner
+        self._is_local = is_local
         self._alarms: list[Deadline] = []
         self._beat_at: datetime | None = None
         self._running: RunningAttempt | None = None
+        self._context: AttemptContext | None = None
         self._is_reported = False
-        self._is_cancelled = False
-        self._is_stopped = False
+        self._why: ActivityCancellationDetails | None = None
 
     @property
-    def host(self) -> WorkerHost:
-        """Who runs it."""
-        return self._host
+    def _host(self) -> WorkerHost:
+        assert self._slots is not None  # only code that runs here asks
+        return self._slots.worker
+
+    @property
+    def identity(self) -> str:
+        """Of the worker that runs it."""
+        return "?" if self._slots is None else self._slots.worker.identity
 
     @property
     def name(self) -> str:
@@ -152,6 +170,7 @@ class Attempt:
     def run(self) -> None:
         """Start the user's code. What prevents it from starting is the attempt's outcome."""
         self._host.attempts.add(self)
+        self._site.rest.attempts += 1
         scheduled = self._pending.scheduled
         activities = self._host.activities
         definition = activities.get(scheduled.activity_type) or activities.get(DYNAMIC)
@@ -168,8 +187,8 @@ class Attempt:
     async def _read(self, coder: Coder, definition: ActivityDefinition) -> None:
         """Begin once the codec has decoded arguments and heartbeat details; what it can't decode is not begun."""
         held = [self._pending.scheduled.input, self._details]
-        outcome = await outcome_of(coder.decode(payloads_of(held), self._context))
-        if self._is_reported or self._is_cancelled:
+        outcome = await outcome_of(coder.decode(payloads_of(held), self._serialization_context))
+        if self._is_reported or self._why is not None:
             self._body_ended(None, asyncio.CancelledError())
         elif isinstance(outcome, CodecError):
             self._leave_unread(outcome)
@@ -178,10 +197,12 @@ class Attempt:
             self._begin(definition, payloads)
 
     def _leave_unread(self, problem: CodecError) -> None:
-        self._host.attempts.discard(self)
+        slots, host = self._slots, self._host
+        assert slots is not None
+        host.attempts.discard(self)
         self._report(Unread(problem))
-        self._site.registry.release(self._slots)
-        self._host.on_attempt_ended()
+        self._site.registry.release(slots)
+        host.on_attempt_ended()
 
     def _begin(self, definition: ActivityDefinition, payloads: tuple[Payload, ...]) -> None:
         scheduled = self._pending.scheduled
@@ -196,63 +217,92 @@ class Attempt:
             self._alarm(scheduled.heartbeat.total_seconds(), self._check_heartbeat)
         self._execute(definition, arguments)
 
+    def resume(self) -> None:
+        """Go on waiting for somebody outside; nobody knows when the last sign of life was, so it counts from now."""
+        self._site.rest.attempts += 1
+        scheduled = self._pending.scheduled
+        self._beat_at = now = self._site.clock.now()
+        if scheduled.start_to_close is not None:
+            remaining = min(self.started_at + scheduled.start_to_close - now, scheduled.start_to_close)
+            self._alarm(remaining.total_seconds(), self._run_out_of_time)
+        if scheduled.heartbeat is not None:
+            self._alarm(scheduled.heartbeat.total_seconds(), self._check_heartbeat)
+
     def _arguments(self, definition: ActivityDefinition, payloads: tuple[Payload, ...]) -> Sequence[Any]:
         if definition.name == DYNAMIC:
             return [self._host.converter.decode(payloads, [RawValue] * len(payloads))]
         return self._host.converter.decode(payloads, definition.signature.types)
 
-    def request_cancel(self, *, at_once: bool = False) -> None:
+    def request_cancel(self, why: ActivityCancellationDetails, *, at_once: bool = False) -> None:
         """Ask the code to stop: at once, or as soon as it gives a sign of life (as in the public SDK)."""
-        self._is_cancelled = True
+        self._why = why
         if at_once or self._beat_at is not None:
-            self._stop(again=at_once)
+            self._stop(why, again=at_once)
 
-    def _stop(self, *, again: bool = False) -> None:
+    def _stop(self, why: ActivityCancellationDetails, *, again: bool = False) -> None:
         """Throw the cancellation into the code, once: it may be tidying up, and may beat while it does."""
-        if self._running is not None and (again or not self._is_stopped):
-            self._is_stopped = True
-            self._running.cancel()
+        context = self._context
+        if context is not None and (again or not context.cancelled.is_set()):
+            context.cancel(why)
+            if self._running is not None:
+                self._running.cancel("Activity cancelled")
 
     def detach(self) -> None:
         """The outcome matters no more; the code is asked to stop if it listens."""
         self._report(None)
-        self.request_cancel()
+        self.request_cancel(ActivityCancellationDetails(not_found=True))
 
     def _execute(self, definition: ActivityDefinition, arguments: Sequence[Any]) -> None:
-        context = self._host.context.copy()
-        context.run(public.current_context.set, public.Context(self._info, self._heartbeat, lambda: self._should_stop))
-        executor = self._host.loop_executor if definition.is_async else self._host.thread_executor
-        assert executor is not None  # a worker with sync activities has one: checked when it was constructed
-        self._running = executor.start(
-            lambda: definition.function(*arguments), context, self._body_ended, name=definition.name
+        host, is_async = self._host, definition.is_async
+        in_processes = None if is_async else host.process_executor
+        # No exception is thrown into the thread of an activity that does not want one.
+        interrupts = not (is_async or in_processes or definition.no_thread_cancel_exception)
+        interruption = Interruption(CancelledError) if interrupts else None
+        client = host.client if is_async else None
+        self._context = reachable = AttemptContext(
+            host, self._info, self._heartbeat, self._meter, client=client, interruption=interruption
         )
+        if in_processes is not None:
+            self._running = in_processes.start(definition.function, arguments, reachable, self._body_ended)
+            return
+        variables = host.context.copy()
+        variables.run(public.current_context.set, reachable)
 
-    @property
-    def _should_stop(self) -> bool:
-        return self._is_cancelled or self._is_reported or self._host.is_shutting_down
+        def call() -> Any:
+            return definition.function(*arguments)
+
+        if is_async:
+            self._running = host.loop_executor.start(call, variables, self._body_ended, name=definition.name)
+            return
+        assert host.thread_executor is not None  # a worker with sync activities has one: checked when it was made
+        self._running = host.thread_executor.start(call, variables, self._body_ended, interruption=interruption)
 
     def _body_ended(self, result: Any, problem: BaseException | None) -> None:
-        self._running = None
-        coder = self._host.coder
-        if isinstance(problem, asyncio.CancelledError) and self._site.is_ending():
+        self._running = self._context = None  # it knows us: without this we would be garbage only a collector finds
+        slots, host = self._slots, self._host
+        assert slots is not None
+        if isinstance(problem, public.CompleteAsync):
+            if not self._is_reported:
+                self._owner.on_left_open()
+        elif isinstance(problem, asyncio.CancelledError) and self._site.is_ending():
             self._report(None)  # the whole program is going: the attempt counts as lost
         elif not self._is_reported:
             outcome = self._outcome_of(result, problem)
-            if coder is not None and (self._newest is not None or payloads_of(outcome)):
+            if host.coder is not None and (self._newest is not None or payloads_of(outcome)):
                 self._stop_alarms()  # the code has ended in time; what the codec needs is not its fault
-                self._site.registry.release(self._slots)
-                self._site.spawn(self._report_encoded(coder, outcome))
+                self._site.registry.release(slots)
+                self._site.spawn(self._report_encoded(host.coder, outcome))
                 return
             self._report(outcome)
-        self._host.attempts.discard(self)
-        self._site.registry.release(self._slots)
-        self._host.on_attempt_ended()
+        host.attempts.discard(self)
+        self._site.registry.release(slots)
+        host.on_attempt_ended()
 
     async def _report_encoded(self, coder: Coder, outcome: AttemptOutcome) -> None:
         """Report once the codec has encoded the outcome; the code has run, so it is asked until it can."""
         while not self._is_reported:
             await self._encode_newest(coder)
-            encoded = await outcome_of(coder.encode(payloads_of(outcome), self._context))
+            encoded = await outcome_of(coder.encode(payloads_of(outcome), self._serialization_context))
             if not isinstance(encoded, CodecError):
                 self._report_if_open(with_payloads(outcome, encoded))
             else:
@@ -266,7 +316,7 @@ class Attempt:
             self._report(outcome)
 
     @property
-    def _context(self) -> WorkflowSerializationContext:
+    def _serialization_context(self) -> WorkflowSerializationContext:
         return WorkflowSerializationContext(self._identity.namespace, self._identity.workflow_id)
 
     def _outcome_of(self, result: Any, problem: BaseException | None) -> AttemptOutcome:
@@ -275,13 +325,15 @@ class Attempt:
                 return Succeeded(None if result is None else self._host.converter.encode_one(result))
             except Exception as bad_result:
                 problem = bad_result
-        was_asked = self._is_cancelled or self._host.is_shutting_down
+        was_asked = self._why is not None or self._host.is_shutting_down
         if was_asked and isinstance(problem, asyncio.CancelledError | CancelledError):
             return Stopped()
         return Errored(self._host.converter.failure(problem), problem)
 
     def _report(self, outcome: AttemptOutcome | None) -> None:
-        self._is_reported = True
+        if not self._is_reported:
+            self._is_reported = True
+            self._site.rest.attempts -= 1
         self._stop_alarms()
         if outcome is not None:
             self._owner.on_outcome(outcome)
@@ -313,35 +365,57 @@ class Attempt:
         if self._is_reported:
             return
         self._report(Errored(timeout_failure(kind, self._details)))
-        if self._running is not None:
-            self._running.cancel()
+        self.request_cancel(ActivityCancellationDetails(timed_out=True), at_once=True)
 
     def _heartbeat(self, details: Sequence[Any]) -> None:
         """Called by user code, in whichever thread it runs."""
         payloads = self._host.converter.encode(details)
         if asyncio._get_running_loop() is self._site.loop:
-            self._take_heartbeat(payloads)
+            self._take_plain_heartbeat(payloads)
         else:
-            self._site.loop.call_soon_threadsafe(self._take_heartbeat, payloads)
+            self._site.loop.call_soon_threadsafe(self._take_plain_heartbeat, payloads)
 
-    def _take_heartbeat(self, payloads: tuple[Payload, ...]) -> None:
+    def take_heartbeat(self, payloads: tuple[Payload, ...]) -> None:
+        """A sign of life with details as they are to be kept: from outside they come so."""
         self._beat_at = self._site.clock.now()
+        self._newest = None  # what is still on its way is older
+        self._keep_details(payloads)
+        self._heed()
+
+    def _take_plain_heartbeat(self, payloads: tuple[Payload, ...]) -> None:
+        """A sign of life from the code."""
         self._plain_details = payloads
         coder = self._host.coder
         if coder is None or not payloads:
-            self._keep_details(payloads)
-        elif self._newest is None:
-            self._newest = payloads
+            self.take_heartbeat(payloads)
+            return
+        self._beat_at = self._site.clock.now()
+        if self._newest is None:
             self._site.spawn(self._encode_newest(coder))
-        else:
-            self._newest = payloads  # the one before is on its way, and takes this one along
-        if self._is_cancelled and not self._is_reported:
-            self._stop()
+        self._newest = payloads  # if one is on its way, it takes this one along
+        self._heed()
+
+    def _heed(self) -> None:
+        """Stop, if somebody has asked for it before this sign of life."""
+        if self._why is not None and not self._is_reported:
+            self._stop(self._why)
+
+    def _meter(self) -> MetricMeter:
+        scheduled = self._pending.scheduled
+        return self._site.metrics.meter(
+            {
+                "namespace": self._identity.namespace,
+                "task_queue": scheduled.task_queue,
+                "activity_type": scheduled.activity_type,
+            }
+        )
 
     async def _encode_newest(self, coder: Coder) -> None:
         """Encode heartbeat details, and those that came meanwhile."""
         while (details := self._newest) is not None:
-            encoded = await outcome_of(coder.encode(details, self._context))
+            encoded = await outcome_of(coder.encode(details, self._serialization_context))
+            if not self._newest:
+                return  # somebody outside has said something newer
             if self._newest is details:
                 self._newest = None
             if isinstance(encoded, CodecError):
@@ -363,17 +437,24 @@ class Attempt:
             current_attempt_scheduled_time=self.started_at,
             heartbeat_details=self._host.converter.decode(self._plain_details),
             heartbeat_timeout=scheduled.heartbeat,
-            is_local=False,
+            is_local=self._is_local,
+            namespace=identity.namespace,
             schedule_to_close_timeout=scheduled.schedule_to_close,
             scheduled_time=self._pending.scheduled_at,
             start_to_close_timeout=scheduled.start_to_close,
             started_time=self.started_at,
             task_queue=scheduled.task_queue,
-            task_token=f"{identity.run_id}:{scheduled.activity_id}:{self._number}".encode(),
+            task_token=encode_task_token(
+                TaskToken(
+                    identity.namespace, identity.workflow_id, identity.run_id, scheduled.activity_id, self._number
+                )
+            ),
             workflow_id=identity.workflow_id,
             workflow_namespace=identity.namespace,
             workflow_run_id=identity.run_id,
             workflow_type=identity.workflow_type,
+            priority=Priority.default,
+            retry_policy=policy_of(scheduled.retry),
         )
 
 

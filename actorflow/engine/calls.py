@@ -45,6 +45,11 @@ class Calls:
             if not call.done():
                 call.set_exception(stopped(failure))
 
+    @property
+    def is_waiting(self) -> bool:
+        """True if somebody waits for an answer that needs no time to pass: no result, and no outcome of an update."""
+        return bool(self._under_way) or self._site.rest.lookups > 0
+
     def in_memory(self, target: Target) -> WorkflowActor | None:
         """The actor of a run, if it is in memory."""
         actor = self._population.current(target.namespace, target.workflow_id)
@@ -71,14 +76,16 @@ class Calls:
         check_id(target.workflow_id)
         if target.run_id is not None:
             check_name("run id", target.run_id)
-        record = await self._store.find(target.namespace, target.workflow_id, target.run_id)
+        with self._site.rest.lookup():
+            record = await self._store.find(target.namespace, target.workflow_id, target.run_id)
         if record is None or not _is_meant(target, record.identity):
             raise not_found(target.workflow_id, target.run_id, target.namespace)
         return record
 
     async def turns(self, identity: Identity) -> Sequence[Turn]:
         """The journal of a run."""
-        return turns_of(identity, await self._store.journal(identity.key))
+        with self._site.rest.lookup():
+            return turns_of(identity, await self._store.journal(identity.key))
 
     async def post(self, target: Target, message: ev.SignalReceived | ev.CancelRequested) -> None:
         """Send a message to a run and wait until it is durable."""
@@ -117,6 +124,7 @@ class Calls:
             return await reply
         finally:
             self._under_way.discard(reply)
+            self._site.rest.stir()
 
     async def settled(self) -> None:
         """Wait until everything decided until now is durable; while nothing can be written, the disk is the truth."""

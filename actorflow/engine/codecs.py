@@ -14,8 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from actorflow.converter import Coder, Failure, Payload, WorkflowSerializationContext, payloads_of, with_payloads
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.engine.site import Site

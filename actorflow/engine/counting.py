@@ -11,8 +11,7 @@ from operator import attrgetter
 from time import perf_counter
 from typing import Final, TypeVar
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.core.state import STATUS_BY_CLOSE
@@ -35,6 +34,7 @@ _KIND_BY_MESSAGE: Final[dict[type[ev.Event], str]] = {
     ev.ActivityFailed: "activity_result",
     ev.ActivityTimedOut: "activity_result",
     ev.ActivityCancelled: "activity_result",
+    ev.LocalActivityResolved: "activity_result",
     ev.ChildStarted: "child_result",
     ev.ChildStartFailed: "child_result",
     ev.ChildCompleted: "child_result",
@@ -149,6 +149,11 @@ class JournalCounts:
         self._batch_events(events)
         self._events.value += events
         self._bytes.value += size
+
+    @property
+    def events(self) -> int:
+        """How many events were journaled."""
+        return self._events.value
 
     def failed(self, code: str) -> None:
         """A batch could not be written; see `JOURNAL_ERRORS`."""

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
 from actorflow.converter import Failure
+from actorflow.core import events as ev
+from actorflow.core.events import RunOptions
 from actorflow.core.failing import FailingTurn, decode_failing
-from actorflow.core.state import ExecutionState, PendingActivity
+from actorflow.core.journal import TurnRow
+from actorflow.core.messages import decode_message
+from actorflow.core.policy.succession import successor_id
+from actorflow.core.state import NO_OPTIONS, ExecutionState, PendingActivity
 from actorflow.engine.activity_actor import ActivityActor
-from actorflow.engine.execution import turns_of
+from actorflow.engine.execution import last_turn_of, turns_of
 from actorflow.engine.site import OpenActivity
 from actorflow.exceptions import CorruptJournalError
-from actorflow.service import Description, PendingActivityInfo
-from actorflow.store.protocol import ActivityRow, LoadedRun, RunRecord, Store
+from actorflow.service import Description, PendingActivityInfo, PendingChildInfo, PendingMessageInfo
+from actorflow.store.protocol import ActivityRow, Identity, InboxRow, LoadedRun, RunRecord, Store
 from actorflow.store.reading import ReadableStore
 
 _decode_failure = msgspec.json.Decoder(Failure).decode
@@ -29,6 +34,48 @@ class _Progress(NamedTuple):
     attempt: int
     next_attempt_at: datetime | None = None
     last_failure: Failure | None = None
+
+
+class _Read(NamedTuple):
+    """What a journal says, as far as it can be read."""
+
+    state: ExecutionState
+    failing: FailingTurn | None = None
+    options: RunOptions = NO_OPTIONS
+    successor: str = ""
+    children_started: frozenset[int] = frozenset()
+
+    @staticmethod
+    def of_open(loaded: LoadedRun, now: datetime) -> _Read:
+        """Of an open run: all of it, for what is pending."""
+        head = loaded.record.head
+        try:
+            failing = decode_failing(head.failing) if head.failing else None
+            turns = turns_of(loaded.record.identity, loaded.turns)
+            state = ExecutionState.folded(turns)
+            options = state.options if state.started is not None else _options_waiting(loaded.inbox)
+        except (CorruptJournalError, msgspec.DecodeError) as problem:
+            return _Read(ExecutionState(), FailingTurn.unreadable(problem, now))
+        events = () if state.children is None else (event for turn in turns for event in turn.events)
+        started = frozenset(event.initiated for event in events if isinstance(event, ev.ChildStarted))
+        return _Read(state, failing, options, children_started=started)
+
+    @staticmethod
+    def of_closed(identity: Identity, rows: Sequence[TurnRow]) -> _Read:
+        """Of a closed run: how it began, and how it ended. Damage is told to whoever reads its history."""
+        try:
+            options = ExecutionState.folded(turns_of(identity, rows[:1])).options
+            close = last_turn_of(identity, rows).events[-1] if rows else None
+        except (CorruptJournalError, msgspec.DecodeError):
+            return _Read(ExecutionState())
+        return _Read(ExecutionState(), options=options, successor=successor_id(close))
+
+
+def _options_waiting(inbox: Sequence[InboxRow]) -> RunOptions:
+    """The options of a run whose beginning still waits for a turn."""
+    messages = (decode_message(row.message) for row in inbox)
+    started = next((message for message in messages if isinstance(message, ev.Started)), None)
+    return NO_OPTIONS if started is None or started.options is None else started.options
 
 
 async def describe_run(
@@ -51,17 +98,18 @@ async def describe_run(
         loaded = next(iter(await store.load([record.identity.key])), None)
     if loaded is not None:
         record = loaded.record  # it may have gone on since it was found: all that is told is of this moment
-    identity, head = record.identity, record.head
-    if head.status != "running":
-        loaded = None
-    state = ExecutionState()
-    try:
-        failing = decode_failing(head.failing) if head.failing else None
-        if loaded is not None:
-            state = ExecutionState.folded(turns_of(identity, loaded.turns))
-    except (CorruptJournalError, msgspec.DecodeError) as problem:
-        failing = FailingTurn.unreadable(problem, now)
-    actors = (live or {}).get(identity.key, {})
+    identity = record.identity
+    if loaded is not None and record.head.status == "running":
+        read = _Read.of_open(loaded, now)
+    else:
+        loaded, read = None, _Read.of_closed(identity, await store.journal(identity.key))
+    return _description(record, loaded, read, (live or {}).get(identity.key, {}))
+
+
+def _description(
+    record: RunRecord, loaded: LoadedRun | None, read: _Read, actors: Mapping[str, OpenActivity]
+) -> Description:
+    identity, head, failing, state = record.identity, record.head, read.failing, read.state
     stored = {row.activity_id: row for row in loaded.activities} if loaded is not None else {}
     return Description(
         namespace=identity.namespace,
@@ -81,6 +129,14 @@ async def describe_run(
         ),
         pending_timers=len(state.timers),
         inbox_messages=len(loaded.inbox) if loaded is not None else 0,
+        options=read.options,
+        first_run_id=identity.chain,
+        successor=read.successor,
+        pending_children=tuple(
+            _child(initiated, child, has_started=initiated in read.children_started)
+            for initiated, child in (state.children or {}).items()
+        ),
+        pending_messages=tuple(_message(initiated, sent) for initiated, sent in (state.sent or {}).items()),
     )
 
 
@@ -95,6 +151,22 @@ def _pending(pending: PendingActivity, actor: OpenActivity | None, row: Activity
         next_attempt_at=progress.next_attempt_at,
         last_failure=progress.last_failure,
     )
+
+
+def _child(initiated: int, child: ev.ChildScheduled, *, has_started: bool) -> PendingChildInfo:
+    return PendingChildInfo(
+        workflow_id=child.workflow_id,
+        run_id=child.run_id,
+        workflow_type=child.workflow_type,
+        initiated=initiated,
+        parent_close=child.parent_close,
+        has_started=has_started,
+    )
+
+
+def _message(initiated: int, sent: ev.SignalSent | ev.CancelSent) -> PendingMessageInfo:
+    signal = sent.name if isinstance(sent, ev.SignalSent) else None
+    return PendingMessageInfo(sent.workflow_id, sent.run_id, initiated, signal)
 
 
 def _on_disk(pending: PendingActivity, row: ActivityRow | None) -> _Progress:

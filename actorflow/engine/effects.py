@@ -10,6 +10,7 @@ from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
 from actorflow.core.state import ExecutionState
 from actorflow.engine.activity_actor import ActivityActor
+from actorflow.engine.local_activity import LocalActivityActor
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
 from actorflow.pool.slots import Slots
@@ -56,6 +57,13 @@ def _start_activity(committed: _Committed, event: Any) -> None:
     ActivityActor(site, identity, pending).start(slot)
 
 
+def _start_local_activity(committed: _Committed, event: Any) -> None:
+    site, identity, state, _ = committed
+    pending = (state.local_activities or {}).get(event.activity_id)
+    if pending is not None:
+        LocalActivityActor(site, identity, pending).start()
+
+
 def _cancel_activity(committed: _Committed, event: Any) -> None:
     activity = committed.site.activities.get(committed.identity.key, {}).get(event.activity_id)
     if activity is not None:
@@ -83,6 +91,8 @@ def _close(committed: _Committed, event: Any) -> None:
 _EFFECTS: Final[Mapping[type[ev.Event], Callable[[_Committed, Any], None]]] = {
     ev.ActivityScheduled: _start_activity,
     ev.ActivityCancelRequested: _cancel_activity,
+    ev.LocalActivityScheduled: _start_local_activity,
+    ev.LocalActivityCancelRequested: _cancel_activity,
     ev.UpdateAccepted: _accept_update,
     ev.UpdateCompleted: _complete_update,
     **dict.fromkeys(ev.CLOSING, _close),
@@ -105,7 +115,7 @@ def recover_activities(
         rows: what is known of attempts beside the journal.
         waiting: messages in the mailbox; an activity whose outcome is among them must not run again.
     """
-    if not state.activities:
+    if not state.open_activities:
         return
     known = site.activities.get(identity.key, {})
     resolved = {message.activity_id for message in waiting if isinstance(message, ev.ActivityResolved)}
@@ -114,6 +124,9 @@ def recover_activities(
         if activity_id not in known and activity_id not in resolved:
             row = row_by_id.get(activity_id)
             ActivityActor(site, identity, pending, row).recover(row)
+    for activity_id, local in list((state.local_activities or {}).items()):
+        if activity_id not in known and activity_id not in resolved:
+            LocalActivityActor(site, identity, local).start()
 
 
 def release(site: Site, slots: Mapping[str, Slots[WorkerHost]]) -> None:

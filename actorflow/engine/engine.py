@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 
+from actorflow.activity import ActivityCancellationDetails
 from actorflow.clock import Clock
 from actorflow.core import limits
 from actorflow.engine.gauges import Gauges, describe_build
@@ -69,6 +70,17 @@ class Engine:
     def is_stopped(self) -> bool:
         """True once it serves no more."""
         return self._is_stopping or self._is_closing or self._failure is not None or self._main.done()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """True if nothing is under way: only time, a caller, or an activity that runs can change anything."""
+        return (
+            self.site.dispatcher.is_idle
+            and self.site.journal.is_settled
+            and self.population.is_idle
+            and not self.service.is_asked
+            and not self._background
+        )
 
     async def opened(self) -> None:
         """Wait until the journal is open.
@@ -159,7 +171,11 @@ class Engine:
             return
         task = self._loop.create_task(self._guarded(work))
         self._background.add(task)
-        task.add_done_callback(self._background.discard)
+        task.add_done_callback(self._end_background)
+
+    def _end_background(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        self.site.rest.stir()
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         try:
@@ -189,13 +205,13 @@ class Engine:
 
     async def deregister(self, host: WorkerHost) -> None:
         """A worker leaves. Running activities get its graceful timeout, then cancellation; completions are recorded."""
-        host.is_shutting_down = True
+        host.shutdown.set()
         self.site.registry.remove(host)
         await self._settle()  # a turn under way may still start activities on a slot it has reserved here
         with anyio.move_on_after(host.graceful_shutdown_timeout.total_seconds()):
             await host.until_idle()
         for attempt in list(host.attempts):
-            attempt.request_cancel(at_once=True)
+            attempt.request_cancel(ActivityCancellationDetails(worker_shutdown=True), at_once=True)
         with anyio.move_on_after(limits.CANCELLED_ACTIVITY_GRACE.total_seconds()):
             await host.until_idle()
         if host.attempts:
@@ -205,6 +221,7 @@ class Engine:
                 len(host.attempts),
                 ", ".join(sorted({attempt.name for attempt in host.attempts})),
             )
+        host.close()
         await self._evict(host)
 
     async def _evict(self, host: WorkerHost) -> None:

@@ -49,9 +49,10 @@ class Execution:
         counting: is told of replays, if anybody is.
         turns: its journal so far; kept only until the program has been rebuilt from it.
         rows: the same, as it is stored; without them a program does not know how large its history is.
+        has_unseen: see `Program`; False for turns that may have been read from a public history.
     """
 
-    __slots__ = ("_code", "_counting", "_identity", "_program", "_rows", "_started", "_turns", "state")
+    __slots__ = ("_code", "_counting", "_has_unseen", "_identity", "_program", "_rows", "_started", "_turns", "state")
 
     def __init__(
         self,
@@ -59,11 +60,14 @@ class Execution:
         counting: Counting | None = None,
         turns: Sequence[Turn] = (),
         rows: Sequence[TurnRow] = (),
+        *,
+        has_unseen: bool = True,
     ) -> None:
         self._identity = identity
         self._counting = counting
         self._turns = turns
         self._rows = rows
+        self._has_unseen = has_unseen
         self._program: Program | None = None
         self._started: ev.Started | None = None
         self._code: Code | None = None
@@ -140,6 +144,7 @@ class Execution:
             ProgramReporter(self._identity),
             failure_types=extra_failure_types(code, self._identity),
             records_lines=records_lines,
+            has_unseen=self._has_unseen,
         )
         try:
             for turn, row in zip_longest(self._turns, self._rows):

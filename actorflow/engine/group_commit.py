@@ -18,6 +18,7 @@ import msgspec
 from actorflow.clock import Clock
 from actorflow.core import limits
 from actorflow.engine.counting import Counting
+from actorflow.engine.rest import Rest
 from actorflow.exceptions import (
     EngineStoppedError,
     StorageBusyError,
@@ -58,15 +59,22 @@ class GroupCommit:
         clock: for waiting before a batch is repeated.
         on_fatal: called once if the store is of no use any more.
         counting: told of every batch.
+        rest: stirred after every batch.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, on_fatal: Callable[[BaseException], None], counting: Counting
+        self,
+        store: Store,
+        clock: Clock,
+        on_fatal: Callable[[BaseException], None],
+        counting: Counting,
+        rest: Rest,
     ) -> None:
         self._store = store
         self._clock = clock
         self._on_fatal = on_fatal
         self._counting = counting
+        self._rest = rest
         self._queue: list[_Entry] = []
         self._settled: list[_Settled] = []
         self._waits: set[asyncio.Future[None]] = set()
@@ -190,6 +198,7 @@ class GroupCommit:
             self.flush()  # the next batch is on its way to the disk while this one is performed
             self._tell(batch, committed.result())
             self._counting.batch(seconds, changes, committed.result())
+            self._rest.stir()
         elif isinstance(problem, StorageFullError | StorageBusyError):
             self._counting.journal.failed("full" if isinstance(problem, StorageFullError) else "busy")
             self._stall(batch, problem)

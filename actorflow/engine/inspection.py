@@ -11,6 +11,8 @@ from actorflow.converter import Failure, Payload
 from actorflow.engine.group_commit import stopped
 from actorflow.exceptions import StorageError
 from actorflow.service import (
+    ActivityReport,
+    ActivityTarget,
     Closed,
     Description,
     ExecutionCount,
@@ -109,6 +111,14 @@ class Inspection:
     async def terminate(self, target: Target, reason: str, details: tuple[Payload, ...]) -> None:
         """Refused."""
         raise self._refusal(f"workflow {target.workflow_id!r} can't be terminated")
+
+    async def settle_activity(self, activity: ActivityTarget, report: ActivityReport) -> None:
+        """Refused."""
+        raise self._refusal(f"activity {activity.activity_id!r} can't be completed")
+
+    async def beat_activity(self, activity: ActivityTarget, details: tuple[Payload, ...]) -> bool:
+        """Refused."""
+        raise self._refusal(f"activity {activity.activity_id!r} can't take a heartbeat")
 
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`."""

@@ -233,6 +233,6 @@ def _head_after(state: ExecutionState, checksum: int) -> Head:
         checksum=checksum,
         status=state.status,
         wake_at=state.wake_at,
-        open_activities=len(state.activities),
+        open_activities=state.open_activities,
         closed_at=state.closed_at,
     )

@@ -10,7 +10,7 @@ from actorflow.store.protocol import Committed, InboxRow, NewRun, Send
 
 
 def _nothing() -> None:
-    """Nobody in memory gets anything."""
+    """There is nothing to do."""
 
 
 def _nobody(_committed: Committed) -> None:
@@ -34,7 +34,8 @@ class Outgoing(NamedTuple):
         replies: rows for the sender's own inbox: what is known of the others already.
         is_swept: the sender is closed and has replies under way that nobody needs any more.
         hand_over: call it when the turn was submitted: those in memory get their messages, before they decide again.
-        on_durable: call it with the outcome of the turn.
+        on_durable: call it when the turn is durable.
+        on_refused: call it if the run may not begin, so that the turn never was.
         follower: who takes messages for the workflow from here on, if somebody does.
     """
 
@@ -44,6 +45,7 @@ class Outgoing(NamedTuple):
     is_swept: bool = False
     hand_over: Callable[[], None] = _nothing
     on_durable: Callable[[Committed], None] = _nobody
+    on_refused: Callable[[], None] = _nothing
     follower: Callable[[], Recipient | None] = _nothing
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from actorflow.core import limits
@@ -33,9 +33,9 @@ class Population:
         self._key_by_id: dict[tuple[str, str], int] = {}
         self._wanted: list[int] = []
         self._loading: set[int] = set()
+        self._under_way = 0
         self._reads: dict[int, list[asyncio.Future[None]]] = {}
-        self._held: Counter[tuple[str, str]] = Counter()
-        self._put_off: dict[tuple[str, str], list[int]] = {}
+        self._outdated: set[int] = set()
         self._stopped: BaseException | None = None
         self._wake: asyncio.Future[None] | None = None
         site.deliver = self.deliver
@@ -51,6 +51,11 @@ class Population:
     def actors(self) -> Sequence[WorkflowActor]:
         """Every actor in memory."""
         return list(self._by_key.values())
+
+    @property
+    def is_idle(self) -> bool:
+        """True if no run is being read, or about to be."""
+        return not (self._wanted or self._loading or self._under_way)
 
     def by_key(self, key: int) -> WorkflowActor | None:
         """The actor of a run, if it is in memory."""
@@ -89,10 +94,11 @@ class Population:
             actor.has_begun()
 
     def begin(self, identity: Identity, head: Head, deliveries: Sequence[Delivery]) -> None:
-        """A child has begun, durably."""
+        """A run has begun with the turn of another one, durably."""
         self._site.counting.types[identity.workflow_type].started.value += 1
         if identity.key in self._by_key or identity.key in self._loading:
-            return  # somebody has found it meanwhile
+            self._load_settled(identity.key)  # somebody has found it meanwhile
+            return
         actor = WorkflowActor(self._site, identity)
         self._admit(actor)
         actor.begin_with_another(head, deliveries)
@@ -103,21 +109,10 @@ class Population:
         actor = self._by_key.get(key)
         if actor is not None and actor.is_loaded:
             actor.receive(delivery)
+        elif key in self._loading:
+            self._outdated.add(key)  # it may have been read before the row was written
         else:
-            self.load(key)
-
-    def hold(self, namespace: str, workflow_id: str) -> None:
-        """Something is on its way to this workflow, which is not in memory: nobody reads it before that is durable."""
-        self._held[namespace, workflow_id] += 1
-
-    def release(self, namespace: str, workflow_id: str) -> None:
-        """It is durable."""
-        name = (namespace, workflow_id)
-        self._held[name] -= 1
-        if not self._held[name]:
-            del self._held[name]
-            for key in self._put_off.pop(name, ()):
-                self.load(key)
+            self._load_settled(key)
 
     def deliver(self, identity: Identity, message: Message, on_durable: Later) -> None:
         """See `Site.deliver`."""
@@ -137,6 +132,21 @@ class Population:
         if key in self._loading or (actor is not None and actor.is_loaded):
             return
         self._mark(key)
+        self._want(key)
+
+    def _load_settled(self, key: int) -> None:
+        """Load a run once the store has everything of it: read now, what is under way might be missed."""
+        actor = self._by_key.get(key)
+        if actor is None or actor.is_settled_stub:
+            self.load(key)
+        elif not actor.is_loaded:
+            self._site.journal.when_settled(lambda: self._load_settled_soon(key))
+
+    def _load_settled_soon(self, key: int) -> None:
+        # Not at once: others of the same batch may not have been told yet.
+        self._site.loop.call_soon(self._load_settled, key)
+
+    def _want(self, key: int) -> None:
         self._wanted.append(key)
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
@@ -175,6 +185,14 @@ class Population:
                     self._site.dispatcher.wake(wanted)
         return actor
 
+    async def undisturbed(self, key: int) -> WorkflowActor:
+        """The actor of a run, once its journal was read and nothing is on its way to it: it can take a turn now."""
+        while True:
+            actor = await self.loaded(key)
+            if not self._site.holds.is_held(actor.identity):
+                return actor
+            await self._site.journal.settled()
+
     def close(self, problem: BaseException) -> None:
         """Nothing is read any more; whoever waits for it is told why."""
         self._stopped = problem
@@ -212,32 +230,50 @@ class Population:
             actor.is_loading = True
 
     async def _read(self, keys: Sequence[int]) -> None:
+        self._under_way += 1
+        try:
+            await self._bring(keys)
+        finally:
+            self._under_way -= 1
+            self._site.rest.stir()
+
+    async def _bring(self, keys: Sequence[int]) -> None:
         for host in self._site.registry.hosts:
             host.residency.trim()  # so that recovering more runs than may stay does not fill the memory
+        self._outdated.difference_update(keys)
         try:
             runs = await patiently(lambda: self._site.store.load(keys)) if keys else ()
-        finally:
-            self._loading.difference_update(keys)
-            for key in keys:
-                if (actor := self._by_key.get(key)) is not None:
-                    actor.is_loading = False
-        put_off: set[int] = set()
+        except BaseException:
+            self._unmark(keys)
+            raise
+        again = {run.record.identity.key for run in runs if self._is_read_again(run.record.identity)}
+        read_now = [key for key in keys if key not in again]
+        self._unmark(read_now)
         for run in runs:
             identity = run.record.identity
-            name = (identity.namespace, identity.workflow_id)
-            if name in self._held:
-                put_off.add(identity.key)
-                self._put_off.setdefault(name, []).append(identity.key)
-                continue
-            actor = self.actor_of(identity, run.record.head)
-            actor.is_wanted = identity.key in self._reads
-            actor.on_loaded(run)
-        for key in keys:
-            if key in put_off:
-                continue
+            if identity.key not in again:
+                actor = self.actor_of(identity, run.record.head)
+                actor.is_wanted = identity.key in self._reads
+                actor.on_loaded(run)
+        for key in read_now:
             for read in self._reads.pop(key, ()):
                 if not read.done():
                     read.set_result(None)
+
+    def _is_read_again(self, identity: Identity) -> bool:
+        """True if what was just read is not all there is, or soon won't be; the run is read again then."""
+        if self._site.holds.holds_back(identity, partial(self._want, identity.key)):
+            return True
+        if identity.key not in self._outdated:
+            return False
+        self._want(identity.key)
+        return True
+
+    def _unmark(self, keys: Iterable[int]) -> None:
+        self._loading.difference_update(keys)
+        for key in keys:
+            if (actor := self._by_key.get(key)) is not None:
+                actor.is_loading = False
 
     def _admit(self, actor: Addressable) -> None:
         assert isinstance(actor, WorkflowActor)

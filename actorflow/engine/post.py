@@ -1,21 +1,21 @@
 """Takes what executions send each other to its receivers.
 
 A receiver in memory gets a letter before it decides again, and what it decides then is written behind the sender's
-turn. A receiver that is not in memory is found by the store, inside the transaction; until that is durable nobody reads
-its workflow, or it could decide without the letter. A sender that waits for an answer gets it as a row of its own
-inbox, written in the same transaction. So each letter takes effect exactly once, whenever the process dies.
+turn. A receiver that is not in memory is found by the store, inside the transaction; until that is durable no run of
+its workflow is read or takes a turn, or it could decide without the letter. So it is with everything a run sends before
+it is known that it may begin at all. A sender that waits for an answer gets it as a row of its own inbox, written in
+the same transaction. So each letter takes effect exactly once, whenever the process dies.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
 from actorflow.common import WorkflowIDReusePolicy
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.letters import Birth, Letter, letters
 from actorflow.core.messages import CARRIED, Message, encode_message
@@ -34,6 +34,10 @@ REUSE: Final = {
     WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY: "failed_only",
     WorkflowIDReusePolicy.REJECT_DUPLICATE: "reject",
 }
+
+
+def _nothing() -> None:
+    """No run follows."""
 
 
 class _Written(NamedTuple):
@@ -87,13 +91,14 @@ class Post:
     def outgoing(self, identity: Identity, state: ExecutionState, turn: Turn, waiting: Sequence[Message]) -> Outgoing:
         """What a turn sends; see `Site.post`."""
         is_closing = state.close is not None
+        is_beginning = self._is_beginning(identity)
         follower = self._follower(identity, state, waiting) if successor_id(state.close) else None
         known: list[tuple[WorkflowActor, Message]] = []
         coming: Counter[int] = Counter()
         replies: list[Message] = []
         posted: list[_Posted] = []
         for letter in letters(identity, state, turn):
-            receiver = None if isinstance(letter, Birth) else self._in_memory(letter)
+            receiver = None if is_beginning or isinstance(letter, Birth) else self._in_memory(letter)
             if receiver is None or isinstance(letter, Birth):
                 posted.append(self._posted(letter, identity))
             elif receiver.identity.key == identity.key and is_closing:
@@ -111,8 +116,9 @@ class Post:
             sends=tuple([one.send for one in posted]),
             replies=tuple([answer.row for answer in answers]),
             is_swept=is_closing and bool(state.sent or state.children),
-            hand_over=partial(self._hand_over, identity, follower, known, answers, posted),
-            on_durable=partial(self._on_durable, identity, follower, posted),
+            hand_over=partial(self._hand_over, identity, None if is_beginning else follower, known, answers, posted),
+            on_durable=partial(self._on_durable, identity, self._begins(follower, is_beginning), posted),
+            on_refused=partial(self._release, posted),
             follower=partial(self._actor_of, follower),
         )
 
@@ -120,6 +126,11 @@ class Post:
         return None if follower is None else self._population.by_key(follower.run.begin.identity.key)
 
     # Putting it together
+
+    def _is_beginning(self, sender: Identity) -> bool:
+        """True if the turn is the sender's first, and refused if the run may not begin."""
+        actor = self._population.by_key(sender.key)
+        return actor is not None and actor.is_beginning
 
     def _in_memory(self, letter: Letter) -> WorkflowActor | None:
         """The receiver, if it is in memory and open: then it is known that it will get the letter."""
@@ -190,6 +201,15 @@ class Post:
         row = InboxRow(seq, encode_message(message), self._site.clock.now(), request_id)
         return _Written(row, Delivery(message, seq=seq))
 
+    def _begins(self, follower: _Newcomer | None, is_beginning: bool) -> Callable[[], None]:
+        """What is to be done for the run that follows once it is durable: it may be in memory since it was decided."""
+        if follower is None:
+            return _nothing
+        run, deliveries = follower
+        if is_beginning:
+            return partial(self._population.begin, run.begin.identity, run.head, deliveries)
+        return partial(self._population.has_begun, run.begin.identity)
+
     # Taking it there
 
     def _hand_over(
@@ -211,25 +231,27 @@ class Post:
                 actor.receive(answer.delivery)
         for one in posted:
             if isinstance(one.letter, Letter):
-                self._population.hold(one.letter.to.namespace, one.letter.to.workflow_id)
+                self._site.holds.hold(one.letter.to.namespace, one.letter.to.workflow_id)
 
     def _on_durable(
-        self, sender: Identity, follower: _Newcomer | None, posted: Sequence[_Posted], committed: Committed
+        self, sender: Identity, begins: Callable[[], None], posted: Sequence[_Posted], committed: Committed
     ) -> None:
-        if follower is not None:
-            self._population.has_begun(follower.run.begin.identity)
+        begins()
         for one, receiver in zip(posted, committed.received, strict=True):
             answer = one.refused if receiver is None else one.received
             actor = self._population.by_key(sender.key)
             if answer is not None and actor is not None:
                 actor.receive(answer.delivery)
             if one.to is not None and receiver is not None:
-                run = one.to.run
-                self._population.begin(run.begin.identity, run.head, one.to.deliveries)
+                self._population.begin(one.to.run.begin.identity, one.to.run.head, one.to.deliveries)
+            if receiver is not None and one.message is not None:
+                self._population.receive(receiver, one.message.delivery)
+        self._release(posted)
+
+    def _release(self, posted: Sequence[_Posted]) -> None:
+        for one in posted:
             if isinstance(one.letter, Letter):
-                self._population.release(one.letter.to.namespace, one.letter.to.workflow_id)
-                if receiver is not None and one.message is not None:
-                    self._population.receive(receiver, one.message.delivery)
+                self._site.holds.release(one.letter.to.namespace, one.letter.to.workflow_id)
 
 
 def _is_full(letter: Letter, receiver: WorkflowActor, coming: Mapping[int, int]) -> bool:

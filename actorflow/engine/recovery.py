@@ -52,6 +52,7 @@ class Recovery:
             count = await self._wake_pages(lambda after: self._site.store.busy(after, limits.RECOVERY_PAGE))
             if count:
                 _log.info("recovered %d executions with open activities", count)
+            await self._wake_pages(lambda after: self._site.store.unattended(after, limits.RECOVERY_PAGE))
         if host.workflows:
             share = Share(host.namespace, host.task_queue)
             types = None if DYNAMIC in host.workflows else list(host.workflows)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
+from actorflow.activity import ActivityCancellationDetails, Context
 from actorflow.actors.residency import Residency
 from actorflow.converter import Coder, ValueConverter
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
-from actorflow.pool.executors import LoopExecutor, ThreadExecutor
+from actorflow.pool.executors import Done, LoopExecutor, RunningAttempt, ThreadExecutor
+from actorflow.pool.flag import Flag
 from actorflow.pool.slots import Slots, TaskQueue
 
 
@@ -24,13 +26,31 @@ class Interruptible(Protocol):
         """What runs, for people."""
         ...
 
-    def request_cancel(self, *, at_once: bool = False) -> None:
+    def request_cancel(self, why: ActivityCancellationDetails, *, at_once: bool = False) -> None:
         """Ask it to stop."""
         ...
 
 
+class ChildExecutor(Protocol):
+    """Runs sync activities in other processes; see `actorflow.engine.process_activity`."""
+
+    def start(
+        self, function: Callable[..., Any], arguments: Sequence[Any], context: Context, done: Done
+    ) -> RunningAttempt:
+        """Start an attempt; ``done`` is called once, on the loop, whatever happens."""
+        ...
+
+    def close(self) -> None:
+        """End what it has started."""
+        ...
+
+
 class WorkerHost:
-    """One registered worker: its definitions, its slots, and the programs it keeps in memory."""
+    """One registered worker: its definitions, its slots, and the programs it keeps in memory.
+
+    ``client`` is for activities that ask for it; nobody here knows what it is. ``in_processes`` makes what runs sync
+    activities in other processes, given the flag that tells of the worker's end.
+    """
 
     def __init__(
         self,
@@ -43,11 +63,14 @@ class WorkerHost:
         converter: ValueConverter,
         coder: Coder | None,
         activity_executor: Executor | None,
+        in_processes: Callable[[Flag], ChildExecutor] | None,
         activities_max: int,
+        local_activities_max: int,
         cached_max: int,
         failure_types: tuple[type[BaseException], ...],
         graceful_shutdown_timeout: timedelta,
         identity: str,
+        client: object,
     ) -> None:
         self.namespace = namespace
         self.task_queue = task_queue
@@ -58,14 +81,27 @@ class WorkerHost:
         self.failure_types = failure_types
         self.graceful_shutdown_timeout = graceful_shutdown_timeout
         self.identity = identity
+        self.client = client
         self.slots: Slots[WorkerHost] = Slots(self, activities_max)
+        self.local_slots: Slots[WorkerHost] = Slots(self, local_activities_max)
         self.residency = Residency(cached_max, loop.time)
         self.loop_executor = LoopExecutor(loop)
         self.thread_executor = ThreadExecutor(loop, activity_executor) if activity_executor is not None else None
         self.context = contextvars.copy_context()
-        self.is_shutting_down = False
+        self.shutdown = Flag()
         self.attempts: set[Interruptible] = set()
         self._idle_waiters: list[asyncio.Future[None]] = []
+        self.process_executor = in_processes(self.shutdown) if in_processes is not None else None
+
+    @property
+    def is_shutting_down(self) -> bool:
+        """True once it leaves."""
+        return self.shutdown.is_set()
+
+    def close(self) -> None:
+        """It has left: end the processes it has started."""
+        if self.process_executor is not None:
+            self.process_executor.close()
 
     def on_attempt_ended(self) -> None:
         """An attempt has left; tell who waits for the last one."""
@@ -90,6 +126,7 @@ class Registry:
         self._hosts: list[WorkerHost] = []
         self._by_type: dict[tuple[str, str, str], WorkerHost] = {}
         self._queues: dict[tuple[str, str], TaskQueue[WorkerHost]] = {}
+        self._local_queues: dict[tuple[str, str], TaskQueue[WorkerHost]] = {}
         self._has_dynamic = False
 
     @property
@@ -108,6 +145,8 @@ class Registry:
         self._index()
         if host.activities:
             self.queue(host.namespace, host.task_queue).add(host.slots)
+            if host.workflows:
+                self.local_queue(host.namespace, host.task_queue).add(host.local_slots)
 
     def remove(self, host: WorkerHost) -> None:
         """A worker leaves: nothing new is given to it."""
@@ -115,6 +154,8 @@ class Registry:
         self._index()
         if host.activities:
             self.queue(host.namespace, host.task_queue).remove(host.slots)
+            if host.workflows:
+                self.local_queue(host.namespace, host.task_queue).remove(host.local_slots)
 
     def host_of(self, namespace: str, task_queue: str, workflow_type: str) -> WorkerHost | None:
         """The worker that runs executions of this type; None if nobody here does."""
@@ -130,9 +171,18 @@ class Registry:
             found = self._queues[namespace, task_queue] = TaskQueue()
         return found
 
+    def local_queue(self, namespace: str, task_queue: str) -> TaskQueue[WorkerHost]:
+        """The line in which local activities of the workflows of a task queue wait."""
+        found = self._local_queues.get((namespace, task_queue))
+        if found is None:
+            found = self._local_queues[namespace, task_queue] = TaskQueue()
+        return found
+
     def release(self, slots: Slots[WorkerHost]) -> None:
         """Give a slot back to the line it came from."""
-        self.queue(slots.worker.namespace, slots.worker.task_queue).release(slots)
+        host = slots.worker
+        line = self.local_queue if slots is host.local_slots else self.queue
+        line(host.namespace, host.task_queue).release(slots)
 
     def _index(self) -> None:
         self._by_type = {

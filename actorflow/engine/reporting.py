@@ -6,11 +6,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from actorflow.core import limits
-from actorflow.exceptions import CodecError, PayloadError
+from actorflow.converter import Failure
+from actorflow.core import events as ev, limits
+from actorflow.exceptions import ApplicationErrorCategory, CodecError, PayloadError
 from actorflow.store.protocol import Identity
 
 _log = logging.getLogger("actorflow.workflow")
+_activity_log = logging.getLogger("actorflow.activity")
 
 
 class ProgramReporter:
@@ -57,6 +59,25 @@ def report_turn_failure(identity: Identity, problem: BaseException, *, attempts:
         attempts,
         follows,
         exc_info=problem.__cause__ if is_codecs else problem,
+    )
+
+
+def report_activity_failure(
+    identity: Identity, scheduled: ev.ActivityScheduled, attempt: int, failure: Failure, problem: BaseException | None
+) -> None:
+    """Say that an attempt failed, unless its code says that this was to be expected."""
+    if failure.category == ApplicationErrorCategory.BENIGN:
+        return
+    details = {
+        "activity_id": scheduled.activity_id,
+        "activity_type": scheduled.activity_type,
+        "attempt": attempt,
+        "workflow_id": identity.workflow_id,
+        "workflow_run_id": identity.run_id,
+    }
+    extra = {"temporal_activity": details}
+    _activity_log.warning(
+        "Completing activity as failed (%s): %s", details, failure.message, exc_info=problem, extra=extra
     )
 
 

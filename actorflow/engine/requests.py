@@ -8,9 +8,9 @@ from collections.abc import Callable
 from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.policy.checks import check_name, check_text
+from actorflow.engine.activity_requests import ActivityRequests
 from actorflow.engine.calls import Calls
 from actorflow.engine.describe import describe_run
 from actorflow.engine.ends import end_of, parking_of
@@ -23,6 +23,8 @@ from actorflow.engine.starts import Starts
 from actorflow.engine.update_requests import UpdateRequests
 from actorflow.exceptions import StorageError
 from actorflow.service import (
+    ActivityReport,
+    ActivityTarget,
     Closed,
     Description,
     ExecutionCount,
@@ -57,6 +59,7 @@ class Requests:
         self._store = site.store
         self._calls = calls = Calls(site, population)
         self._starts = Starts(site, population, clock, calls)
+        self._activities = ActivityRequests(site, population, calls)
         self._updates = UpdateRequests(site, population, clock, calls, self._starts)
 
     def stop(self, failure: BaseException | None) -> None:
@@ -68,6 +71,11 @@ class Requests:
                     waiter.set_exception(stopped(failure))
         self._site.waiters.clear()
         self._site.updates.stop(stopped(failure))
+
+    @property
+    def is_asked(self) -> bool:
+        """True while a call is under way that needs no time to pass."""
+        return self._calls.is_waiting
 
     async def start(self, request: StartRequest) -> tuple[str, bool]:
         """See `Service.start`."""
@@ -155,17 +163,27 @@ class Requests:
                 RPCStatusCode.DEADLINE_EXCEEDED,
             ) from late
 
+    async def settle_activity(self, activity: ActivityTarget, report: ActivityReport) -> None:
+        """See `Service.settle_activity`."""
+        await self._activities.settle(activity, report)
+
+    async def beat_activity(self, activity: ActivityTarget, details: tuple[Payload, ...]) -> bool:
+        """See `Service.beat_activity`."""
+        return await self._activities.beat(activity, details)
+
     async def describe(self, target: Target) -> Description:
         """See `Service.describe`."""
         record = await self._calls.record(target)
-        return await describe_run(self._store, record, now=self._clock.now(), live=self._site.activities)
+        with self._site.rest.lookup():
+            return await describe_run(self._store, record, now=self._clock.now(), live=self._site.activities)
 
     async def list(self, request: ListRequest) -> ExecutionPage:
         """See `Service.list`."""
         self._calls.check_running()
         await self._calls.settled()
         try:
-            return await list_page(self._store, request)
+            with self._site.rest.lookup():
+                return await list_page(self._store, request)
         except StorageError:
             self._calls.check_running()  # the journal was closed while it was being read
             raise
@@ -175,7 +193,8 @@ class Requests:
         self._calls.check_running()
         await self._calls.settled()
         try:
-            return await count_runs(self._store, namespace, query)
+            with self._site.rest.lookup():
+                return await count_runs(self._store, namespace, query)
         except StorageError:
             self._calls.check_running()
             raise
@@ -204,6 +223,7 @@ class Requests:
         self._calls.check_running()
         waiter: asyncio.Future[Closed | Parked] = self._site.loop.create_future()
         self._site.waiters.setdefault(key, []).append(waiter)
+        self._site.rest.stir()
         try:
             if actor is None:
                 # Read once more: it may have closed between the first look and the waiter.
@@ -223,7 +243,8 @@ class Requests:
                 actor.wake_up()  # there is code to try again with: wait for what comes of it
                 return None
             return actor.parked or parking
-        return await end_of(self._store, record)
+        with self._site.rest.lookup():
+            return await end_of(self._store, record)
 
     def _stop_waiting(self, key: int, waiter: asyncio.Future[Closed | Parked]) -> None:
         waiting = self._site.waiters.get(key)

@@ -14,10 +14,12 @@ from actorflow.core.state import ExecutionState
 from actorflow.engine.counting import Counting
 from actorflow.engine.group_commit import GroupCommit
 from actorflow.engine.health import Health
+from actorflow.engine.holds import Holds
 from actorflow.engine.mailbox import Later
 from actorflow.engine.outgoing import Outgoing
 from actorflow.engine.registry import Registry
 from actorflow.engine.reporting import Unserved
+from actorflow.engine.rest import Rest
 from actorflow.engine.updates import Updates
 from actorflow.engine.wakes import Wakes
 from actorflow.observability.metrics import Metrics
@@ -55,6 +57,8 @@ class Site:
     Attributes:
         activity_rows: by run, the ids of activities that have a row in the store; it goes with their outcome.
         counting: what is counted of all of them.
+        holds: workflows that wait for what is on its way to them.
+        rest: what is under way, and who wants to know when it is over.
         deliver: bring an outcome to a run, loading it if need be; the call is made once it is durable.
         wake: a run's earliest timer is due.
         load: read a run from the store and wake it.
@@ -72,10 +76,12 @@ class Site:
         self.loop = loop
         self.store = store
         self.clock = clock
+        self.metrics = metrics
         self.registry = Registry()
+        self.rest = Rest()
         self.counting = counting = Counting(metrics)
-        self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem), counting)
-        self.dispatcher: Dispatcher[Addressable] = Dispatcher(loop, self.journal.flush, slice_seconds=slice_seconds)
+        self.journal = GroupCommit(store, clock, lambda problem: self.fail(problem), counting, self.rest)
+        self.dispatcher: Dispatcher[Addressable] = Dispatcher(loop, self._end_slice, slice_seconds=slice_seconds)
         self.wakes = Wakes(clock, lambda key: self.wake(key), counting.timer_lag)
         self.deadlines = Deadlines(clock)
         self.health = Health(loop, counting)
@@ -83,6 +89,7 @@ class Site:
         self.activity_rows: dict[int, set[str]] = {}
         self.waiters: dict[int, list[asyncio.Future[Closed | Parked]]] = {}
         self.updates = Updates(loop)
+        self.holds = Holds()
         self.unserved = Unserved()
         self.deliver: Callable[[Identity, Message, Later], None]
         self.wake: Callable[[int], None]
@@ -93,6 +100,10 @@ class Site:
         self.fail: Callable[[BaseException], None]
         self.is_ending: Callable[[], bool]
         self.spawn: Callable[[Coroutine[Any, Any, None]], None]
+
+    def _end_slice(self) -> None:
+        self.journal.flush()
+        self.rest.stir()
 
     def take_activity_rows(self, key: int, ended: Iterable[str] | None) -> tuple[str, ...]:
         """Which activity rows of a run go now: those of the activities that have ended, or (None) all of them."""
@@ -112,3 +123,9 @@ class Site:
         for waiter in self.waiters.pop(key, ()):
             if not waiter.done():
                 waiter.set_result(answer)
+
+    def refuse_waiters(self, key: int, problem: Exception) -> None:
+        """Tell everybody who waits for the end of a run that they wait in vain."""
+        for waiter in self.waiters.pop(key, ()):
+            if not waiter.done():
+                waiter.set_exception(problem)

@@ -127,7 +127,7 @@ class Starts:
 
     async def _replace(self, new: _NewRun, run: RunRecord) -> None:
         """End the open run and begin the new one in one transaction."""
-        existing = await self._population.loaded(run.identity.key)
+        existing = await self._population.undisturbed(run.identity.key)
         if existing.is_unreadable:  # its end can be written, but not together with anything else
             ended = self._calls.reply()
             existing.terminate(Delivery(ev.Terminated("replaced by TERMINATE_EXISTING"), ended))

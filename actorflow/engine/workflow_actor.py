@@ -17,9 +17,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from actorflow.converter import Coder, Failure, Payload, payloads_of
-from actorflow.core import events as ev
-from actorflow.core import limits
-from actorflow.core.failing import FailingTurn, decode_failing
+from actorflow.core import events as ev, limits
+from actorflow.core.failing import FailingTurn, decode_failing, turn_failure
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
@@ -123,6 +122,11 @@ class WorkflowActor:
     def is_settled_stub(self) -> bool:
         """True if nothing is in memory that the store doesn't have."""
         return self._execution is None and self._ledger.is_settled
+
+    @property
+    def is_beginning(self) -> bool:
+        """True while it is not known whether the run may begin."""
+        return self._ledger.is_beginning
 
     @property
     def is_closed(self) -> bool:
@@ -413,6 +417,8 @@ class WorkflowActor:
         execution = self._execution
         if execution is None or self._ledger.is_first_turn_under_way:
             return  # what is under way comes back here
+        if self._site.holds.names and self._site.holds.holds_back(self.identity, self._wake):
+            return
         if self._coding is not None and not self._codec_is_done(execution, self._coding):
             return
         if self._mailbox.termination is not None and not self.is_closed:
@@ -609,7 +615,7 @@ class WorkflowActor:
             return False
         self._coding = None
         coding.go_on()
-        return self._coding is None and self._execution is execution
+        return self._coding is None and self._execution is execution and not self._ledger.is_first_turn_under_way
 
     def tell_update(self, update_id: str) -> bool:
         """Tell those who wait for an update what is known of it; False if it was never accepted."""
@@ -688,6 +694,7 @@ class WorkflowActor:
     ) -> None:
         if isinstance(outcome, Conflict):
             release(self._site, slots)
+            outgoing.on_refused()
             self._on_conflict(taken, outcome)
             return
         outgoing.on_durable(outcome)
@@ -801,6 +808,10 @@ class WorkflowActor:
         not_before = self._options.not_before
         return not_before is not None and not_before > self._site.clock.now()
 
+    def _is_to_begin(self) -> bool:
+        """True if the run waits for its first turn and for nothing else: what its head waited for has come."""
+        return self._execution is not None and self._execution.state.started is None and not self._is_early()
+
     def _expire(self) -> bool:
         """End the run if it has timed out; that needs neither a worker nor a healthy program."""
         expires_at = self._options.expires_at
@@ -813,7 +824,7 @@ class WorkflowActor:
 
     def _arm(self) -> None:
         head = self._ledger.head
-        if head is None or self.host is None:
+        if head is None or self.host is None or self._is_to_begin():
             at = self._options.expires_at
         else:
             at = head.wake_at
@@ -845,7 +856,7 @@ class WorkflowActor:
     ) -> None:
         """Keep the messages of a turn that could not be finished, durably, and try again later."""
         is_codecs = isinstance(cause, CodecError)
-        failure = codec_failure(cause) if is_codecs else host.converter.failure(cause)
+        failure = codec_failure(cause) if is_codecs else turn_failure(cause, host.converter)
         if host.coder is None or not payloads_of(failure):
             self._keep(execution, taken, cause, failure, now, is_journaled=is_journaled)
             return

@@ -10,9 +10,10 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector as PrometheusCollector
 from prometheus_client.utils import floatToGoString  # pyright: ignore[reportUnknownVariableType] - it has no types
 
+from actorflow.observability.custom import Family
 from actorflow.observability.process import PROCESS, Source
 from actorflow.observability.snapshot import Labels, Snapshot
-from actorflow.observability.table import TABLE, Spec
+from actorflow.observability.table import LATENCY, TABLE, Spec
 
 Cardinality = Literal["low", "full"]
 
@@ -37,7 +38,7 @@ class Collector(PrometheusCollector):
         """The numbers of this moment; metrics that have none are left out."""
         snapshot = self._source.snapshot()
         families = (_Family(spec, self._dropped).filled(snapshot) for spec in TABLE)
-        return [metric for metric in families if metric.samples]
+        return [metric for metric in (*families, *map(_custom, self._source.families())) if metric.samples]
 
 
 _SUFFIX: Final = {"counter": "_total", "info": "_info"}
@@ -49,7 +50,7 @@ class _Family:
     def __init__(self, spec: Spec, dropped: Sequence[str]) -> None:
         self._spec = spec
         self._kept = [place for place, label in enumerate(spec.labels) if label not in dropped]
-        self._bounds = _bounds(spec)
+        self._bounds = _bounds(spec.buckets)
         self._names = [spec.labels[place] for place in self._kept]
         self.metric = Metric(spec.name.removesuffix(_SUFFIX.get(spec.kind, "")), spec.help, spec.kind)
 
@@ -67,13 +68,31 @@ class _Family:
         if self._spec.kind != "histogram":
             self.metric.add_sample(self._spec.name, labels, numbers[0])
             return
-        *counts, total = numbers
-        running = list(accumulate(counts))
-        for bound, count in zip(self._bounds, running, strict=True):
-            self.metric.add_sample(f"{self._spec.name}_bucket", {**labels, "le": bound}, count)
-        self.metric.add_sample(f"{self._spec.name}_count", labels, running[-1])
-        self.metric.add_sample(f"{self._spec.name}_sum", labels, total)
+        _add_histogram(self.metric, self._spec.name, labels, self._bounds, numbers)
 
 
-def _bounds(spec: Spec) -> Sequence[str]:
-    return [floatToGoString(bound) for bound in (*spec.buckets, float("inf"))]
+def _add_histogram(
+    metric: Metric, name: str, labels: dict[str, str], bounds: Sequence[str], numbers: Sequence[float]
+) -> None:
+    *counts, total = numbers
+    running = list(accumulate(counts))
+    for bound, count in zip(bounds, running, strict=True):
+        metric.add_sample(f"{name}_bucket", {**labels, "le": bound}, count)
+    metric.add_sample(f"{name}_count", labels, running[-1])
+    metric.add_sample(f"{name}_sum", labels, total)
+
+
+def _custom(family: Family) -> Metric:
+    """A metric of a program."""
+    metric = Metric(family.name, family.help, family.kind)
+    for attributes, numbers in sorted(family.series.items()):
+        if family.kind == "histogram":
+            _add_histogram(metric, family.name, dict(attributes), _bounds(LATENCY), numbers)
+        else:
+            suffix = "_total" if family.kind == "counter" else ""
+            metric.add_sample(f"{family.name}{suffix}", dict(attributes), numbers[0])
+    return metric
+
+
+def _bounds(buckets: Sequence[float]) -> Sequence[str]:
+    return [floatToGoString(bound) for bound in (*buckets, float("inf"))]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
+from actorflow.metering import MetricAttributes, MetricMeter
+from actorflow.observability.custom import Family
 from actorflow.observability.process import PROCESS, Process
 from actorflow.observability.slots import Count, Histogram, Slot
 from actorflow.observability.snapshot import Labels, Snapshot
@@ -57,6 +59,14 @@ class Metrics:
         """The engine has closed: what was counted stays counted. Safe to call twice."""
         self._gauges = tuple
         self._process.leave(self)
+
+    def meter(self, attributes: MetricAttributes) -> MetricMeter:
+        """Makes metrics of a program's own; they belong to the process."""
+        return MetricMeter(self._process.custom.record, attributes)
+
+    def families(self) -> Iterable[Family]:
+        """See `Source`: none, they are not this engine's."""
+        return ()
 
     def fold(self) -> None:
         """Sort what was observed into buckets; called each second, from any thread, so that nothing piles up."""

@@ -1,15 +1,17 @@
 """What all engines of this process have counted: Prometheus scrapes processes, not engines.
 
 This is process-wide state, and all there is of it here: the engines that are open, the numbers of those that have
-closed (so that no counter ever falls), and which label values have a series.
+closed (so that no counter ever falls), which label values have a series, and the metrics of programs.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from actorflow.observability.admission import Admission
+from actorflow.observability.custom import CustomMetrics, Family
 from actorflow.observability.snapshot import Snapshot
 from actorflow.observability.table import TABLE
 
@@ -23,12 +25,17 @@ class Source(Protocol):
         """The numbers of this moment; callable from any thread."""
         ...
 
+    def families(self) -> Iterable[Family]:
+        """Metrics of programs, if they are part of it."""
+        ...
+
 
 class Process:
     """The sum over engines. Readers take no lock: what is open and what was left is one value, replaced as a whole."""
 
     def __init__(self) -> None:
         self.admission = Admission()
+        self.custom = CustomMetrics()
         self._lock = threading.Lock()
         self._state: tuple[tuple[Source, ...], Snapshot] = ((), Snapshot())
 
@@ -57,6 +64,10 @@ class Process:
         for source in open_ones:
             total.merge(source.snapshot(), TABLE)
         return total
+
+    def families(self) -> Iterable[Family]:
+        """See `Source`."""
+        return self.custom.families()
 
 
 PROCESS: Final = Process()

@@ -6,7 +6,10 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Protocol
+
+from actorflow.pool.interruption import Interruption
 
 Done = Callable[[Any, BaseException | None], None]
 """Called on the event loop when an attempt has ended: with its result, or with what it raised."""
@@ -15,8 +18,8 @@ Done = Callable[[Any, BaseException | None], None]
 class RunningAttempt(Protocol):
     """An attempt under way."""
 
-    def cancel(self) -> object:
-        """Ask it to stop; it ends when it ends."""
+    def cancel(self, msg: Any = None, /) -> object:
+        """Ask it to stop; it ends when it ends. The message is for an exception that has one."""
         ...
 
 
@@ -54,40 +57,58 @@ class ThreadExecutor:
         self._loop = loop
         self._executor = executor
 
-    def start(self, call: Callable[[], Any], context: contextvars.Context, done: Done, *, name: str) -> RunningAttempt:
-        """Start an attempt; ``done`` is called once, on the loop, whatever happens."""
+    def start(
+        self,
+        call: Callable[[], Any],
+        context: contextvars.Context,
+        done: Done,
+        *,
+        interruption: Interruption | None,
+    ) -> RunningAttempt:
+        """Start an attempt; ``done`` is called once, on the loop, whatever happens.
+
+        Without an interruption an attempt that has begun is not told to stop.
+        """
         try:
-            future = self._executor.submit(_call_in, context, call)
+            run = call if interruption is None else partial(interruption.run, call)
+            future = self._executor.submit(_call_in, context, run)
         except RuntimeError as refusal:  # the executor was shut down
             self._loop.call_soon(done, None, refusal)
             return _NothingRuns()
 
-        def tell(finished: Any) -> None:
-            try:
-                self._loop.call_soon_threadsafe(_hand_over, finished, done)
-            except RuntimeError:
-                return  # the loop has been closed: nobody is left to tell, and the attempt counts as lost
+        future.add_done_callback(handing_over(self._loop, done))
+        return _ThreadAttempt(future, interruption)
 
-        future.add_done_callback(tell)
-        return _ThreadAttempt(future, name)
+
+def handing_over(loop: asyncio.AbstractEventLoop, done: Done) -> Callable[[Any], None]:
+    """For a future of a thread: bring its outcome to the loop."""
+
+    def tell(finished: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(_hand_over, finished, done)
+        except RuntimeError:
+            return  # the loop has been closed: nobody is left to tell, and the attempt counts as lost
+
+    return tell
 
 
 class _NothingRuns:
     """An attempt that could not even begin."""
 
-    def cancel(self) -> None:
+    def cancel(self, msg: Any = None, /) -> None:
         """There is nothing to stop."""
 
 
 class _ThreadAttempt:
-    """A thread can't be stopped from outside; only an attempt that has not begun can be taken back."""
+    """One that has not begun is taken back; later only an exception thrown into its thread can stop it."""
 
-    def __init__(self, future: Any, name: str) -> None:
+    def __init__(self, future: Any, interruption: Interruption | None) -> None:
         self._future = future
-        self.name = name
+        self._interruption = interruption
 
-    def cancel(self) -> None:
-        self._future.cancel()
+    def cancel(self, msg: Any = None, /) -> None:
+        if not self._future.cancel() and self._interruption is not None:
+            self._interruption.throw()
 
 
 def _call_in(context: contextvars.Context, call: Callable[[], Any]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from actorflow.core.journal import TurnRow
 from actorflow.core.letters import Address
+from actorflow.core.messages import TERMINATION
 from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery
 from actorflow.core.policy.filter_truth import holds
 from actorflow.store.preconditions import begin_conflict, change_conflict, check_shape, is_open
@@ -68,6 +69,13 @@ class _Run:
         inbox = tuple(self.inbox[seq] for seq in sorted(self.inbox))
         activities = tuple(self.activities[name] for name in sorted(self.activities))
         return LoadedRun(self.record, tuple(self.turns), inbox, activities)
+
+    @property
+    def is_unattended(self) -> bool:
+        """True if the run is open and comes to its end without a worker."""
+        may_time_out = self.head.last_event == 0 and self.head.wake_at is not None and bool(self.inbox)
+        is_ended = any(row.message.startswith(TERMINATION) for row in self.inbox.values())
+        return is_open(self.head) and (may_time_out or is_ended)
 
     def is_hosted(self, share: Share, workflow_types: Sequence[str] | None) -> bool:
         """True if the run is open, and of this share and one of these types."""
@@ -199,6 +207,10 @@ class MemoryStore:
         """See `Store.arrivals`."""
         hosted = (run for run in self._runs.values() if run.is_hosted(share, workflow_types))
         return self._keys(after, limit, (run for run in hosted if run.inbox or run.head.failing is not None))
+
+    async def unattended(self, after: int, limit: int) -> Sequence[int]:
+        """See `Store.unattended`."""
+        return self._keys(after, limit, (run for run in self._runs.values() if run.is_unattended))
 
     def _keys(self, after: int, limit: int, runs: Iterable[_Run]) -> Sequence[int]:
         return sorted(run.identity.key for run in runs if run.identity.key > after)[:limit]

@@ -89,7 +89,8 @@ class ActivityRow(msgspec.Struct, frozen=True, gc=False):
         attempt: the attempt that is running, or that runs next.
         charged: how many attempts count against the maximum (an attempt lost with the process does not).
         started_at: when the attempt began; None while it waits for its time or for a slot.
-        next_attempt_at: when the attempt may begin.
+        next_attempt_at: when the attempt may begin; of one that has begun, when its code left it to be completed from
+            outside.
         last_failure: JSON of the last attempt's failure, if any.
         heartbeat: JSON of the last heartbeat details, if any.
         cancel_requested: the workflow asked the activity to stop.
@@ -103,6 +104,11 @@ class ActivityRow(msgspec.Struct, frozen=True, gc=False):
     last_failure: str | None = None
     heartbeat: str | None = None
     cancel_requested: bool = False
+
+    @property
+    def is_left_open(self) -> bool:
+        """True if no code runs any more, and somebody outside is to say how the attempt ends."""
+        return self.started_at is not None and self.next_attempt_at is not None
 
 
 class Begin(msgspec.Struct, frozen=True, gc=False):
@@ -283,6 +289,11 @@ class Store(Protocol):
     ) -> Sequence[int]:
         """Keys (ascending, greater than ``after``) of open runs of a share and these types (None: all) with inbox rows
         or a failing turn."""
+        ...
+
+    async def unattended(self, after: int, limit: int) -> Sequence[int]:
+        """Keys (ascending, greater than ``after``) of open runs that come to their end without a worker: a termination
+        waits in their inbox, or they have not begun and may time out before they do."""
         ...
 
     async def due(

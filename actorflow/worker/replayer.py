@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Unpack
 
 from actorflow.client import WorkflowHistory
 from actorflow.converter import DataConverter, ValueConverter
@@ -16,6 +17,7 @@ from actorflow.engine.codecs import read
 from actorflow.engine.execution import Execution, extra_failure_types
 from actorflow.exceptions import CodecError
 from actorflow.store.protocol import Identity
+from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.worker import workflows_by_name
 
 
@@ -51,6 +53,8 @@ class Replayer:
         namespace: what `workflow.info` says.
         data_converter: as the client had it; its codec decodes the histories (as those of ``namespace``).
         workflow_failure_exception_types: as the worker had them.
+        identity: accepted for ported programs.
+        ported: as of a `Worker`.
 
     Raises:
         TypeError: something is not decorated.
@@ -64,7 +68,10 @@ class Replayer:
         namespace: str = "ReplayNamespace",
         data_converter: DataConverter = DataConverter.default,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
+        identity: str | None = None,
+        **ported: Unpack[PortedOptions],
     ) -> None:
+        check_ported("Replayer", ported)
         if not workflows:
             raise ValueError("At least one workflow must be specified")
         self._namespace = namespace
@@ -150,7 +157,7 @@ class Replayer:
             except CodecError as problem:
                 return problem
             started = _started(turns) or started
-        execution = Execution(identity, turns=turns)
+        execution = Execution(identity, turns=turns, has_unseen=False)
         try:
             execution.program_on(self._code, started)
         except TurnError as problem:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
-import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from actorflow.client import Client
 from actorflow.core import limits
-from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
+from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
 from actorflow.core.policy.checks import check_name
-from actorflow.engine.registry import WorkerHost
+from actorflow.engine.registry import ChildExecutor, WorkerHost
 from actorflow.exceptions import RegistrationError
+from actorflow.pool.flag import Flag
+from actorflow.pool.shared_state import SharedStateManager
+from actorflow.worker.assertions import asserting
 from actorflow.worker.patches import PatchActivationCallback, asking
+from actorflow.worker.ported import PortedOptions, check_ported
+from actorflow.worker.processes import check_processes, is_process_pool, running_in_processes
 
 
 class Worker:
@@ -29,19 +32,25 @@ class Worker:
         task_queue: what it serves.
         workflows: classes with ``@workflow.defn``.
         activities: functions, bound methods or instances with ``@activity.defn``.
-        activity_executor: where sync activities run; required if there are any.
+        activity_executor: where sync activities run; required if there are any. A `ProcessPoolExecutor` says how many
+            processes, and how they begin: the worker runs its own, so that one that dies can be replaced.
+        shared_state_manager: for activities in processes, which must be picklable then.
         max_concurrent_activities: attempts at the same time; others wait in order of arrival.
+        max_concurrent_local_activities: the same for local activities of its workflows.
         max_cached_workflows: programs kept in memory; with 0 every turn rebuilds its program from the journal.
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
         graceful_shutdown_timeout: how long running activities may go on once the worker leaves.
-        identity: a name for people; default is pid@host.
+        identity: a name for people; default is the client's.
+        ported: options of the public SDK that change nothing here, see `PortedOptions`.
 
     Raises:
         TypeError: something is not decorated, or a class was given where an instance is needed.
-        RegistrationError: two definitions have one name, or a sync activity has no executor (it is a TypeError, too).
+        RegistrationError: two definitions have one name, a sync activity has no executor, or one for processes can't
+            be pickled or has no shared-state manager (it is a TypeError and a ValueError, too).
         ValueError: nothing was given to run, or a bound is negative.
         ReadOnlyError: the client is read-only.
+        UnsupportedOptionError: an option of the public SDK can't be honoured here.
     """
 
     def __init__(
@@ -52,13 +61,17 @@ class Worker:
         workflows: Sequence[type] = (),
         activities: Sequence[Callable[..., Any]] = (),
         activity_executor: Executor | None = None,
+        shared_state_manager: SharedStateManager | None = None,
         max_concurrent_activities: int | None = None,
+        max_concurrent_local_activities: int | None = None,
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         patch_activation_callback: PatchActivationCallback | None = None,
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
+        **ported: Unpack[PortedOptions],
     ) -> None:
+        check_ported("Worker", ported)
         check_name("task queue", task_queue)
         if not workflows and not activities:
             raise ValueError("At least one activity or workflow must be specified")
@@ -69,6 +82,13 @@ class Worker:
         )
         if activities_max < 1:
             raise ValueError(f"max_concurrent_activities must be positive, but is {activities_max}")
+        local_max = (
+            limits.LOCAL_ACTIVITIES_CONCURRENT_MAX
+            if max_concurrent_local_activities is None
+            else max_concurrent_local_activities
+        )
+        if local_max < 1:
+            raise ValueError(f"max_concurrent_local_activities must be positive, but is {local_max}")
         if graceful_shutdown_timeout < timedelta(0):
             raise ValueError(f"graceful_shutdown_timeout must not be negative, but is {graceful_shutdown_timeout}")
         client.engine  # noqa: B018 - a client that only looks has none, and says so here
@@ -81,16 +101,34 @@ class Worker:
                 name: dataclasses.replace(definition, activates_patch=asks)
                 for name, definition in self._workflows.items()
             }
+        if client.is_of_test:
+            self._workflows = {name: asserting(definition) for name, definition in self._workflows.items()}
         self._activities = _activities_by_name(activities, activity_executor)
+        self._workflows = {
+            name: dataclasses.replace(definition, runs_activity=self._runs_activity)
+            for name, definition in self._workflows.items()
+        }
         self._activity_executor = activity_executor
+        self._in_processes: Callable[[Flag], ChildExecutor] | None = None
+        if activity_executor is not None and is_process_pool(activity_executor):
+            check_processes(self._activities.values(), shared_state_manager)
+            if shared_state_manager is not None:
+                self._in_processes = running_in_processes(
+                    activity_executor, shared_state_manager, client.data_converter
+                )
+                self._activity_executor = None
         self._activities_max = activities_max
+        self._local_activities_max = local_max
         self._cached_max = max_cached_workflows
         self._failure_types = tuple(workflow_failure_exception_types)
         self._graceful_shutdown_timeout = graceful_shutdown_timeout
-        self._identity = identity or f"{os.getpid()}@{socket.gethostname()}"
+        self._identity = identity or client.identity
         self._host: WorkerHost | None = None
         self._shutdown_asked: asyncio.Event | None = None
         self._stopped: asyncio.Event | None = None
+
+    def _runs_activity(self, name: str) -> bool:
+        return name in self._activities or DYNAMIC in self._activities
 
     @property
     def task_queue(self) -> str:
@@ -140,11 +178,14 @@ class Worker:
             converter=self._client.data_converter.values,
             coder=self._client.data_converter.coder,
             activity_executor=self._activity_executor,
+            in_processes=self._in_processes,
             activities_max=self._activities_max,
+            local_activities_max=self._local_activities_max,
             cached_max=self._cached_max,
             failure_types=self._failure_types,
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,
             identity=self._identity,
+            client=self._client,
         )
         try:
             self._client.engine.register(host)
@@ -181,7 +222,10 @@ def workflows_by_name(classes: Sequence[type]) -> dict[str, WorkflowDefinition]:
         definition = WorkflowDefinition.of(cls)
         definition.signature  # noqa: B018 - reads the parameters now, so that mistakes are reported here
         if definition.name in found:
-            raise RegistrationError(f"More than one workflow named {definition.name}; give one of them another name")
+            named = f"named {definition.name}; give one of them another name"
+            raise RegistrationError(
+                f"More than one {'dynamic workflow' if definition.is_dynamic else 'workflow ' + named}"
+            )
         found[definition.name] = definition
     return found
 

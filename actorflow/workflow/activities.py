@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
 
-from actorflow.common import RetryPolicy
+from actorflow.common import Priority, RetryPolicy, VersioningIntent
 from actorflow.converter import text_of
 from actorflow.core.definitions import ActivityDefinition
 from actorflow.core.events import ActivityScheduled
@@ -28,6 +28,7 @@ class ActivityOptions(TypedDict, total=False):
 
     At least one of ``start_to_close_timeout`` (one attempt) and ``schedule_to_close_timeout`` (all of it, waits and
     retries included) is required. ``heartbeat_timeout`` ends an attempt that gives no sign of life for that long.
+    ``priority`` and ``versioning_intent`` are accepted for ported programs and change nothing, see `Priority`.
     """
 
     args: Sequence[Any]
@@ -40,7 +41,25 @@ class ActivityOptions(TypedDict, total=False):
     retry_policy: RetryPolicy | None
     cancellation_type: ActivityCancellationType
     activity_id: str | None
+    versioning_intent: VersioningIntent | None
     summary: str | None
+    priority: Priority
+
+
+class ActivityConfig(TypedDict, total=False):
+    """Options that several calls share: ``execute_activity(send, order, **config)``. See `ActivityOptions`."""
+
+    task_queue: str | None
+    schedule_to_close_timeout: timedelta | None
+    schedule_to_start_timeout: timedelta | None
+    start_to_close_timeout: timedelta | None
+    heartbeat_timeout: timedelta | None
+    retry_policy: RetryPolicy | None
+    cancellation_type: ActivityCancellationType
+    activity_id: str | None
+    versioning_intent: VersioningIntent | None
+    summary: str | None
+    priority: Priority
 
 
 class _Unset:
@@ -172,11 +191,13 @@ def _start(
     retry_policy: RetryPolicy | None = None,
     cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL,
     activity_id: str | None = None,
+    versioning_intent: VersioningIntent | None = None,
     summary: str | None = None,
+    priority: Priority = Priority.default,
     **unknown: Any,
 ) -> ActivityHandle[Any]:
     if unknown:
-        raise _unknown_option(name, next(iter(unknown)))
+        raise unknown_option(name, next(iter(unknown)), ActivityOptions.__annotations__)
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
         raise ValueError(f"activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
     schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
@@ -190,7 +211,7 @@ def _start(
     check_name("activity type", name)
     cancellation = int(ActivityCancellationType(cancellation_type))
     program = running_program()
-    payloads = _encoded(program, name, definition, _arguments(name, arg, args))
+    payloads = encoded_arguments(program, name, definition, arguments_of(name, arg, args))
     rule = rule_from(retry_policy)
     if result_type is None and definition is not None:
         result_type = definition.signature.result_type
@@ -213,14 +234,15 @@ def _start(
     return program.start_activity(build, Any if result_type is None else result_type)
 
 
-def _unknown_option(activity: str, option: str) -> TypeError:
-    known = ActivityOptions.__annotations__
+def unknown_option(activity: str, option: str, known: Mapping[str, Any]) -> TypeError:
+    """A call of an activity has an option that there isn't."""
     near = get_close_matches(option, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
     return TypeError(f"activity {activity!r}: {option!r} is not an option; {hint}")
 
 
-def _arguments(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
+def arguments_of(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
+    """The arguments of a call, which are given one way or the other."""
     if arg is UNSET:
         return args
     if args:
@@ -228,7 +250,10 @@ def _arguments(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
     return (arg,)
 
 
-def _encoded(program: Program, name: str, definition: ActivityDefinition | None, arguments: Sequence[Any]) -> Any:
+def encoded_arguments(
+    program: Program, name: str, definition: ActivityDefinition | None, arguments: Sequence[Any]
+) -> Any:
+    """Arguments as payloads, once it is known that the activity can take them."""
     if definition is not None and not definition.signature.accepts(len(arguments)):
         expected = len(definition.signature.names)
         raise TypeError(f"activity {name!r} takes {expected} arguments, but {len(arguments)} were given")

@@ -7,13 +7,14 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
-from actorflow.common import RetryPolicy, WorkflowIDReusePolicy
+from actorflow.common import Priority, RetryPolicy, VersioningIntent, WorkflowIDReusePolicy
 from actorflow.converter import text_of
 from actorflow.core import events as ev
 from actorflow.core.policy.checks import check_id, check_name, check_timeout
 from actorflow.core.policy.cron import check_cron
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.program.others import ChildFuture, ChildWorkflowCancellationType, ParentClosePolicy
+from actorflow.exceptions import UnsupportedOptionError
 from actorflow.types import (
     MethodAsyncNoParam,
     MethodAsyncSingleParam,
@@ -37,6 +38,7 @@ class ChildWorkflowOptions(TypedDict, total=False):
     of the child's runs, ``run_timeout`` each of them. ``parent_close_policy`` says what becomes of the child if the
     parent closes first, ``cancellation_type`` what cancelling the wait for it means. With a ``cron_schedule`` the child
     runs again and again, and is over when a run is cancelled, terminated, or has timed out for good.
+    ``static_details``, ``versioning_intent`` and ``priority`` are accepted for ported programs and change nothing.
     """
 
     args: Sequence[Any]
@@ -52,6 +54,9 @@ class ChildWorkflowOptions(TypedDict, total=False):
     retry_policy: RetryPolicy | None
     cron_schedule: str
     static_summary: str | None
+    static_details: str | None
+    versioning_intent: VersioningIntent | None
+    priority: Priority
 
 
 class ChildWorkflowHandle(ChildFuture[T], Generic[SelfType, T]):
@@ -156,6 +161,9 @@ async def _start(
     retry_policy: RetryPolicy | None = None,
     cron_schedule: str = "",
     static_summary: str | None = None,
+    static_details: str | None = None,
+    versioning_intent: VersioningIntent | None = None,
+    priority: Priority = Priority.default,
     **unknown: Any,
 ) -> ChildWorkflowHandle[Any, Any]:
     name, definition = described_workflow(workflow)
@@ -169,6 +177,11 @@ async def _start(
     check_name("workflow type", name)
     if cron_schedule:
         check_cron(cron_schedule)
+    if id_reuse_policy == WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:
+        raise UnsupportedOptionError(
+            f"id_reuse_policy TERMINATE_IF_RUNNING of child workflow {name!r}",
+            "a parent does not end executions that are not its own; choose another id, or cancel the other one first",
+        )
     scheduled = ev.ChildScheduled(
         workflow_id=str(uuid4()) if id is None else id,
         workflow_type=name,

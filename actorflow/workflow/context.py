@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Flag
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -18,10 +19,10 @@ from actorflow.core.definitions import DYNAMIC
 from actorflow.core.policy.retry import policy_from
 from actorflow.core.program import Program, ProgramLoop, determinism
 from actorflow.core.program.updates import UpdateInfo, current_update
-from actorflow.exceptions import ActorflowError
+from actorflow.exceptions import TemporalError
 
 
-class NotInWorkflowError(ActorflowError, RuntimeError):
+class NotInWorkflowError(TemporalError, RuntimeError):
     """Something that only works inside a workflow was used outside one."""
 
 
@@ -165,6 +166,37 @@ def random() -> Random:
     return running_program().random
 
 
+def random_seed() -> int:
+    """What `random` began with: the same on replay, another in every run."""
+    return running_program().random_seed
+
+
+def new_random(name: str | None = None) -> Random:
+    """A source of chance of its own, so that its numbers don't depend on how often `random` was asked.
+
+    Args:
+        name: sources of different names give different numbers; without one it gives those of `random`.
+
+    Raises:
+        ReadOnlyContextError: inside a query or a validator.
+    """
+    program = running_program()
+    program.check_writable("use randomness")
+    return Random(program.random_seed if name is None else f"{program.random_seed}:{name}")
+
+
+def register_random_seed_callback(callback: Callable[[int], None]) -> None:
+    """Ask to be told when the run gets another seed. A run keeps the one it began with, so nobody is ever told.
+
+    Args:
+        callback: would be given the new seed.
+
+    Raises:
+        ReadOnlyContextError: inside a query or a validator.
+    """
+    running_program().check_writable("register a callback")
+
+
 def uuid4() -> UUID:
     """A random UUID that is the same on replay."""
     return determinism.uuid4_from(running_program().random)
@@ -264,6 +296,58 @@ def set_dynamic_update_handler(
     running_program().set_update_handler(DYNAMIC, handler, validator)
 
 
+def get_signal_handler(name: str) -> Callable[..., Any] | None:
+    """The handler of that signal, of the class (bound) or set at run time; None if none has exactly that name."""
+    return running_program().handler("signal", name)
+
+
+def get_query_handler(name: str) -> Callable[..., Any] | None:
+    """The handler of that query, see `get_signal_handler`."""
+    return running_program().handler("query", name)
+
+
+def get_update_handler(name: str) -> Callable[..., Any] | None:
+    """The handler of that update, see `get_signal_handler`."""
+    return running_program().handler("update", name)
+
+
+def get_dynamic_signal_handler() -> Callable[..., Any] | None:
+    """What handles signals nobody else does, or None."""
+    return running_program().handler("signal", DYNAMIC)
+
+
+def get_dynamic_query_handler() -> Callable[..., Any] | None:
+    """What answers queries nobody else does, or None."""
+    return running_program().handler("query", DYNAMIC)
+
+
+def get_dynamic_update_handler() -> Callable[..., Any] | None:
+    """What handles updates nobody else does, or None."""
+    return running_program().handler("update", DYNAMIC)
+
+
+def get_current_details() -> str:
+    """What `set_current_details` was told last, or ""."""
+    return running_program().current_details
+
+
+def set_current_details(description: str) -> None:
+    """Say what the workflow is doing now, for people; the query ``__temporal_workflow_metadata`` shows it.
+
+    Args:
+        description: text, in Markdown if you like.
+
+    Raises:
+        ReadOnlyContextError: inside a query or a validator.
+    """
+    running_program().set_current_details(description)
+
+
+def is_failure_exception(err: BaseException) -> bool:
+    """True for an exception that fails this workflow if it leaves ``run``, False for one that fails only the turn."""
+    return running_program().is_failure(err)
+
+
 def payload_converter() -> PayloadConverter:
     """Decodes raw values, such as those of dynamic handlers."""
     return running_program().converter.payload_converter
@@ -305,12 +389,26 @@ def _time_out(future: asyncio.Future[Any]) -> None:
         future.set_exception(TimeoutError())
 
 
+class SandboxImportNotificationPolicy(Flag):
+    """What a sandbox says about imports; accepted for ported programs, since there is no sandbox."""
+
+    SILENT = 1
+    WARN_ON_DYNAMIC_IMPORT = 2
+    WARN_ON_UNINTENTIONAL_PASSTHROUGH = 4
+    RAISE_ON_UNINTENTIONAL_PASSTHROUGH = 8
+
+
 class unsafe:
     """Ways around the rules of workflow code; use them knowingly."""
 
     @staticmethod
     def is_replaying() -> bool:
         """True while the program is rebuilt from its journal, and while it is taken apart."""
+        return running_program().is_replaying
+
+    @staticmethod
+    def is_replaying_history_events() -> bool:
+        """As `is_replaying`, which is False in queries and validators here: they are always live."""
         return running_program().is_replaying
 
     @staticmethod
@@ -327,6 +425,27 @@ class unsafe:
     @contextmanager
     def imports_passed_through() -> Generator[None]:
         """Accepted for ported programs; imports are always ordinary here."""
+        yield
+
+    @staticmethod
+    def is_imports_passed_through() -> bool:
+        """Always True: imports are ordinary."""
+        return True
+
+    @staticmethod
+    def is_sandbox_unrestricted() -> bool:
+        """Always True: there is no sandbox."""
+        return True
+
+    @staticmethod
+    def current_import_notification_policy_override() -> SandboxImportNotificationPolicy | None:
+        """Always None: there is no sandbox that would say anything."""
+        return None
+
+    @staticmethod
+    @contextmanager
+    def sandbox_import_notification_policy(policy: SandboxImportNotificationPolicy) -> Generator[None]:
+        """Accepted for ported programs; there is no sandbox that would say anything."""
         yield
 
     @staticmethod

@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ParamSpec, Protocol, TypeVar, overload
 
+from actorflow.common import VersioningBehavior
 from actorflow.core.definitions import (
+    DESCRIPTION_MARK,
     DYNAMIC,
+    DYNAMIC_CONFIG_MARK,
     INIT_MARK,
     POLICY_MARK,
     QUERY_MARK,
@@ -18,6 +21,7 @@ from actorflow.core.definitions import (
     UPDATE_MARK,
     VALIDATOR_MARK,
     WORKFLOW_MARK,
+    DynamicWorkflowConfig,
     HandlerDefinition,
     HandlerUnfinishedPolicy,
     WorkflowDefinition,
@@ -39,6 +43,7 @@ def defn(
     sandboxed: bool = True,
     dynamic: bool = False,
     failure_exception_types: Sequence[type[BaseException]] = (),
+    versioning_behavior: VersioningBehavior = VersioningBehavior.UNSPECIFIED,
 ) -> Callable[[ClassType], ClassType]: ...
 def defn(
     cls: ClassType | None = None,
@@ -47,6 +52,7 @@ def defn(
     sandboxed: bool = True,
     dynamic: bool = False,
     failure_exception_types: Sequence[type[BaseException]] = (),
+    versioning_behavior: VersioningBehavior = VersioningBehavior.UNSPECIFIED,
 ) -> ClassType | Callable[[ClassType], ClassType]:
     """Make a class a workflow definition.
 
@@ -57,9 +63,11 @@ def defn(
             and the type asked for is ``workflow.info().workflow_type``.
         failure_exception_types: exceptions that fail the execution; any other (except failures and timeouts) fails
             only the turn, which is tried again.
+        versioning_behavior: accepted for ported programs; a run goes on with the code there is.
 
     Raises:
         TypeError: the class has no ``@workflow.run``, more than one, or handlers that contradict each other.
+        ValueError: it has a `dynamic_config` and is not dynamic.
     """
 
     def decorate(target: ClassType) -> ClassType:
@@ -82,6 +90,7 @@ def defn(
             queries=_handlers(target, QUERY_MARK, "query"),
             updates=_handlers(target, UPDATE_MARK, "update"),
             failure_exception_types=tuple(failure_exception_types),
+            dynamic_config=_dynamic_config(target) if dynamic else _no_dynamic_config(target),
         )
         setattr(target, WORKFLOW_MARK, definition)
         setattr(definition.run, WORKFLOW_MARK, definition)  # clients name a workflow by its run method
@@ -120,6 +129,20 @@ def init(fn: CallableType) -> CallableType:
     return fn
 
 
+def dynamic_config(fn: CallableType) -> CallableType:
+    """Mark a method of a dynamic workflow that returns a `DynamicWorkflowConfig`; asked once its object is built.
+
+    It must decide by ``workflow.info()`` and the like, and change nothing.
+
+    Raises:
+        TypeError: it is async.
+    """
+    if inspect.iscoroutinefunction(fn):
+        raise TypeError(f"@workflow.dynamic_config {fn.__qualname__} is async; it must answer at once")
+    setattr(fn, DYNAMIC_CONFIG_MARK, True)
+    return fn
+
+
 @overload
 def signal(fn: M) -> M: ...
 @overload
@@ -150,6 +173,7 @@ def signal(
     def decorate(target: M) -> M:
         setattr(target, SIGNAL_MARK, _registered("signal", target, name, is_dynamic=dynamic))
         setattr(target, POLICY_MARK, unfinished_policy)
+        setattr(target, DESCRIPTION_MARK, description)
         return target
 
     return decorate if fn is None else decorate(fn)
@@ -163,6 +187,10 @@ class UpdateMethod(Protocol[P, Result]):
     def validator(self, fn: Callable[P, None]) -> Callable[P, None]:
         """Mark a sync method with the same parameters: what it raises rejects the update, and leaves no trace."""
         ...
+
+
+UpdateMethodMultiParam = UpdateMethod
+"""The public SDK's name for `UpdateMethod`."""
 
 
 @overload
@@ -202,6 +230,7 @@ def update(
     def decorate(target: Callable[..., Any]) -> Callable[..., Any]:
         setattr(target, UPDATE_MARK, _registered("update", target, name, is_dynamic=dynamic))
         setattr(target, POLICY_MARK, unfinished_policy)
+        setattr(target, DESCRIPTION_MARK, description)
         target.validator = partial(_set_validator, target)  # pyright: ignore[reportFunctionMemberAccess]
         return target
 
@@ -232,6 +261,7 @@ def query(
 
     def decorate(target: M) -> M:
         setattr(target, QUERY_MARK, _registered("query", target, name, is_dynamic=dynamic))
+        setattr(target, DESCRIPTION_MARK, description)
         return target
 
     return decorate if fn is None else decorate(fn)
@@ -275,6 +305,23 @@ def _run_method(cls: type) -> Callable[..., Any]:
     return marked[0]
 
 
+def _dynamic_config(cls: type) -> Callable[[Any], DynamicWorkflowConfig] | None:
+    marked = [
+        member for _, member in inspect.getmembers(cls, inspect.isfunction) if hasattr(member, DYNAMIC_CONFIG_MARK)
+    ]
+    if len(marked) > 1:
+        names = ", ".join(member.__name__ for member in marked)
+        raise TypeError(f"workflow {cls.__qualname__} has several @workflow.dynamic_config methods ({names}); keep one")
+    return marked[0] if marked else None
+
+
+def _no_dynamic_config(cls: type) -> None:
+    if _dynamic_config(cls) is not None:
+        raise ValueError(
+            f"workflow {cls.__qualname__} has @workflow.dynamic_config, so it must be @workflow.defn(dynamic=True)"
+        )
+
+
 def _has_init(cls: type) -> bool:
     if not hasattr(cls.__init__, INIT_MARK):
         return False
@@ -301,6 +348,7 @@ def _handlers(cls: type, mark: str, kind: str) -> dict[str, HandlerDefinition]:
             member,
             validator=getattr(member, VALIDATOR_MARK, None),
             unfinished_policy=getattr(member, POLICY_MARK, HandlerUnfinishedPolicy.WARN_AND_ABANDON),
+            description=getattr(member, DESCRIPTION_MARK, None) or "",
         )
     return handlers
 

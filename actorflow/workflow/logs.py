@@ -6,17 +6,22 @@ import logging
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from actorflow.workflow.context import Info, in_workflow, info, running_program
+from actorflow.core.program.updates import UpdateInfo
+from actorflow.workflow.context import Info, current_update_info, in_workflow, info, running_program
 
 
 class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
     """Adds the execution to the message and, as ``temporal_workflow``, to ``extra``; logs nothing on replay.
+
+    Inside the handler or validator of an update its id and name are added, too. What a call gives as ``extra`` counts
+    more than what is added.
 
     Attributes:
         workflow_info_on_message: add it to the message.
         workflow_info_on_extra: add it to ``extra``.
         full_workflow_info_on_extra: add the whole `Info` as ``workflow_info``.
         log_during_replay: don't be silent on replay.
+        disable_sandbox: accepted for ported programs; there is no sandbox.
     """
 
     def __init__(self, logger: logging.Logger, extra: Mapping[str, Any] | None) -> None:
@@ -25,6 +30,7 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
         self.workflow_info_on_extra = True
         self.full_workflow_info_on_extra = False
         self.log_during_replay = False
+        self.disable_sandbox = False
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """See `logging.LoggerAdapter.process`."""
@@ -32,10 +38,11 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
         if not in_workflow():
             return msg, _with_extra(kwargs, added)
         about = info()
+        details = {**_details(about), **_update_details(current_update_info())}
         if self.workflow_info_on_message:
-            msg = f"{msg} ({_details(about)})"
+            msg = f"{msg} ({details})"
         if self.workflow_info_on_extra:
-            added["temporal_workflow"] = _details(about)
+            added["temporal_workflow"] = details
         if self.full_workflow_info_on_extra:
             added["workflow_info"] = about
         return msg, _with_extra(kwargs, added)
@@ -46,6 +53,10 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
             return False
         return super().isEnabledFor(level)
 
+    def unsafe_disable_sandbox(self, value: bool = True) -> None:
+        """Accepted for ported programs; there is no sandbox."""
+        self.disable_sandbox = value
+
     @property
     def base_logger(self) -> logging.Logger:
         """The logger underneath."""
@@ -53,7 +64,7 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
 
 
 def _with_extra(kwargs: MutableMapping[str, Any], added: Mapping[str, Any]) -> MutableMapping[str, Any]:
-    return {**kwargs, "extra": {**(kwargs.get("extra") or {}), **added}} if added else kwargs
+    return {**kwargs, "extra": {**added, **(kwargs.get("extra") or {})}} if added else kwargs
 
 
 def _is_repeating() -> bool:
@@ -70,6 +81,10 @@ def _details(about: Info) -> Mapping[str, Any]:
         "workflow_id": about.workflow_id,
         "workflow_type": about.workflow_type,
     }
+
+
+def _update_details(update: UpdateInfo | None) -> Mapping[str, Any]:
+    return {} if update is None else {"update_id": update.id, "update_name": update.name}
 
 
 logger = LoggerAdapter(logging.getLogger("actorflow.workflow"), None)

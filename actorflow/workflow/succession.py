@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar, overload
 
-from actorflow.common import RetryPolicy
+from actorflow.common import RetryPolicy, VersioningIntent
 from actorflow.core import events as ev
 from actorflow.core.policy.checks import check_name, check_timeout
 from actorflow.core.policy.retry import rule_from
@@ -27,6 +27,7 @@ def continue_as_new(
     run_timeout: timedelta | None = None,
     task_timeout: timedelta | None = None,
     retry_policy: RetryPolicy | None = None,
+    versioning_intent: VersioningIntent | None = None,
 ) -> NoReturn:
     """End this run and go on as a new one with an empty history; what is not given is kept.
 
@@ -39,6 +40,7 @@ def continue_as_new(
         run_timeout: of the new run.
         task_timeout: kept for programs that ask.
         retry_policy: of the new run.
+        versioning_intent: accepted for ported programs; there is one version of the code.
 
     Raises:
         ContinueAsNewError: always; let it pass.

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from actorflow import exceptions as errors
-from actorflow.api.failure.v1 import ApplicationFailureInfo
-from actorflow.api.failure.v1 import Failure as PublicFailure
+from actorflow.api.failure.v1 import ApplicationFailureInfo, Failure as PublicFailure
 from actorflow.converter import (
     DataConverter,
     DefaultFailureConverter,

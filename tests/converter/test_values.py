@@ -13,8 +13,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from actorflow import exceptions as errors
 from actorflow.converter import Failure, Payload, default

@@ -7,13 +7,11 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given as given_any
-from hypothesis import strategies as st
+from hypothesis import given as given_any, strategies as st
 
 from actorflow import workflow
 from actorflow.converter import Failure, default
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.diagram import flowchart, gantt
 from actorflow.core.diagram.text import heading
 from actorflow.core.journal import Turn

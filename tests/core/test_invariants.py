@@ -10,8 +10,7 @@ import msgspec
 import pytest
 
 from actorflow.converter import Failure
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.failing import FailingTurn, encode_failing
 from actorflow.core.invariants import StoredActivity, StoredRun, is_waiting_visibly, read_story, violations
 from actorflow.core.journal import Turn, encode_turn
@@ -58,6 +57,13 @@ def broken(run: StoredRun) -> list[str]:
     return [violation.invariant for violation in violations(run)]
 
 
+ASKS = ev.ChildScheduled("parcel", "Parcel", "orders", "run-p")
+BEGUN = ev.ChildStarted(5, "run-p")
+SENT = ev.ChildCompleted(5)
+TELLS = ev.SignalSent("other", "hello")
+HEARD = ev.MessageDelivered(5)
+OF_CHAIN = ev.Started("Order", "orders", options=ev.RunOptions(first_run_id="run-0", continued_run_id="run-0"))
+
 SOUND = {
     "has begun": stored([STARTED, SHIP, TIMER]),
     "waits for its first turn": stored(inbox=[STARTED]),
@@ -69,6 +75,12 @@ SOUND = {
         [STARTED], [ev.TurnFailed(Failure(message="no"))], inbox=[PAID], failing=FAILING, parked="because"
     ),
     "retries": stored([STARTED, SHIP], activities=[StoredActivity("1", 3, 2)]),
+    "has a child": stored([STARTED, ASKS], [BEGUN]),
+    "had a child": stored([STARTED, ASKS], [BEGUN, SENT]),
+    "had a child that could not start": stored([STARTED, ASKS], [ev.ChildStartFailed(5)]),
+    "closed before its child had started": stored([STARTED, ASKS], [DONE]),
+    "told another": stored([STARTED, TELLS], [HEARD], [ev.CancelSent("other")], [ev.MessageRefused(13)]),
+    "follows another": stored([OF_CHAIN], first_run_id="run-0"),
     "has a repeated signal waiting": stored([STARTED, TIMER], [PAID], inbox=[PAID]),
     "answered one update and ended before the other": stored(
         [STARTED], [ASKED, ANSWERED], [ev.UpdateAccepted("u2", "pay")], [DONE]
@@ -93,6 +105,17 @@ DAMAGED = {
     "an activity scheduled twice": (stored([STARTED, SHIP], [SHIPPED, SHIP]), ["I4"]),
     "an outcome of nothing": (stored([STARTED], [SHIPPED]), ["I4"]),
     "two outcomes": (stored([STARTED, SHIP], [SHIPPED], [SHIPPED]), ["I4"]),
+    "a start of no child": (stored([STARTED, TIMER], [BEGUN, ASKS]), ["I4"]),
+    "two starts of a child": (stored([STARTED, ASKS], [BEGUN], [BEGUN]), ["I4"]),
+    "another run than asked for": (stored([STARTED, ASKS], [ev.ChildStarted(5, "run-q")]), ["I4"]),
+    "an outcome of no child": (stored([STARTED], [SENT, ASKS]), ["I4"]),
+    "an outcome of a child that has not started": (stored([STARTED, ASKS], [SENT]), ["I4"]),
+    "two outcomes of a child": (stored([STARTED, ASKS], [BEGUN, SENT], [ev.ChildTerminated(5)]), ["I4"]),
+    "a start after the end of a child": (stored([STARTED, ASKS], [ev.ChildStartFailed(5)], [BEGUN]), ["I4"]),
+    "a failed start of a child that has started": (stored([STARTED, ASKS], [BEGUN, ev.ChildStartFailed(5)]), ["I4"]),
+    "a reply to nothing": (stored([STARTED], [HEARD, TELLS]), ["I4"]),
+    "two replies": (stored([STARTED, TELLS], [HEARD], [ev.MessageRefused(5)]), ["I4"]),
+    "another chain": (stored([OF_CHAIN], first_run_id="run-7"), ["I11"]),
     "more attempts charged than made": (stored([STARTED, SHIP], activities=[StoredActivity("1", 1, 1)]), ["I5"]),
     "a timer that ends twice": (stored([STARTED, TIMER], [FIRED], [ev.TimerCancelled("1")]), ["I6"]),
     "a timer that fires before it runs": (stored([STARTED], [FIRED]), ["I6"]),
@@ -140,5 +163,7 @@ def test_a_run_that_waits_for_nothing_on_disk_is_told_from_one_that_does() -> No
         (stored([STARTED]), False),
         (stored([STARTED, TIMER]), True),
         (stored([STARTED, SHIP]), True),
+        (stored([STARTED, ASKS]), True),
+        (stored([STARTED, TELLS]), True),
     ):
         assert is_waiting_visibly(run, read_story(run)) is is_visible

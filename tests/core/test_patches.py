@@ -8,9 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given as given_any
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import given as given_any, settings, strategies as st
 
 from actorflow import workflow
 from actorflow.core import events as ev

@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given as given_any
-from hypothesis import strategies as st
+from hypothesis import given as given_any, strategies as st
 
 from actorflow.common import RetryPolicy
 from actorflow.converter import Failure

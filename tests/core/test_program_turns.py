@@ -10,8 +10,7 @@ import pytest
 
 from actorflow import workflow
 from actorflow.converter import default
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.program.errors import (
     NondeterminismError,
     ReadOnlyContextError,

@@ -7,9 +7,7 @@ import itertools
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given as given_any
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import given as given_any, settings, strategies as st
 
 from actorflow import workflow
 from actorflow.core import events as ev

@@ -6,8 +6,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
-from hypothesis import given as given_any
-from hypothesis import strategies as st
+from hypothesis import given as given_any, strategies as st
 
 from actorflow.converter import Failure, Payload, default
 from actorflow.core import events as ev

@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from actorflow.converter import Failure, default
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.policy.cron import check_cron, next_fire
 from actorflow.core.policy.succession import Closing, closed_as, first_options, succession
 from actorflow.exceptions import RetryState

@@ -16,8 +16,7 @@ from actorflow.core.journal import Turn
 from examples.order_approval import models
 from examples.order_approval.activities import Shop as ApprovalShop
 from examples.order_approval.approval_sender import Answer, send
-from examples.order_approval.starter import Size, an_order
-from examples.order_approval.starter import start as hand_in
+from examples.order_approval.starter import Size, an_order, start as hand_in
 from examples.order_approval.worker import a_worker
 from examples.order_fulfilment.activities import Shop as FulfilmentShop
 from examples.order_fulfilment.models import Customer, Item, Order

@@ -40,14 +40,27 @@ def replayed(cls: type, path: Path) -> Any:
     return started.interpreter
 
 
-@pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
-def test_a_journal_recorded_on_3_11_replays_here(cls: type) -> None:
-    assert replayed(cls, HERE / f"{cls.__name__}.json") == "3.11"
+PROGRAMS = {cls.__name__: cls for cls in ALL}
+JOURNALS = sorted(HERE.glob("*.json"))
+each_journal = pytest.mark.parametrize("path", JOURNALS, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("cls", ALL, ids=lambda cls: cls.__name__)
-async def test_a_recorded_journal_replays_from_its_public_history_too(cls: type) -> None:
-    recorded = msgspec.json.decode((HERE / f"{cls.__name__}.json").read_bytes(), type=Recorded)
+def program_of(path: Path) -> type:
+    return PROGRAMS[path.stem.split("-")[0]]
+
+
+def test_every_program_has_a_journal() -> None:
+    assert {program_of(path) for path in JOURNALS} == set(ALL)
+
+
+@each_journal
+def test_a_journal_recorded_on_3_11_replays_here(path: Path) -> None:
+    assert replayed(program_of(path), path) == "3.11"
+
+
+@each_journal
+async def test_a_recorded_journal_replays_from_its_public_history_too(path: Path) -> None:
+    recorded = msgspec.json.decode(path.read_bytes(), type=Recorded)
     identity, turns = recorded.identity, turns_of(recorded.identity, recorded.turns)
     history = history_of(identity.workflow_id, identity.run_id, turns, identity.started_at)
     read = WorkflowHistory.from_json(identity.workflow_id, history.to_json())
@@ -58,7 +71,7 @@ async def test_a_recorded_journal_replays_from_its_public_history_too(cls: type)
     numbers = [event["eventId"] for event in read.to_json_dict()["events"]]
     assert numbers == [str(number) for number in range(1, turns[-1].number + 1)]
     for found in (history, read):
-        await Replayer(workflows=[cls]).replay_workflow(found)
+        await Replayer(workflows=[program_of(path)]).replay_workflow(found)
 
 
 def test_a_journal_does_not_replay_with_another_program_and_the_error_names_the_interpreters() -> None:

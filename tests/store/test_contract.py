@@ -289,6 +289,7 @@ async def test_due_runs_come_earliest_first_with_the_next_one_after(store: Store
     await store.commit([late, early, future, never])
     assert await store.due(ORDERS, TYPES, NOON, 10) == ([early.key, late.key], NOON + SECOND)
     assert await store.due(ORDERS, TYPES, NOON, 1) == ([early.key], NOON + SECOND)
+    assert await store.due(ORDERS, None, NOON, 10) == ([early.key, late.key], NOON + SECOND)
     assert await store.due(ORDERS, TYPES, NOON - SECOND, 10) == ([early.key, late.key], NOON + SECOND)
     assert await store.due(ORDERS, TYPES, NOON + SECOND, 10) == ([early.key, late.key, future.key], None)
 
@@ -319,6 +320,7 @@ async def test_runs_with_messages_or_a_failing_turn_have_arrivals(store: Store) 
     assert list(await store.arrivals(ORDERS, TYPES, 0, 1)) == [with_message.key]
     assert list(await store.arrivals(ORDERS, TYPES, with_message.key, 10)) == [failing.key]
     assert list(await store.arrivals(ORDERS, ("Another",), 0, 10)) == []
+    assert list(await store.arrivals(ORDERS, None, 0, 10)) == [with_message.key, failing.key]
 
 
 def test_numbers_given_out_rise() -> None:

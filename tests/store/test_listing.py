@@ -14,8 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from actorflow.core import limits
 from actorflow.core.policy.filter_tree import Condition, CountQuery, ListQuery, Order

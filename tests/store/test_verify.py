@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn, encode_turn
 from actorflow.exceptions import CorruptJournalError, MissingFileError
 from actorflow.store.protocol import Begin, Change, Head

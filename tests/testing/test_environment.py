@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,3 +51,11 @@ async def test_private_environments_share_nothing() -> None:
     ):
         assert await execute(one.client, Greets.run, "one") == "hello one"
         assert await execute(two.client, Greets.run, "two") == "hello two"
+
+
+@pytest.mark.parametrize("starter", [WorkflowEnvironment.start_time_skipping, WorkflowEnvironment.start_local])
+async def test_options_about_a_server_are_accepted_and_misspelt_ones_are_not(starter: Any) -> None:
+    async with await starter(port=7233, download_dest_dir="/nowhere") as environment:
+        assert environment.client.namespace == "default"
+    with pytest.raises(TypeError, match=r"'data_convertor' is not an option .* did you mean 'data_converter'"):
+        await starter(data_convertor=None)

@@ -15,7 +15,7 @@ from actorflow import activity, workflow
 from actorflow.client import WorkflowHistory, WorkflowParkedError
 from actorflow.exceptions import PayloadError
 from actorflow.worker import Replayer, WorkflowReplayResult
-from tests.core.test_history import BEGINNING, event, payload
+from tests.core.history.given import BEGINNING, event, payload
 from tests.support import a_client, a_place, execute, failure_of, start
 
 SOON = timedelta(seconds=5)

@@ -90,9 +90,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("kind", list(BAD))
 async def test_what_a_worker_can_not_run_is_refused_when_it_is_made(kind: str) -> None:
     options, says = BAD[kind]
+    given: dict[str, Any] = {"task_queue": "q", **options}
     async with a_client() as client:
         with pytest.raises((TypeError, ValueError), match=says):
-            Worker(client, **{"task_queue": "q", **options})
+            Worker(client, **given)
 
 
 def test_a_workflow_without_a_run_method_or_with_two_is_refused_at_the_decorator() -> None:

@@ -362,7 +362,7 @@ async def test_the_last_heartbeat_before_a_failure_reaches_the_next_attempt() ->
 async def test_a_thread_may_heartbeat_and_is_told_to_stop_when_its_time_is_over() -> None:
     told = threading.Event()
 
-    @activity.defn
+    @activity.defn(no_thread_cancel_exception=True)
     def beats() -> None:
         activity.heartbeat("from a thread")
         deadline = time.monotonic() + 5

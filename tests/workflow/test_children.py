@@ -480,6 +480,7 @@ async def test_an_activity_error_of_a_child_is_behind_the_childs_error() -> None
         ({"cron_schedule": "often"}, "cron schedule"),
         ({"task_que": "q"}, "did you mean 'task_queue'"),
         ({"args": [1, 2, 3]}, "takes other arguments"),
+        ({"id_reuse_policy": WorkflowIDReusePolicy.TERMINATE_IF_RUNNING}, "TERMINATE_IF_RUNNING of child workflow"),
     ],
 )
 async def test_a_child_that_cannot_be_is_refused_where_it_is_asked_for(options: dict[str, Any], problem: str) -> None:

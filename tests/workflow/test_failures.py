@@ -241,6 +241,14 @@ async def parked(handle: Any) -> WorkflowParkedError:
 
 
 @quick
+async def test_a_group_parks_the_workflow_and_says_what_is_in_it_and_what_to_do() -> None:
+    async with a_place(Fails, activities=[fails]) as client:
+        error = await parked(await start(client, Fails.run, "group"))
+    assert "ActivityError: Activity task failed (" in error.reason
+    assert "catch it with except* and raise what failed" in error.reason
+
+
+@quick
 @pytest.mark.parametrize("breaks_at", ["start", "middle"])
 async def test_a_bug_parks_the_workflow_and_everybody_is_told_why(breaks_at: str) -> None:
     async with a_place(Repaired, activities=[note]) as client:

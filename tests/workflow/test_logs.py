@@ -96,3 +96,34 @@ async def test_a_loggers_own_extra_is_added_and_says_which_run_speaks(caplog: py
     assert inside["temporal_workflow"]["workflow_type"] == "Once"
     assert "temporal_workflow" not in outside
     assert extra == {"mine": 1}
+
+
+@workflow.defn
+class Updated:
+    def __init__(self) -> None:
+        self.is_over = False
+
+    @workflow.update
+    def end(self) -> None:
+        self.is_over = True
+        workflow.logger.warning("ends", extra={"temporal_workflow": "mine"})
+        workflow.logger.warning("ended")
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self.is_over)
+        workflow.logger.warning("leaves")
+
+
+async def test_inside_an_update_its_id_and_name_are_added_and_the_callers_extra_counts_more(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with a_place(Updated) as client:
+        handle = await start(client, Updated.run)
+        await handle.execute_update(Updated.end, id="u1")
+        await handle.result()
+    ends, ended, leaves = [record for record in caplog.records if record.name == "actorflow.workflow"]
+    assert vars(ends)["temporal_workflow"] == "mine"
+    assert vars(ended)["temporal_workflow"]["update_id"] == "u1"
+    assert "'update_name': 'end'" in ended.message
+    assert "update_id" not in vars(leaves)["temporal_workflow"]

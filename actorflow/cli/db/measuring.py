@@ -11,8 +11,7 @@ from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
 from actorflow.cli.text import instant, size
 from actorflow.core.policy.filter_tree import NAME_BY_STATUS
-from actorflow.store.sqlite.stats import Stats
-from actorflow.store.sqlite.stats import stats as measure_journal
+from actorflow.store.sqlite.stats import Stats, stats as measure_journal
 
 
 @click.command(cls=Command)

@@ -13,8 +13,7 @@ from actorflow.cli.helping import Command
 from actorflow.cli.settings import Settings, with_settings
 from actorflow.core import limits
 from actorflow.exceptions import CorruptJournalError
-from actorflow.store.sqlite.verify import Verification
-from actorflow.store.sqlite.verify import verify as verify_journal
+from actorflow.store.sqlite.verify import Verification, verify as verify_journal
 
 _SHOWN_MAX: Final = 20
 """Lines of either kind: enough to see what it is about."""

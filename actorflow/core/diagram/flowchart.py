@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.diagram.text import in_words, label
 from actorflow.core.journal import Turn
+from actorflow.core.policy.succession import successor_id
+from actorflow.core.program.others import ParentClosePolicy
 
 
 class Shape(Enum):
@@ -25,6 +26,8 @@ class Shape(Enum):
     ACTIVITY = auto()
     TIMER = auto()
     MESSAGE = auto()
+    CHILD = auto()
+    SENT = auto()
     TROUBLE = auto()
 
 
@@ -34,10 +37,14 @@ _FRAMES: Final[Mapping[Shape, str]] = {
     Shape.ACTIVITY: '["{}"]',
     Shape.TIMER: '{{{{"{}"}}}}',
     Shape.MESSAGE: '>"{}"]',
+    Shape.CHILD: '[["{}"]]',
+    Shape.SENT: '[\\"{}"\\]',
     Shape.TROUBLE: '[/"{}"/]',
 }
 _STYLE_BY_CLASS: Final = {"failed": "stroke:#c0392b,stroke-width:2px", "open": "stroke-dasharray:4 3"}
 _OTHERS: Final = "other steps"
+_BAD: Final = (ev.ChildStartFailed, ev.ChildFailed, ev.ChildTimedOut, ev.ChildTerminated, ev.MessageRefused)
+_ENDS: Final[Mapping[type[ev.Event], str]] = {ev.ContinuedAsNew: "continued as new", ev.TimedOut: "timed out"}
 
 
 @dataclass
@@ -68,6 +75,10 @@ class _Chart:
     by_activity: dict[str, _Step] = field(default_factory=dict[str, _Step])
     by_timer: dict[str, _Step] = field(default_factory=dict[str, _Step])
     by_update: dict[str, _Step] = field(default_factory=dict[str, _Step])
+    by_initiated: dict[int, _Step] = field(default_factory=dict[int, _Step])
+    """Children, and messages to others, by the event that asked for them."""
+    abandoned: set[int] = field(default_factory=set[int])
+    """Children that go on when this run closes."""
 
     def step(self, shape: Shape, text: str) -> _Step:
         if len(self.steps) >= limits.DIAGRAM_STEPS_MAX and (shape, text) not in self.steps and shape is not Shape.END:
@@ -102,7 +113,8 @@ def flowchart(turns: Iterable[Turn]) -> str:
     for turn in turns:
         for event in turn.events:
             _arrive(chart, event)
-        decided = [step for event in turn.events for step in _decided(chart, event)]
+        numbered = enumerate(turn.events, turn.first_decision)
+        decided = [step for number, event in numbered for step in _decided(chart, event, number)]
         if decided:
             chart.took(decided)
     return "\n".join(("flowchart TD", *_lines(chart))) + "\n"
@@ -130,6 +142,11 @@ def _arrive(chart: _Chart, event: ev.AnyEvent) -> None:
             _is_over(chart, step)  # something else ended the wait, and what is decided with that follows from both
         case ev.ActivityCompleted() | ev.ActivityFailed() | ev.ActivityTimedOut() | ev.ActivityCancelled():
             _resolve(chart, event)
+        case ev.ChildStarted(initiated=initiated):
+            if initiated in chart.by_initiated:
+                chart.came_from(chart.by_initiated[initiated])  # a program may wait for no more than the start
+        case ev.ChildStartFailed() | ev.ChildResolved() | ev.MessageDelivered() | ev.MessageRefused():
+            _hear(chart, event)
         case ev.TurnFailed(attempts=attempts, parked=parked):
             text = "parked" if parked else "turn failed"
             step = chart.step(Shape.TROUBLE, text)
@@ -170,7 +187,18 @@ def _resolve(chart: _Chart, event: ev.ActivityOutcome) -> None:
     _is_over(chart, step)
 
 
-def _decided(chart: _Chart, event: ev.AnyEvent) -> Iterator[_Step]:
+def _hear(
+    chart: _Chart, event: ev.ChildStartFailed | ev.ChildOutcome | ev.MessageDelivered | ev.MessageRefused
+) -> None:
+    """A child is over, or a message has arrived."""
+    step = chart.by_initiated.pop(event.initiated, None)
+    if step is not None:
+        step.failed += isinstance(event, _BAD)
+        step.cancelled += isinstance(event, ev.ChildCancelled)
+    _is_over(chart, step)
+
+
+def _decided(chart: _Chart, event: ev.AnyEvent, number: int) -> Iterator[_Step]:
     match event:
         case ev.ActivityScheduled():
             step = chart.by_activity[event.activity_id] = chart.step(Shape.ACTIVITY, event.activity_type)
@@ -181,15 +209,35 @@ def _decided(chart: _Chart, event: ev.AnyEvent) -> Iterator[_Step]:
             step = chart.by_timer[event.timer_id] = chart.step(Shape.TIMER, text)
             step.open += 1
             yield step
-        case ev.Completed() | ev.Failed() | ev.Cancelled() | ev.Terminated():
+        case ev.ChildScheduled(workflow_type=workflow_type):
+            if event.parent_close == ParentClosePolicy.ABANDON:
+                chart.abandoned.add(number)
+            yield _asked(chart, number, Shape.CHILD, workflow_type)
+        case ev.SignalSent(name=name):
+            yield _asked(chart, number, Shape.SENT, f"signal {name} to {'child' if event.is_child else 'another'}")
+        case ev.CancelSent(child=child):
+            yield _asked(chart, number, Shape.SENT, f"cancel {'child' if child else 'another'}")
+        case ev.Completed() | ev.Failed() | ev.Cancelled() | ev.ContinuedAsNew() | ev.TimedOut() | ev.Terminated():
             yield _end(chart, event)
         case _:
             return
 
 
+def _asked(chart: _Chart, number: int, shape: Shape, text: str) -> _Step:
+    step = chart.by_initiated[number] = chart.step(shape, text)
+    step.open += 1
+    return step
+
+
 def _end(chart: _Chart, event: ev.Event) -> _Step:
-    step = chart.step(Shape.END, type(event).__name__.lower())
-    step.failed += isinstance(event, ev.Failed | ev.Terminated)
+    text = _ENDS.get(type(event)) or type(event).__name__.lower()
+    if not isinstance(event, ev.ContinuedAsNew) and successor_id(event):
+        text = f"{text}, then another run"
+    step = chart.step(Shape.END, text)
+    step.failed += isinstance(event, ev.Failed | ev.Terminated | ev.TimedOut)
+    for number, asked in chart.by_initiated.items():
+        asked.open -= number not in chart.abandoned
+        asked.cancelled += asked.shape is Shape.CHILD and number not in chart.abandoned
     for pending in (chart.by_activity, chart.by_timer, chart.by_update):
         for one in pending.values():
             one.open -= 1

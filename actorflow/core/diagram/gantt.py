@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.diagram.text import in_words, name
 from actorflow.core.journal import Turn
 from actorflow.core.state import STATUS_BY_CLOSE
@@ -78,6 +77,8 @@ class _Open:
     activities: dict[str, tuple[ev.ActivityScheduled, datetime]] = field(default_factory=dict[str, Any])
     timers: dict[str, tuple[ev.TimerStarted, datetime]] = field(default_factory=dict[str, Any])
     updates: dict[str, tuple[ev.UpdateAccepted, datetime]] = field(default_factory=dict[str, Any])
+    children: dict[int, tuple[ev.ChildScheduled, datetime]] = field(default_factory=dict[int, Any])
+    sent: dict[int, tuple[ev.SignalSent | ev.CancelSent, datetime]] = field(default_factory=dict[int, Any])
 
 
 def _bars(turns: Sequence[Turn]) -> Iterator[_Bar]:
@@ -87,9 +88,10 @@ def _bars(turns: Sequence[Turn]) -> Iterator[_Bar]:
     pending = _Open()
     yield _whole(turns)
     for turn in turns:
-        for event in turn.events:
+        for number, event in enumerate(turn.events, turn.first_decision):
             yield from _marked(event, turn.at)
             yield from _over(pending, event, turn.at)
+            yield from _others(pending, event, number, turn.at)
     last = turns[-1]
     yield from _left(pending, last.at, is_closed=type(last.events[-1]) in ev.CLOSING)
 
@@ -132,6 +134,27 @@ def _over(pending: _Open, event: ev.AnyEvent, at: datetime) -> Iterator[_Bar]:
             return
 
 
+def _others(pending: _Open, event: ev.AnyEvent, number: int, at: datetime) -> Iterator[_Bar]:
+    """The same of children, and of messages to others; ``number`` is right for decisions."""
+    match event:
+        case ev.ChildScheduled():
+            pending.children[number] = (event, at)
+        case ev.ChildStarted(initiated=initiated) if initiated in pending.children:
+            pending.children[initiated] = (pending.children[initiated][0], at)
+        case ev.ChildStartFailed() | ev.ChildResolved():
+            asked = pending.children.pop(event.initiated, None)
+            if asked is not None:
+                yield _child(*asked, at, _ENDS_OF_CHILDREN[type(event)])
+        case ev.SignalSent() | ev.CancelSent():
+            pending.sent[number] = (event, at)
+        case ev.MessageDelivered() | ev.MessageRefused():
+            sent = pending.sent.pop(event.initiated, None)
+            if sent is not None:
+                yield _message(*sent, at, "crit" if isinstance(event, ev.MessageRefused) else "done")
+        case _:
+            return
+
+
 def _left(pending: _Open, at: datetime, *, is_closed: bool) -> Iterator[_Bar]:
     """What was not over when the journal ended."""
     tag = "crit" if is_closed else "active"
@@ -142,6 +165,10 @@ def _left(pending: _Open, at: datetime, *, is_closed: bool) -> Iterator[_Bar]:
         yield _timer(started, begun_at, at, is_cancelled=is_closed)
     for accepted, begun_at in pending.updates.values():
         yield _update(accepted, begun_at, at, tag)
+    for child, begun_at in pending.children.values():
+        yield _child(child, begun_at, at, "open")
+    for sent, begun_at in pending.sent.values():
+        yield _message(sent, begun_at, at, tag)
 
 
 def _whole(turns: Sequence[Turn]) -> _Bar:
@@ -149,8 +176,8 @@ def _whole(turns: Sequence[Turn]) -> _Bar:
     started = first.events[0]
     workflow_type = started.workflow_type if isinstance(started, ev.Started) else "workflow"
     status = STATUS_BY_CLOSE.get(type(last.events[-1]), "running")
-    tag = {"running": "active", "completed": "done"}.get(status, "crit")
-    return _Bar("execution", f"{workflow_type}, {status}", tag, first.at, last.at)
+    tag = {"running": "active", "completed": "done", "continued": "done"}.get(status, "crit")
+    return _Bar("execution", f"{workflow_type}, {_IN_WORDS.get(status, status)}", tag, first.at, last.at)
 
 
 def _activity(
@@ -180,6 +207,27 @@ def _update(accepted: ev.UpdateAccepted, at: datetime, ended_at: datetime, tag: 
     return _Bar(_MESSAGES, f"update {accepted.name}", tag if ended_at > at else f"{tag}, milestone", at, ended_at)
 
 
+def _child(asked: ev.ChildScheduled, at: datetime, ended_at: datetime, how: str) -> _Bar:
+    """From its start, or from when it was asked for, to its end."""
+    tag = {"": "done", "open": "active"}.get(how, "crit")
+    return _Bar(asked.workflow_type, f"child {asked.workflow_id}{f', {how}' if how else ''}", tag, at, ended_at)
+
+
+def _message(sent: ev.SignalSent | ev.CancelSent, at: datetime, ended_at: datetime, tag: str) -> _Bar:
+    what = f"signal {sent.name} to" if isinstance(sent, ev.SignalSent) else "cancel"
+    text = f"{what} {sent.workflow_id}{', not received' if tag == 'crit' else ''}"
+    return _Bar(_MESSAGES, text, tag if ended_at > at else f"{tag}, milestone", at, ended_at)
+
+
+_IN_WORDS: Final = {"continued": "continued as new", "timed_out": "timed out"}
+_ENDS_OF_CHILDREN: Final[dict[type[ev.Event], str]] = {
+    ev.ChildStartFailed: "could not start",
+    ev.ChildCompleted: "",
+    ev.ChildFailed: "failed",
+    ev.ChildCancelled: "cancelled",
+    ev.ChildTimedOut: "timed out",
+    ev.ChildTerminated: "terminated",
+}
 _HOW: Final[dict[type[ev.Event], str]] = {
     ev.ActivityFailed: "failed",
     ev.ActivityTimedOut: "timed out",

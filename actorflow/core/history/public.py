@@ -1,117 +1,53 @@
 """The public history's JSON as types: only what we write or need to read of it.
 
 Names follow protobuf's mapping to JSON. Numbers of events are text there, bytes are base64, and what has its default
-value is left out.
+value is left out. What the events are made of is in `shapes`, those of children and others in `public_others`.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from datetime import datetime
+from typing import Annotated, Final
 
 import msgspec
 
-Number = str | int
-"""A 64-bit number: written as text, read as either."""
-
-
-class Shape(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, kw_only=True):
-    """A message of the public API."""
-
-
-class Payload(Shape, frozen=True):
-    metadata: dict[str, bytes] = {}
-    data: bytes = b""
-
-
-class Payloads(Shape, frozen=True):
-    payloads: list[Payload] = []
-
-
-class Header(Shape, frozen=True):
-    fields: dict[str, Payload] = {}
-
-
-class UserMetadata(Shape, frozen=True):
-    summary: Payload | None = None
-
-
-class Named(Shape, frozen=True):
-    """A type or a task queue, which the public API keeps in messages of their own."""
-
-    name: str = ""
-    kind: Number = ""
-
-
-class RetryPolicy(Shape, frozen=True):
-    initial_interval: str = ""
-    backoff_coefficient: float = 0.0
-    maximum_interval: str = ""
-    maximum_attempts: int = 0
-    non_retryable_error_types: list[str] = []
-
-
-# Failures
-
-
-class ApplicationInfo(Shape, frozen=True):
-    type: str = ""
-    non_retryable: bool = False
-    details: Payloads | None = None
-    next_retry_delay: str = ""
-    category: Number = ""
-
-
-class TimeoutInfo(Shape, frozen=True):
-    timeout_type: Number = ""
-    last_heartbeat_details: Payloads | None = None
-
-
-class CanceledInfo(Shape, frozen=True):
-    details: Payloads | None = None
-
-
-class TerminatedInfo(Shape, frozen=True):
-    identity: str = ""
-
-
-class ServerInfo(Shape, frozen=True):
-    non_retryable: bool = False
-
-
-class ActivityInfo(Shape, frozen=True):
-    scheduled_event_id: Number = 0
-    started_event_id: Number = 0
-    identity: str = ""
-    activity_type: Named = Named()
-    activity_id: str = ""
-    retry_state: Number = ""
-
-
-class Failure(Shape, frozen=True):
-    message: str = ""
-    source: str = ""
-    stack_trace: str = ""
-    encoded_attributes: Payload | None = None
-    cause: Failure | None = None
-    application_failure_info: ApplicationInfo | None = None
-    timeout_failure_info: TimeoutInfo | None = None
-    canceled_failure_info: CanceledInfo | None = None
-    terminated_failure_info: TerminatedInfo | None = None
-    server_failure_info: ServerInfo | None = None
-    activity_failure_info: ActivityInfo | None = None
-
-
-# Attributes of events
+from actorflow.core.history import public_others as others
+from actorflow.core.history.shapes import (
+    Failure,
+    Header,
+    Named,
+    Number,
+    Payload,
+    Payloads,
+    RetryPolicy,
+    RunReference,
+    Shape,
+)
 
 
 class Started(Shape, frozen=True):
     workflow_type: Named = Named()
     task_queue: Named = Named()
+    parent_workflow_namespace: str = ""
+    parent_workflow_execution: RunReference | None = None
+    parent_initiated_event_id: Number = 0
     input: Payloads | None = None
+    workflow_execution_timeout: str = ""
+    workflow_run_timeout: str = ""
+    workflow_task_timeout: str = ""
+    continued_execution_run_id: str = ""
+    initiator: Number = ""
+    continued_failure: Failure | None = None
+    last_completion_result: Payloads | None = None
     original_execution_run_id: str = ""
     first_execution_run_id: str = ""
+    retry_policy: RetryPolicy | None = None
     workflow_id: str = ""
     attempt: int = 0
+    workflow_execution_expiration_time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    cron_schedule: str = ""
+    first_workflow_task_backoff: str = ""
+    root_workflow_execution: RunReference | None = None
     header: Header | None = None
 
 
@@ -160,17 +96,35 @@ class UpdateCompleted(Shape, frozen=True):
 class Completed(Shape, frozen=True):
     result: Payloads | None = None
     workflow_task_completed_event_id: Number = 0
+    new_execution_run_id: str = ""
 
 
 class Failed(Shape, frozen=True):
     failure: Failure | None = None
     retry_state: Number = ""
     workflow_task_completed_event_id: Number = 0
+    new_execution_run_id: str = ""
 
 
 class Canceled(Shape, frozen=True):
     details: Payloads | None = None
     workflow_task_completed_event_id: Number = 0
+
+
+class TimedOut(Shape, frozen=True):
+    retry_state: Number = ""
+    new_execution_run_id: str = ""
+
+
+class ContinuedAsNew(Shape, frozen=True):
+    new_execution_run_id: str = ""
+    workflow_type: Named = Named()
+    task_queue: Named = Named()
+    input: Payloads | None = None
+    workflow_run_timeout: str = ""
+    workflow_task_timeout: str = ""
+    workflow_task_completed_event_id: Number = 0
+    initiator: Number = ""
 
 
 class Terminated(Shape, frozen=True):
@@ -269,12 +223,13 @@ class TimerCanceled(Shape, frozen=True):
 
 class MarkerRecorded(Shape, frozen=True):
     marker_name: str = ""
-    details: dict[str, Payloads] = {}
+    details: dict[str, Payloads] = msgspec.field(default_factory=dict[str, Payloads])
     workflow_task_completed_event_id: Number = 0
+    failure: Failure | None = None
 
 
 class SearchAttributes(Shape, frozen=True):
-    indexed_fields: dict[str, Payload] = {}
+    indexed_fields: dict[str, Payload] = msgspec.field(default_factory=dict[str, Payload])
 
 
 class SearchAttributesUpserted(Shape, frozen=True):
@@ -282,6 +237,7 @@ class SearchAttributesUpserted(Shape, frozen=True):
 
 
 NAME_BY_SHAPE: Final[dict[type[Shape], str]] = {
+    **others.NAME_BY_SHAPE,
     Started: "WORKFLOW_EXECUTION_STARTED",
     Signaled: "WORKFLOW_EXECUTION_SIGNALED",
     CancelRequested: "WORKFLOW_EXECUTION_CANCEL_REQUESTED",
@@ -291,6 +247,8 @@ NAME_BY_SHAPE: Final[dict[type[Shape], str]] = {
     Failed: "WORKFLOW_EXECUTION_FAILED",
     Canceled: "WORKFLOW_EXECUTION_CANCELED",
     Terminated: "WORKFLOW_EXECUTION_TERMINATED",
+    TimedOut: "WORKFLOW_EXECUTION_TIMED_OUT",
+    ContinuedAsNew: "WORKFLOW_EXECUTION_CONTINUED_AS_NEW",
     TaskScheduled: "WORKFLOW_TASK_SCHEDULED",
     TaskStarted: "WORKFLOW_TASK_STARTED",
     TaskCompleted: "WORKFLOW_TASK_COMPLETED",
@@ -311,11 +269,25 @@ NAME_BY_SHAPE: Final[dict[type[Shape], str]] = {
 }
 """Types of events; each has its attributes under a key made of the same words."""
 
+INITIATOR_PREFIX: Final = "CONTINUE_AS_NEW_INITIATOR_"
+INITIATORS: Final = {
+    "workflow": f"{INITIATOR_PREFIX}WORKFLOW",
+    "retry": f"{INITIATOR_PREFIX}RETRY",
+    "cron": f"{INITIATOR_PREFIX}CRON_SCHEDULE",
+}
+"""Why a run follows another one, in our words and in theirs; theirs are numbered in this order."""
+
 EVENT_TYPE_PREFIX: Final = "EVENT_TYPE_"
 INTERPRETER_HEADER: Final = "actorflow-interpreter"
 PATCH_MARKER: Final = "core_patch"
 PATCH_DETAIL: Final = "patch-data"
 """How SDKs of the public API that share its core mark a patch: one detail, the JSON object {id, deprecated}."""
+
+
+LOCAL_ACTIVITY_MARKER: Final = "core_local_activity"
+LOCAL_ACTIVITY_DETAIL: Final = "data"
+LOCAL_ACTIVITY_RESULT: Final = "result"
+"""The same for a local activity's outcome: what it was as a JSON object, and its result; a failure is the marker's."""
 
 
 def attributes_key(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Payloads, failures, durations and enums: ours in the public shape, and back."""
+"""Payloads, durations, retry policies and enums: ours in the public shape, and back."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from actorflow import exceptions as errors
 from actorflow.api.common import v1 as api
-from actorflow.converter import ActivityRef, Failure, Payload, public_payload, stored_payload
+from actorflow.converter import Payload, public_payload, stored_payload
+from actorflow.core import limits
 from actorflow.core.events import RetryRule
-from actorflow.core.history import public
+from actorflow.core.history import shapes
 
 E = TypeVar("E", bound=IntEnum)
-
-SOURCE: Final = "actorflow"
-"""What a failure names as its SDK."""
 
 _JSON: Final = "json/plain"
 _DURATION: Final = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?s")
@@ -30,13 +27,13 @@ _MILLION: Final = 1_000_000
 # Payloads
 
 
-def payload_out(payload: Payload) -> public.Payload:
+def payload_out(payload: Payload) -> shapes.Payload:
     """A payload with its encoding said, and its data as bytes."""
     made = public_payload(payload)
-    return public.Payload(metadata=made.metadata, data=made.data)
+    return shapes.Payload(metadata=made.metadata, data=made.data)
 
 
-def payload_in(payload: public.Payload) -> Payload:
+def payload_in(payload: shapes.Payload) -> Payload:
     """A payload as the journal keeps it: JSON as JSON.
 
     Raises:
@@ -48,33 +45,33 @@ def payload_in(payload: public.Payload) -> Payload:
     return stored
 
 
-def payloads_out(payloads: Sequence[Payload]) -> public.Payloads | None:
+def payloads_out(payloads: Sequence[Payload]) -> shapes.Payloads | None:
     """Arguments or details; None if there are none."""
-    return public.Payloads(payloads=[payload_out(payload) for payload in payloads]) if payloads else None
+    return shapes.Payloads(payloads=[payload_out(payload) for payload in payloads]) if payloads else None
 
 
-def payloads_in(payloads: public.Payloads | None) -> tuple[Payload, ...]:
+def payloads_in(payloads: shapes.Payloads | None) -> tuple[Payload, ...]:
     """See `payload_in`."""
     return () if payloads is None else tuple([payload_in(payload) for payload in payloads.payloads])
 
 
-def result_out(result: Payload | None) -> public.Payloads | None:
+def result_out(result: Payload | None) -> shapes.Payloads | None:
     """A result, which is one payload or none."""
     return None if result is None else payloads_out((result,))
 
 
-def result_in(payloads: public.Payloads | None) -> Payload | None:
+def result_in(payloads: shapes.Payloads | None) -> Payload | None:
     """See `payload_in`."""
     found = payloads_in(payloads)
     return found[0] if found else None
 
 
-def text_out(text: str) -> public.Payload | None:
+def text_out(text: str) -> shapes.Payload | None:
     """A line for people, as a payload; None if it is empty."""
-    return public.Payload(metadata={"encoding": _JSON.encode()}, data=msgspec.json.encode(text)) if text else None
+    return shapes.Payload(metadata={"encoding": _JSON.encode()}, data=msgspec.json.encode(text)) if text else None
 
 
-def text_in(payload: public.Payload | None) -> str:
+def text_in(payload: shapes.Payload | None) -> str:
     """The line, if it is one."""
     if payload is None or payload.metadata.get("encoding") != _JSON.encode():
         return ""
@@ -112,9 +109,15 @@ def timeout_in(text: str) -> timedelta | None:
     return duration_in(text) or None
 
 
-def retry_out(rule: RetryRule) -> public.RetryPolicy:
+def task_timeout_in(text: str) -> timedelta | None:
+    """The timeout of a task; servers write the usual one where none was given."""
+    timeout = timeout_in(text)
+    return None if timeout == limits.TASK_TIMEOUT_SHOWN else timeout
+
+
+def retry_out(rule: RetryRule) -> shapes.RetryPolicy:
     """A retry policy."""
-    return public.RetryPolicy(
+    return shapes.RetryPolicy(
         initial_interval=duration_out(timedelta(seconds=rule.initial_interval)),
         backoff_coefficient=rule.backoff_coefficient,
         maximum_interval=duration_out(timedelta(seconds=rule.maximum_interval)),
@@ -123,7 +126,7 @@ def retry_out(rule: RetryRule) -> public.RetryPolicy:
     )
 
 
-def retry_in(policy: public.RetryPolicy | None) -> RetryRule:
+def retry_in(policy: shapes.RetryPolicy | None) -> RetryRule:
     """A retry policy, its gaps filled with the defaults."""
     if policy is None:
         return RetryRule()
@@ -145,7 +148,7 @@ def enum_out(prefix: str, kind: type[IntEnum], value: int) -> str:
     return f"{prefix}_{kind(value).name}" if value else ""
 
 
-def enum_in(prefix: str, kind: type[IntEnum], value: public.Number) -> int:
+def enum_in(prefix: str, kind: type[IntEnum], value: shapes.Number) -> int:
     """The value of a public name, in long or short writing, or of its number; 0 for what we don't know."""
     if isinstance(value, int):
         return value if value in {member.value for member in kind} else 0
@@ -158,113 +161,24 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-# Failures
-
-
-def failure_out(failure: Failure) -> public.Failure:
-    """A failure with its causes."""
-    return msgspec.structs.replace(
-        _with_info(failure),
-        message=failure.message,
-        source=SOURCE,
-        stack_trace=failure.stack_trace,
-        cause=None if failure.cause is None else failure_out(failure.cause),
-        encoded_attributes=None if failure.encoded_attributes is None else payload_out(failure.encoded_attributes),
-    )
-
-
-def failure_in(failure: public.Failure | None) -> Failure:
-    """A failure with its causes; one of a kind we don't know keeps its message."""
-    if failure is None:
-        return Failure(message="")
-    return msgspec.structs.replace(
-        _of_kind(failure),
-        message=failure.message,
-        stack_trace=failure.stack_trace,
-        cause=None if failure.cause is None else failure_in(failure.cause),
-        encoded_attributes=None if failure.encoded_attributes is None else payload_in(failure.encoded_attributes),
-    )
-
-
-def _with_info(failure: Failure) -> public.Failure:
-    match failure.kind:
-        case "cancelled":
-            return public.Failure(canceled_failure_info=public.CanceledInfo(details=payloads_out(failure.details)))
-        case "timeout":
-            info = public.TimeoutInfo(
-                timeout_type=enum_out("TIMEOUT_TYPE", errors.TimeoutType, failure.timeout_type),
-                last_heartbeat_details=payloads_out(failure.details),
-            )
-            return public.Failure(timeout_failure_info=info)
-        case "terminated":  # which has no details in the public shape
-            return public.Failure(terminated_failure_info=public.TerminatedInfo())
-        case "server":
-            return public.Failure(server_failure_info=public.ServerInfo(non_retryable=failure.non_retryable))
-        case "activity":
-            return public.Failure(activity_failure_info=_activity_out(failure.activity))
-        case _:
-            return public.Failure(application_failure_info=_application_out(failure))
-
-
-def _application_out(failure: Failure) -> public.ApplicationInfo:
-    return public.ApplicationInfo(
-        type=failure.type,
-        non_retryable=failure.non_retryable,
-        details=payloads_out(failure.details),
-        next_retry_delay=duration_out(failure.next_retry_delay),
-        category=enum_out("APPLICATION_ERROR_CATEGORY", errors.ApplicationErrorCategory, failure.category),
-    )
-
-
-def _activity_out(about: ActivityRef | None) -> public.ActivityInfo:
-    if about is None:
-        return public.ActivityInfo()
-    return public.ActivityInfo(
-        scheduled_event_id=number_out(about.scheduled_event_id),
-        started_event_id=number_out(about.started_event_id),
-        identity=about.identity,
-        activity_type=public.Named(name=about.activity_type),
-        activity_id=about.activity_id,
-        retry_state=enum_out("RETRY_STATE", errors.RetryState, about.retry_state),
-    )
-
-
-def _of_kind(failure: public.Failure) -> Failure:
-    if (application := failure.application_failure_info) is not None:
-        return Failure(
-            message="",
-            type=application.type,
-            non_retryable=application.non_retryable,
-            details=payloads_in(application.details),
-            next_retry_delay=duration_in(application.next_retry_delay) if application.next_retry_delay else None,
-            category=enum_in("APPLICATION_ERROR_CATEGORY", errors.ApplicationErrorCategory, application.category),
-        )
-    if (timeout := failure.timeout_failure_info) is not None:
-        timeout_type = enum_in("TIMEOUT_TYPE", errors.TimeoutType, timeout.timeout_type)
-        details = payloads_in(timeout.last_heartbeat_details)
-        return Failure(message="", kind="timeout", timeout_type=timeout_type, details=details)
-    if (canceled := failure.canceled_failure_info) is not None:
-        return Failure(message="", kind="cancelled", details=payloads_in(canceled.details))
-    if failure.terminated_failure_info is not None:
-        return Failure(message="", kind="terminated")
-    if (server := failure.server_failure_info) is not None:
-        return Failure(message="", kind="server", non_retryable=server.non_retryable)
-    if (activity := failure.activity_failure_info) is not None:
-        return Failure(message="", kind="activity", activity=_activity_in(activity))
-    return Failure(message="")
-
-
-def _activity_in(about: public.ActivityInfo) -> ActivityRef:
-    return ActivityRef(
-        activity_id=about.activity_id,
-        activity_type=about.activity_type.name,
-        scheduled_event_id=int(about.scheduled_event_id),
-        started_event_id=int(about.started_event_id),
-        identity=about.identity,
-        retry_state=enum_in("RETRY_STATE", errors.RetryState, about.retry_state),
-    )
-
-
-def number_out(number: int) -> public.Number:
+def number_out(number: int) -> shapes.Number:
     """An event's number; none is left out."""
     return str(number) if number else 0
+
+
+# Names
+
+
+def queue_out(name: str) -> shapes.Named:
+    """A task queue."""
+    return shapes.Named(name=name, kind="TASK_QUEUE_KIND_NORMAL")
+
+
+def json_out(value: object) -> shapes.Payload:
+    """A plain value of ours, as a payload."""
+    return payload_out(Payload(json=msgspec.Raw(msgspec.json.encode(value))))
+
+
+def run_out(workflow_id: str, run_id: str) -> shapes.RunReference:
+    """A run; without a run id whichever is current."""
+    return shapes.RunReference(workflow_id=workflow_id, run_id=run_id)

@@ -43,6 +43,17 @@ def rule_from(policy: RetryPolicy | None) -> RetryRule:
     )
 
 
+def policy_of(rule: RetryRule) -> RetryPolicy:
+    """The public policy of a rule."""
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=rule.initial_interval),
+        backoff_coefficient=rule.backoff_coefficient,
+        maximum_interval=timedelta(seconds=rule.maximum_interval),
+        maximum_attempts=rule.maximum_attempts,
+        non_retryable_error_types=list(rule.non_retryable_error_types) or None,
+    )
+
+
 @lru_cache(maxsize=1024)
 def _rule(
     initial: timedelta, coefficient: float, maximum: timedelta | None, attempts: int, types: tuple[str, ...]

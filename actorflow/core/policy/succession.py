@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.policy.cron import next_fire
 from actorflow.core.policy.retry import RetryAt, after_failure
 from actorflow.core.state import NO_OPTIONS
@@ -53,8 +52,8 @@ def first_options(
     if options.cron:
         not_before = next_fire(options.cron, started_at)
     chain_expires_at = started_at + options.execution_timeout if options.execution_timeout else None
-    dated = _dated(options, not_before or started_at, not_before, chain_expires_at)
-    return None if dated == NO_OPTIONS else dated
+    first = dated(options, not_before or started_at, not_before, chain_expires_at)
+    return None if first == NO_OPTIONS else first
 
 
 def succession(closing: Closing, close: Any) -> ev.Started | RetryState | None:
@@ -177,14 +176,14 @@ def _successor(
         workflow_type=workflow_type or closing.started.workflow_type,
         task_queue=task_queue or closing.started.task_queue,
         input=closing.started.input if input is None else input,
-        options=_dated(options, not_before or closing.now, not_before, old.chain_expires_at),
+        options=dated(options, not_before or closing.now, not_before, old.chain_expires_at),
     )
 
 
-def _dated(
+def dated(
     options: ev.RunOptions, begins_at: datetime, not_before: datetime | None, chain_expires_at: datetime | None
 ) -> ev.RunOptions:
-    """Options with the instants of one run."""
+    """Options with the instants of one run, which begins then."""
     run_expires_at = begins_at + options.run_timeout if options.run_timeout else None
     deadlines = [deadline for deadline in (run_expires_at, chain_expires_at) if deadline is not None]
     return msgspec.structs.replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actorflow.converter import text_of
-from actorflow.exceptions import ActorflowError
+from actorflow.exceptions import ActorflowError, TemporalError
 
 
 class TurnError(ActorflowError):
@@ -20,7 +20,7 @@ class TurnError(ActorflowError):
         return self.__cause__
 
 
-class NondeterminismError(ActorflowError):
+class NondeterminismError(TemporalError):
     """On replay the program asked for something else than its journal says.
 
     Args:
@@ -41,7 +41,7 @@ class NondeterminismError(ActorflowError):
         self.line = line
 
 
-class ReadOnlyContextError(ActorflowError):
+class ReadOnlyContextError(TemporalError):
     """A query (or a validator) tried to change the workflow."""
 
 

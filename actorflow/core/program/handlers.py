@@ -58,6 +58,28 @@ class Handlers:
             )
         return found
 
+    def known(self, kind: str) -> Mapping[str, HandlerDefinition]:
+        """Every handler there is now by its name (a dynamic one's is empty), for a kind: signal, query or update."""
+        own, of_class = self._of_kind(kind)
+        return {**of_class, **(own or {})}
+
+    def one(self, kind: str, name: str, instance: object) -> Callable[..., Any] | None:
+        """The handler of exactly that name, bound to the object if it belongs to the class; None if there is none."""
+        own, of_class = self._of_kind(kind)
+        if own is not None and name in own:
+            return own[name].function
+        definition = of_class.get(name)
+        return None if definition is None else definition.function.__get__(instance)
+
+    def _of_kind(self, kind: str) -> tuple[Mapping[str, HandlerDefinition] | None, Mapping[str, HandlerDefinition]]:
+        match kind:
+            case "signal":
+                return self._own_signals, self._definition.signals
+            case "query":
+                return self._own_queries, self._definition.queries
+            case _:
+                return self._own_updates, self._definition.updates
+
     def is_of_class(self, handler: HandlerDefinition) -> bool:
         """True if the handler belongs to the class, whose type hints count; one set at run time takes plain values."""
         of_class = (self._definition.signals, self._definition.queries, self._definition.updates)

@@ -18,10 +18,9 @@ from typing import Any, Final, Protocol
 
 from actorflow.common import RawValue
 from actorflow.converter import ValueConverter
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.commands import Command
-from actorflow.core.definitions import HandlerDefinition, WorkflowDefinition
+from actorflow.core.definitions import DynamicWorkflowConfig, HandlerDefinition, WorkflowDefinition
 from actorflow.core.program import determinism, matcher
 from actorflow.core.program.errors import (
     CommandLimitError,
@@ -32,16 +31,15 @@ from actorflow.core.program.errors import (
 from actorflow.core.program.eviction import evict
 from actorflow.core.program.handlers import Handlers, call_at_once, decoded_arguments
 from actorflow.core.program.lines import calling_line, waiting_line, waiting_lines
+from actorflow.core.program.local_activities import LocalActivities, without_local
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
+from actorflow.core.program.metadata import METADATA_QUERY, STACK_TRACE_QUERY, metadata_of
 from actorflow.core.program.others import Child, ChildFuture, Sent
 from actorflow.core.program.patches import Patches
 from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolved_by, timer_duration
 from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.core.program.updates import Rejection, RunningHandlers, UpdateInfo, current_update
 from actorflow.exceptions import CancelledError, FailureError, PayloadError, is_cancelled_exception
-
-STACK_TRACE_QUERY: Final = "__stack_trace"
-"""As in the public SDK."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSE: Final = ("close", "")
@@ -89,6 +87,7 @@ class Program:
         converter: for arguments and results.
         reporter: hears of dropped signals and stray exceptions.
         failure_types: exceptions that fail the workflow instead of the turn, beside `FailureError` and timeouts.
+        has_unseen: the journal holds what the public history does not, such as the start of a local activity.
         records_lines: remember for each command the line that asked for it (slow; to explain non-determinism).
     """
 
@@ -107,11 +106,13 @@ class Program:
         "_error",
         "_failure_types",
         "_handlers",
+        "_has_unseen",
         "_instance",
         "_is_evicted",
         "_lines",
         "_linked",
         "_links",
+        "_locals",
         "_main",
         "_patches",
         "_random",
@@ -123,6 +124,7 @@ class Program:
         "_timers",
         "cancel_reason",
         "converter",
+        "current_details",
         "definition",
         "history_bytes",
         "history_length",
@@ -145,6 +147,7 @@ class Program:
         *,
         failure_types: tuple[type[BaseException], ...] = (),
         records_lines: bool = False,
+        has_unseen: bool = True,
     ) -> None:
         self.definition = definition
         self.identity = identity
@@ -156,6 +159,7 @@ class Program:
         self.is_cancel_requested = False
         self.cancel_reason: str | None = None
         self.history_length = 0
+        self.current_details = ""
         self.history_bytes = 0
         self._reporter = reporter
         self._failure_types = (*_FAILURES, *failure_types) if failure_types else _FAILURES
@@ -181,6 +185,8 @@ class Program:
         self._activities: dict[str, ActivityHandle[Any]] = {}
         self._activities_started = 0
         self._activity_ids: set[str] | None = None
+        self._locals: LocalActivities | None = None
+        self._has_unseen = has_unseen
         self._children: dict[int, Child] | None = None
         self._sent: dict[int, Sent] | None = None
         self._links = 0
@@ -282,6 +288,8 @@ class Program:
         if any(type(decision) is ev.Patched for decision in decisions):
             self._known_patches().record(decisions)
         commands = self.advance(at, arrivals, first_number=first_number, is_replaying=True)
+        if not self._has_unseen:
+            commands, decisions = without_local(commands), without_local(decisions)
         if len(commands) == len(decisions) and all(map(matcher.is_same, commands, decisions)):
             return
         try:
@@ -320,6 +328,15 @@ class Program:
         # Inside the loop, so that __init__ may create queues and events.
         cls: Any = self.definition.cls
         self._instance = cls(*self._run_arguments()) if self.definition.has_init else cls()
+        if self.definition.dynamic_config is not None:
+            self._configure(self.definition.dynamic_config)
+
+    def _configure(self, config: Callable[[Any], DynamicWorkflowConfig]) -> None:
+        with self._read_only("a dynamic config"):
+            said = config(self._instance).failure_exception_types
+        if said is not None:
+            declared = self.definition.failure_exception_types
+            self._failure_types = (*(kind for kind in self._failure_types if kind not in declared), *said)
 
     def _run_arguments(self) -> list[Any]:
         signature, payloads = self.definition.signature, self.started.input
@@ -345,6 +362,8 @@ class Program:
                     self._begin_update(arrival)
                 case ev.TimerFired(timer_id=timer_id):
                     self._timers.fire(timer_id)
+                case ev.LocalActivityResolved():
+                    self._hear_of_local_activity(arrival)
                 case ev.ChildStarted() | ev.ChildStartFailed() | ev.ChildResolved():
                     self._hear_of_child(arrival)
                 case ev.MessageDelivered() | ev.MessageRefused():
@@ -398,6 +417,8 @@ class Program:
             self._asked_at = [self._lines[key] for key in self._commands]
         self._commands.clear()
         self._number(commands, first_decision)
+        if self._locals is not None and self._close is None:
+            return (*commands, *self._locals.take_commands())
         return commands
 
     def _number(self, commands: Sequence[Command], first_decision: int) -> None:
@@ -421,6 +442,17 @@ class Program:
         known.pop(linked.initiated, None)  # it was numbered before, by what a tolerated replay asked for
         linked.initiated = number
         known[number] = linked
+
+    def _hear_of_local_activity(self, outcome: ev.LocalActivityResolved) -> None:
+        if self._locals is not None and self._locals.knows(outcome):
+            self._locals.resolve(outcome)
+        elif self.is_replaying:
+            raise NondeterminismError(
+                number=self.history_length,
+                recorded=f"local activity {outcome.activity_type} (id {outcome.activity_id}) ended",
+                asked="no such activity",
+                line=waiting_line(self._main),
+            )
 
     def _hear_of_child(self, arrival: Any) -> None:
         child = None if self._children is None else self._children.get(arrival.initiated)
@@ -559,17 +591,43 @@ class Program:
         self.check_writable("start an activity")
         if len(self._activities) >= limits.COMMANDS_OUTSTANDING_MAX:
             raise CommandLimitError("activities", limit=limits.COMMANDS_OUTSTANDING_MAX)
-        self._activities_started += 1
-        scheduled = build(str(self._activities_started))
-        if scheduled.activity_id != str(self._activities_started):
-            self._check_own_id(scheduled.activity_id)
+        scheduled = build(self._next_activity_number())
+        self._check_own_id(scheduled.activity_id)
         handle: ActivityHandle[Any] = ActivityHandle(self, scheduled, result_type)
         self._activities[scheduled.activity_id] = handle
         self._add(("activity", scheduled.activity_id), scheduled)
         return handle
 
+    def start_local_activity(
+        self, build: Callable[[str], ev.LocalActivityScheduled], result_type: Any
+    ) -> ActivityHandle[Any]:
+        """Run an activity beside the program; ``build`` makes its event from the number it gets.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+            CommandLimitError: too many are open.
+        """
+        self.check_writable("start a local activity")
+        if self._locals is None:  # most programs have none
+            self._locals = LocalActivities(self)
+        if len(self._locals) >= limits.COMMANDS_OUTSTANDING_MAX:
+            raise CommandLimitError("local activities", limit=limits.COMMANDS_OUTSTANDING_MAX)
+        scheduled = build(self._next_activity_number())
+        self._check_own_id(scheduled.activity_id)
+        return self._locals.start(scheduled, result_type)
+
+    def is_arriving(self, activity_id: str) -> bool:
+        """See `LocalOwner`."""
+        return ("activity", activity_id) in self._arriving
+
+    def _next_activity_number(self) -> str:
+        self._activities_started += 1
+        return str(self._activities_started)
+
     def _check_own_id(self, activity_id: str) -> None:
         """An id of the program's own choice: attempts are told apart by it, so it is good for one activity."""
+        if activity_id == str(self._activities_started):
+            return
         if self._activity_ids is None:
             self._activity_ids = set()
         if activity_id in self._activity_ids or activity_id.isdecimal():
@@ -725,6 +783,19 @@ class Program:
         self.check_writable("set an update handler")
         self._handlers.set_update(name, handler, validator)
 
+    def handler(self, kind: str, name: str) -> Callable[..., Any] | None:
+        """The handler of exactly that name, for a kind: signal, query or update; None if there is none."""
+        return self._handlers.one(kind, name, self._instance)
+
+    def set_current_details(self, details: str) -> None:
+        """Say what the program is doing, for people.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+        """
+        self.check_writable("set the current details")
+        self.current_details = details
+
     @property
     def options(self) -> ev.RunOptions:
         """What the run brought along beside its input."""
@@ -745,12 +816,21 @@ class Program:
         """The time of the turn."""
         return self._at
 
+    def is_failure(self, problem: BaseException) -> bool:
+        """True for what fails the workflow if it leaves ``run``, False for what fails only the turn."""
+        return isinstance(problem, self._failure_types)
+
+    @property
+    def random_seed(self) -> int:
+        """What `random` begins with."""
+        return determinism.seed_of(self.identity.run_id)
+
     @property
     def random(self) -> Random:
         """The run's own source of chance; the same numbers on every replay."""
         self.check_writable("use randomness")
         if self._random is None:
-            self._random = Random(determinism.seed_of(self.identity.run_id))
+            self._random = Random(self.random_seed)
         return self._random
 
     def check_writable(self, what: str) -> None:
@@ -783,7 +863,8 @@ class Program:
     def query(self, name: str, payloads: Sequence[Any]) -> Any:
         """Run a query handler against the state as it is and return its result, encoded.
 
-        ``__stack_trace`` is answered for every program, see `stack_trace`.
+        ``__stack_trace`` and ``__temporal_workflow_metadata`` are answered for every program, see `stack_trace` and
+        `metadata_of`.
 
         Raises:
             Exception: whatever the handler raises; `UnknownQueryError`, `PayloadError` and `ReadOnlyContextError` too.
@@ -792,6 +873,9 @@ class Program:
         self.is_replaying = False
         if name == STACK_TRACE_QUERY:
             return self.converter.encode_one(self.stack_trace())
+        if name == METADATA_QUERY:
+            described = metadata_of(self.identity.workflow_type, self._handlers, self.current_details)
+            return self.converter.encode_one(described)
         handler, function = self._handlers.query(name, self._instance)
         arguments = self._arguments(handler, name, payloads)
         with self._read_only("a query"):

@@ -8,8 +8,7 @@ from enum import IntEnum
 from typing import Any, Final, Protocol, TypeVar
 
 from actorflow.converter import ValueConverter
-from actorflow.core import events as ev
-from actorflow.core import limits
+from actorflow.core import events as ev, limits
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.exceptions import ActivityError, CancelledError, FailureError, RetryState
 
@@ -48,7 +47,9 @@ class ActivityHandle(ProgramFuture[T]):
 
     __slots__ = ("_is_cancel_requested", "_owner", "_result_type", "_scheduled", "scheduled_event_id")
 
-    def __init__(self, owner: PendingOwner, scheduled: ev.ActivityScheduled, result_type: Any) -> None:
+    def __init__(
+        self, owner: PendingOwner, scheduled: ev.ActivityScheduled | ev.LocalActivityScheduled, result_type: Any
+    ) -> None:
         super().__init__(owner.loop)
         self._owner = owner
         self._scheduled = scheduled
@@ -71,6 +72,11 @@ class ActivityHandle(ProgramFuture[T]):
             if was_never_sent or mode == ActivityCancellationType.TRY_CANCEL:
                 self._end_cancelled()
         return True
+
+    @property
+    def is_cancel_requested(self) -> bool:
+        """True once somebody wanted it cancelled."""
+        return self._is_cancel_requested
 
     def resolve(self, outcome: ev.ActivityOutcome, converter: ValueConverter) -> None:
         """Take the outcome, unless the wait has ended already."""

@@ -61,6 +61,17 @@ STRUCTURE_CHECK: Final = "PRAGMA quick_check(100)"
 SCHEMA_VERSION: Final = "PRAGMA user_version"
 TABLES_AND_INDEXES: Final = "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL"
 KEYS: Final = "SELECT key, last_event FROM run WHERE key > ? ORDER BY key LIMIT ?"
+# The turn that holds an event of another run: that of the number, or the last for a number below zero.
+RELATED: Final = """SELECT wanted.key, run.namespace, run.workflow_id, run.run_id, run.first_run_id,
+    turn.number, turn.at, turn.events,
+    CASE WHEN turn.number IS NULL THEN (SELECT message FROM inbox WHERE inbox.run = run.key
+        AND CASE WHEN json_valid(message) THEN json_extract(message, '$.event') = 'Started' END LIMIT 1) END
+FROM json_each(:wanted) AS wanted
+CROSS JOIN run ON run.run_id = json_extract(wanted.value, '$[0]')
+LEFT JOIN turn ON turn.run = run.key AND turn.number = CASE WHEN json_extract(wanted.value, '$[1]') < 0
+    THEN (SELECT max(number) FROM turn AS last WHERE last.run = run.key)
+    ELSE (SELECT min(number) FROM turn AS held
+        WHERE held.run = run.key AND held.number >= json_extract(wanted.value, '$[1]')) END"""
 STRAY_ROWS: Final = " UNION ALL ".join(
     f"SELECT '{table}', run, count(*) FROM {table} WHERE run > :after AND run <= :last"
     f" AND NOT EXISTS (SELECT 1 FROM run WHERE key = {table}.run) GROUP BY run"
@@ -159,6 +170,11 @@ ARRIVALS: Final = (
     "SELECT key FROM (SELECT DISTINCT run AS key FROM inbox WHERE run > :after"
     " UNION SELECT key FROM run WHERE failing IS NOT NULL AND status = 'running' AND key > :after) AS waiting"
     f" CROSS JOIN run USING (key) WHERE status = 'running' AND {_HOSTED} ORDER BY key LIMIT :limit"
+)
+UNATTENDED: Final = (
+    "SELECT key FROM (SELECT DISTINCT run AS key FROM inbox WHERE run > :after) AS waiting CROSS JOIN run USING (key)"
+    " WHERE status = 'running' AND (last_event = 0 AND wake_at IS NOT NULL OR EXISTS (SELECT 1 FROM inbox"
+    " WHERE inbox.run = key AND substr(message, 1, length(:termination)) = :termination)) ORDER BY key LIMIT :limit"
 )
 _WAITING: Final = f"wake_at IS NOT NULL AND status = 'running' AND parked IS NULL AND {_HOSTED}"
 DUE: Final = (

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from actorflow.core.journal import TurnRow
+from actorflow.core.messages import TERMINATION
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
 from actorflow.store.protocol import Count, LoadedRun, Position, RunRecord, Share
 from actorflow.store.sqlite import queries, rows, visibility
@@ -56,6 +57,11 @@ class Reading:
         """See `Store.arrivals`."""
         values = {**_hosted(share, workflow_types), "after": after, "limit": limit}
         return [key for (key,) in await self._read(queries.ARRIVALS, values)]
+
+    async def unattended(self, after: int, limit: int) -> Sequence[int]:
+        """See `Store.unattended`."""
+        values = {"termination": TERMINATION, "after": after, "limit": limit}
+        return [key for (key,) in await self._read(queries.UNATTENDED, values)]
 
     async def due(
         self, share: Share, workflow_types: Sequence[str] | None, now: datetime, limit: int

@@ -15,6 +15,9 @@ af_activity     one row per open activity: namespace, workflow_id, run_id, activ
                 last_failure, heartbeat, cancel_requested, run
 af_timer        one row per running timer of an open run: namespace, workflow_id, run_id, timer_id, started_at,
                 fires_at, summary, run
+af_child        one row per child of an open run that is not over: namespace, workflow_id, run_id (of the parent),
+                initiated (number of the event that asked for it), child_workflow_id, child_run_id (its first run),
+                child_workflow_type, task_queue, parent_close_policy, initiated_at, started (0 or 1), run
 af_inbox        one row per waiting message: namespace, workflow_id, run_id, seq, message (its name), received_at,
                 data (JSON), request_id, run
 ==============  =====================================================================================================
@@ -210,20 +213,33 @@ def _width(event: str) -> str:
             f"WHEN '{kind.__name__}' THEN 1 + (coalesce(json_extract({event}.value, '$.attempt'), 1) <> 0)"
             for kind in _OUTCOMES
         )
+        + " ".join(f" WHEN '{kind.__name__}' THEN 0" for kind in sorted(ev.UNSEEN, key=lambda kind: kind.__name__))
         + " ELSE 1 END"
     )
 
 
-# Numbers are counted back from the turn's last event: decisions stand at the end and take one number each, the task
-# events stand before them, the arrivals before those.
+_DECISION_NUMBER: Final = f"""turn.number - (json_array_length(turn.events) - 1 - event.key)
+        + (SELECT count(*) FROM json_each(turn.events) AS other WHERE other.key > event.key
+            AND json_extract(other.value, '$.event') IN ({_names(ev.UNSEEN)}))"""
+# Numbers are counted back from the turn's last event: decisions stand at the end and take one number each (but for the
+# very last, which are no events of the public history), the task events stand before them, the arrivals before those.
 _EVENT_NUMBER: Final = f"""CASE WHEN json_extract(event.value, '$.event') IN ({_names(ev.DECISIONS)})
-    THEN turn.number - (json_array_length(turn.events) - 1 - event.key)
+    THEN {_DECISION_NUMBER}
     ELSE turn.number
         - coalesce((SELECT sum({_width("later")}) FROM json_each(turn.events) AS later WHERE later.key > event.key), 0)
         - CASE WHEN EXISTS (SELECT 1 FROM json_each(turn.events) AS other
             WHERE json_extract(other.value, '$.event') IN ({_names(_TASKLESS)})) THEN 0 ELSE {ev.TASK_EVENTS} END
     END"""
 
+_CHILD_ENDS: Final = (
+    ev.ChildStartFailed,
+    ev.ChildCompleted,
+    ev.ChildFailed,
+    ev.ChildCancelled,
+    ev.ChildTimedOut,
+    ev.ChildTerminated,
+)
+_CHILD_EVENTS: Final = (ev.ChildScheduled, ev.ChildStarted, *_CHILD_ENDS)
 _DAYS: Final = "CASE WHEN instr(duration, 'D') THEN CAST(substr(duration, 2) AS INTEGER) ELSE 0 END"
 _SECONDS: Final = (
     "CASE WHEN instr(duration, 'T') THEN CAST(substr(duration, instr(duration, 'T') + 1) AS REAL) ELSE 0 END"
@@ -243,13 +259,15 @@ FROM run""",
 FROM run JOIN turn ON turn.run = run.key JOIN json_each(turn.events) AS event""",
     "af_activity": f"""CREATE VIEW af_activity AS SELECT
     run.namespace, run.workflow_id, run.run_id, open.activity_id, open.activity_type, open.task_queue,
-    CASE WHEN activity.started_at IS NOT NULL OR (activity.run IS NULL AND NOT open.waiting) THEN 'started'
+    CASE WHEN activity.started_at IS NOT NULL AND activity.next_attempt_at IS NOT NULL THEN 'left open'
+        WHEN activity.started_at IS NOT NULL OR (activity.run IS NULL AND NOT open.waiting) THEN 'started'
         WHEN activity.next_attempt_at IS NOT NULL AND activity.attempt > 1 THEN 'backing off'
         ELSE 'waiting' END AS state,
     coalesce(activity.attempt, 1) AS attempt, {_time("open.at")} AS scheduled_at,
     {_time("coalesce(activity.started_at, CASE WHEN activity.run IS NULL AND NOT open.waiting THEN open.at END)")}
         AS started_at,
-    {_time("activity.next_attempt_at")} AS next_attempt_at, activity.last_failure, activity.heartbeat,
+    CASE WHEN activity.started_at IS NULL THEN {_time("activity.next_attempt_at")} END AS next_attempt_at,
+    activity.last_failure, activity.heartbeat,
     coalesce(activity.cancel_requested, 0) AS cancel_requested, run.key AS run
 FROM run JOIN (
     SELECT turn.run, json_extract(event.value, '$.activity_id') AS activity_id, min(turn.at) AS at,
@@ -273,6 +291,23 @@ FROM run JOIN (
     WHERE host.wake_at IS NOT NULL AND host.status = 'running'
         AND json_extract(event.value, '$.event') IN ({_names((ev.TimerStarted, ev.TimerFired, ev.TimerCancelled))})
     GROUP BY 1, 2 HAVING sum(json_extract(event.value, '$.event') <> '{ev.TimerStarted.__name__}') = 0
+) AS open ON open.run = run.key""",
+    "af_child": f"""CREATE VIEW af_child AS SELECT
+    run.namespace, run.workflow_id, run.run_id, open.initiated, open.child_workflow_id, open.child_run_id,
+    open.child_workflow_type, open.task_queue, open.parent_close_policy, {_time("open.at")} AS initiated_at,
+    open.started, run.key AS run
+FROM run JOIN (
+    SELECT turn.run, coalesce(json_extract(event.value, '$.initiated'), {_DECISION_NUMBER}) AS initiated,
+        min(turn.at) AS at, max(json_extract(event.value, '$.workflow_id')) AS child_workflow_id,
+        max(json_extract(event.value, '$.run_id')) AS child_run_id,
+        max(json_extract(event.value, '$.workflow_type')) AS child_workflow_type,
+        max(json_extract(event.value, '$.task_queue')) AS task_queue,
+        coalesce(max(json_extract(event.value, '$.parent_close')), 1) AS parent_close_policy,
+        max(json_extract(event.value, '$.event') = '{ev.ChildStarted.__name__}') AS started
+    FROM run AS host JOIN turn ON turn.run = host.key JOIN json_each(turn.events) AS event
+    WHERE host.status = 'running' AND instr(turn.events, '"Child')
+        AND json_extract(event.value, '$.event') IN ({_names(_CHILD_EVENTS)})
+    GROUP BY 1, 2 HAVING sum(json_extract(event.value, '$.event') IN ({_names(_CHILD_ENDS)})) = 0
 ) AS open ON open.run = run.key""",
     "af_inbox": f"""CREATE VIEW af_inbox AS SELECT
     run.namespace, run.workflow_id, run.run_id, inbox.seq, json_extract(inbox.message, '$.event') AS message,

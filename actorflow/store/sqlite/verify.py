@@ -1,7 +1,7 @@
 """Checks a file from outside: its structure, and every run in it. Blocks, and changes nothing.
 
 Each run is read by one statement and so seen at one moment: one that turns meanwhile, beside its owner, is not reported
-falsely. Memory is bounded by the longest run.
+falsely. What runs say of each other is looked up run by run, so memory is bounded by the longest run.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Final
 import msgspec
 
 from actorflow.core import limits
-from actorflow.core.invariants import StoredActivity, StoredRun, Violation, violations
+from actorflow.core.invariants import StoredActivity, StoredRun, Violation, inspected, violation
+from actorflow.core.relations import INVARIANTS, Relation, objection, relations
 from actorflow.exceptions import StorageError
 from actorflow.store.protocol import LoadedRun
 from actorflow.store.sqlite import queries, rows, schema
 from actorflow.store.sqlite.ownership import acknowledged_batch
 from actorflow.store.sqlite.read_only_file import ReadOnlyFile
+from actorflow.store.sqlite.related import related
 
 Progress = Callable[[int, int], object]
 """Told how much is done, and of how much; what it raises ends the work."""
@@ -170,8 +172,19 @@ class _Verifier:
         self._turns += len(run.turns)
         self._inbox += len(run.inbox)
         self._activities += len(run.activities)
-        for violation in violations(stored_run(run)):
-            self._add(violation)
+        stored = stored_run(run)
+        found = inspected(stored)
+        for one in found.violations:
+            self._add(one)
+        if found.story is not None and (said := list(relations(found.story))):
+            self._check_relations(stored, said)
+
+    def _check_relations(self, run: StoredRun, said: Sequence[Relation]) -> None:
+        """Others are read later than the run: what they must agree to was written with it, or before."""
+        for relation, other in related(self._file, said):
+            what = objection(run, relation, other)
+            if what is not None:
+                self._add(violation(run, INVARIANTS[type(relation)], what))
 
     def _check_numbers(self) -> None:
         acknowledged = acknowledged_batch(self._file.path)  # first: the journal may only get ahead of it
@@ -184,10 +197,10 @@ class _Verifier:
     def _found(self, invariant: str, what: str, workflow_id: str = "", run_id: str = "") -> None:
         self._add(Violation(invariant, workflow_id, run_id, what))
 
-    def _add(self, violation: Violation) -> None:
+    def _add(self, found: Violation) -> None:
         self._count += 1
         if len(self._violations) < limits.VIOLATIONS_MAX:
-            self._violations.append(violation)
+            self._violations.append(found)
 
 
 def _portions(page: Sequence[tuple[int, int]]) -> Iterator[Sequence[int]]:
@@ -221,6 +234,7 @@ def stored_run(loaded: LoadedRun) -> StoredRun:
         closed_at=head.closed_at,
         failing=head.failing,
         parked=head.parked,
+        first_run_id=run.first_run_id,
         turns=loaded.turns,
         inbox=[row.message for row in loaded.inbox],
         activities=[StoredActivity(row.activity_id, row.attempt, row.charged) for row in loaded.activities],

@@ -1,0 +1,78 @@
+"""Options of the public SDK's clients: those that mean nothing here are accepted, those that would mislead refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any, Final, TypedDict
+
+from actorflow.exceptions import UnsupportedOptionError
+from actorflow.service import HttpConnectProxyConfig, KeepAliveConfig, RetryConfig, TLSConfig
+
+
+class PortedConnectOptions(TypedDict, total=False):
+    """What a ported program may give `Client.connect`.
+
+    Accepted without effect, since a journal is opened and nobody is called over a network: ``retry_config``,
+    ``keep_alive_config``, ``connect_timeout``, ``rpc_metadata``, ``lazy`` (the journal is opened at once), ``runtime``,
+    ``dns_load_balancing_config``, ``grpc_compression``, ``payload_limits``, ``header_codec_behavior``. Refused unless
+    they say "nothing": ``tls``, ``api_key`` and ``http_connect_proxy_config``, which protect a connection there is none
+    of, and ``interceptors`` and ``plugins``.
+    """
+
+    retry_config: RetryConfig | None
+    keep_alive_config: KeepAliveConfig | None
+    connect_timeout: timedelta | None
+    rpc_metadata: Mapping[str, str | bytes]
+    lazy: bool
+    runtime: Any
+    dns_load_balancing_config: Any
+    grpc_compression: Any
+    payload_limits: Any
+    header_codec_behavior: Any
+    tls: bool | TLSConfig | None
+    api_key: str | None
+    http_connect_proxy_config: HttpConnectProxyConfig | None
+    interceptors: Sequence[Any]
+    plugins: Sequence[Any]
+
+
+_REFUSED: Final[Mapping[str, str]] = {
+    "tls": "a journal is a file of this machine, there is no connection to encrypt",
+    "api_key": "a journal is a file of this machine, its permissions say who may open it",
+    "http_connect_proxy_config": "a journal is a file of this machine, there is no connection",
+    "interceptors": "nothing would call them",
+    "plugins": "nothing would call them",
+}
+
+
+def check_ported(options: Mapping[str, Any]) -> None:
+    """Refuse what can't be honoured.
+
+    Args:
+        options: see `PortedConnectOptions`.
+
+    Raises:
+        UnsupportedOptionError: an option says something that nobody would do.
+        TypeError: there is no such option.
+    """
+    for name, value in options.items():
+        if name not in PortedConnectOptions.__annotations__:
+            near = get_close_matches(name, PortedConnectOptions.__annotations__, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"Client.connect has no option {name!r}{hint}")
+        if name in _REFUSED and value:
+            raise UnsupportedOptionError(f"{name} of Client.connect", _REFUSED[name])
+
+
+def check_start(*, versioning_override: Any) -> None:
+    """Refuse what can't be honoured of a start.
+
+    Raises:
+        UnsupportedOptionError: see above.
+    """
+    if versioning_override is not None:
+        raise UnsupportedOptionError(
+            "versioning_override", "runs go on with the code there is; tell versions apart with workflow.patched"
+        )

@@ -1,0 +1,88 @@
+"""Options of the public SDK's workers: those that mean nothing here are accepted, those that would mislead refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any, Final, TypedDict
+
+from actorflow.exceptions import UnsupportedOptionError
+
+
+class PortedOptions(TypedDict, total=False):
+    """What a ported program may give a `Worker` or a `Replayer`.
+
+    Accepted without effect, since there is no sandbox, no thread per workflow turn, no polling of a server and one
+    version of the code: ``workflow_runner``, ``unsandboxed_workflow_runner``, ``workflow_task_executor``,
+    ``nexus_task_executor``, ``build_id``, ``debug_mode``, ``runtime``, ``disable_*``, the numbers and behaviours of
+    polls, and bounds of workflow tasks. Refused unless they say "nothing": all others.
+    """
+
+    workflow_runner: Any
+    unsandboxed_workflow_runner: Any
+    workflow_task_executor: Any
+    nexus_task_executor: Any
+    build_id: str | None
+    debug_mode: bool
+    runtime: Any
+    disable_eager_activity_execution: bool
+    disable_safe_workflow_eviction: bool
+    disable_payload_error_limit: bool
+    max_concurrent_workflow_tasks: int | None
+    max_concurrent_nexus_tasks: int | None
+    max_concurrent_workflow_task_polls: int | None
+    max_concurrent_activity_task_polls: int | None
+    max_eager_activity_reservations_per_workflow_task: int | None
+    max_workflow_task_external_storage_concurrency: int | None
+    nonsticky_to_sticky_poll_ratio: float
+    sticky_queue_schedule_to_start_timeout: timedelta
+    workflow_task_poller_behavior: Any
+    activity_task_poller_behavior: Any
+    nexus_task_poller_behavior: Any
+    plugin_shutdown_timeout: timedelta | None
+    header_codec_behavior: Any
+    interceptors: Sequence[Any]
+    plugins: Sequence[Any]
+    nexus_service_handlers: Sequence[Any]
+    tuner: Any
+    max_activities_per_second: float | None
+    max_task_queue_activities_per_second: float | None
+    on_fatal_error: Any
+    use_worker_versioning: bool
+    deployment_config: Any
+
+
+_REFUSED: Final[Mapping[str, str]] = {
+    "interceptors": "nothing would call them",
+    "plugins": "nothing would call them",
+    "nexus_service_handlers": "there is no Nexus",
+    "tuner": "slots are a number, max_concurrent_activities",
+    "max_activities_per_second": "there is no limit of starts per second; limit those at the same time with "
+    "max_concurrent_activities",
+    "max_task_queue_activities_per_second": "there is no limit of starts per second; limit those at the same time with "
+    "max_concurrent_activities",
+    "on_fatal_error": "nothing would call it: when the engine fails, calls on the client raise",
+    "use_worker_versioning": "runs go on with the code there is; tell versions apart with workflow.patched",
+    "deployment_config": "runs go on with the code there is; tell versions apart with workflow.patched",
+}
+
+
+def check_ported(owner: str, options: Mapping[str, Any]) -> None:
+    """Refuse what can't be honoured.
+
+    Args:
+        owner: of the options, for people.
+        options: see `PortedOptions`.
+
+    Raises:
+        UnsupportedOptionError: an option says something that nobody would do.
+        TypeError: there is no such option.
+    """
+    for name, value in options.items():
+        if name not in PortedOptions.__annotations__:
+            near = get_close_matches(name, PortedOptions.__annotations__, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{owner} has no option {name!r}{hint}")
+        if name in _REFUSED and value:
+            raise UnsupportedOptionError(f"{name} of a {owner}", _REFUSED[name])
