@@ -351,9 +351,10 @@ class WorkflowAlreadyStartedError(FailureError):
     def __init__(
         self, workflow_id: str, workflow_type: str, *, run_id: str | None = None, first_run_id: str | None = None
     ) -> None:
+        whose = f"run {run_id}" if run_id else "another one"
         super().__init__(
-            f"Workflow execution already started: {workflow_id!r} belongs to run {run_id} of type {workflow_type!r}; "
-            "choose another id, wait for it, or pass id_conflict_policy / id_reuse_policy"
+            f"Workflow execution already started: {workflow_id!r} belongs to {whose} of type {workflow_type!r}; "
+            "choose another id, or look at the policies of conflict and reuse"
         )
         self.workflow_id = workflow_id
         self.workflow_type = workflow_type

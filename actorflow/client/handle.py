@@ -127,7 +127,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             rpc_timeout: how long to wait for each run's end.
 
         Raises:
-            WorkflowContinuedAsNewError: another run follows, and ``follow_runs`` is False.
+            WorkflowContinuedAsNewError: it continued as new, and ``follow_runs`` is False.
             WorkflowFailureError: it failed, was cancelled or terminated; the cause says which and why.
             WorkflowParkedError: it can't go on until its code changes; the cause is what the code raised.
             RPCError: NOT_FOUND, or DEADLINE_EXCEEDED because of ``rpc_timeout``.
@@ -138,7 +138,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             if isinstance(end, Parked):
                 raise self._parked(end)
             successor = successor_id(end.event)
-            if not successor:
+            if not successor or not (follow_runs or isinstance(end.event, ev.ContinuedAsNew)):
                 return self._result_of(end)
             if not follow_runs:
                 raise WorkflowContinuedAsNewError(successor)
@@ -196,7 +196,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Args:
             signal: the handler method, or the signal's name.
             arg: its argument; for several use ``args=[...]``.
-            request_id: repeat a call whose outcome you don't know with the same id, and it is delivered once.
+            request_id: repeat a call whose outcome you don't know with the same id, and it is delivered once to a run;
+                the run that continues it as new does not know the id.
             rpc_metadata: accepted for ported programs.
             rpc_timeout: how long to wait for the answer.
 

@@ -6,6 +6,7 @@ A recorded journal stays as it is and is not recorded again; a program that must
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from actorflow.client import Client, WorkflowContinuedAsNewError, WorkflowFailur
 from actorflow.common import RetryPolicy
 from actorflow.core.events import AnyEvent
 from actorflow.core.journal import Turn, TurnRow, encode_turn, identity_checksum
+from actorflow.core.policy.succession import successor_id
 from actorflow.store.protocol import Identity
 from actorflow.worker import Worker
 from tests.histories.programs import (
@@ -83,17 +85,12 @@ async def chain(client: Client, handle: Any) -> AsyncIterator[str]:
     for _ in range(2):
         assert run_id is not None
         found = client.get_workflow_handle(handle.id, run_id=run_id)
-        next_run_id = None
-        try:
+        with contextlib.suppress(WorkflowContinuedAsNewError, WorkflowFailureError):
             await found.result(follow_runs=False)
-        except WorkflowContinuedAsNewError as follows:
-            next_run_id = follows.new_execution_run_id
-        except WorkflowFailureError:
-            pass
         yield run_id
-        if next_run_id is None:
+        run_id = successor_id((await found.fetch_history()).turns[-1].events[-1])
+        if not run_id:
             return
-        run_id = next_run_id
 
 
 async def write(client: Client, workflow_id: str, run_id: str | None, path: Path) -> None:

@@ -17,10 +17,11 @@ from actorflow.client import (
     WithStartWorkflowOperation,
     WorkflowContinuedAsNewError,
     WorkflowExecutionStatus,
+    WorkflowFailureError,
 )
 from actorflow.common import RawValue, RetryPolicy, WorkflowIDConflictPolicy
 from actorflow.core import limits
-from actorflow.exceptions import ApplicationError, CancelledError, TimeoutError, TimeoutType
+from actorflow.exceptions import ApplicationError, CancelledError, TimeoutError, TimeoutType, WorkflowParkedError
 from actorflow.store.sqlite.verify import verify
 from tests.support import a_client, a_place, a_worker, events_of, execute, failure_of, start
 
@@ -265,6 +266,23 @@ async def test_a_long_history_suggests_to_continue_as_new(monkeypatch: pytest.Mo
     assert length >= 30
 
 
+async def test_an_update_cannot_continue_as_new_and_says_what_to_do(parks_at_once: None) -> None:
+    @workflow.defn
+    class Hurries:
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.wait_condition(lambda: False)
+
+        @workflow.update
+        def go_on(self) -> None:
+            workflow.continue_as_new()
+
+    async with a_place(Hurries) as client:
+        handle = await start(client, Hurries.run)
+        with pytest.raises(WorkflowParkedError, match="set something that the run method waits for"):
+            await handle.execute_update(Hurries.go_on)
+
+
 # Retried
 
 
@@ -300,8 +318,9 @@ async def test_a_retry_waits_across_a_restart(tmp_path: Path) -> None:
     policy = RetryPolicy(initial_interval=timedelta(milliseconds=300))
     async with a_home(tmp_path / "j.db") as client:
         handle = await start(client, Stubborn.run, 1, retry_policy=policy)
-        with pytest.raises(WorkflowContinuedAsNewError):
+        with pytest.raises(WorkflowFailureError) as failed:  # of the first run, which another one follows
             await handle.result(follow_runs=False)
+        assert str(failed.value.cause) == "Stubborn: attempt 1"
     async with a_home(tmp_path / "j.db") as client:
         assert await client.get_workflow_handle("w").result() == [2, "Stubborn: attempt 1"]
     assert verify(tmp_path / "j.db").is_sound

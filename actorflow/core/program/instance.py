@@ -546,6 +546,8 @@ class Program:
             return
         if isinstance(problem, asyncio.CancelledError):
             problem = CancelledError("Update cancelled")
+        elif isinstance(problem, ContinueAsNewError):
+            problem = RuntimeError("an update can't continue as new; set something that the run method waits for")
         if isinstance(problem, self._failure_types):
             self._complete_update(ev.UpdateCompleted(update_id, failure=self.converter.failure(problem)))
         elif self._error is None:
