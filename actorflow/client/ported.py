@@ -48,22 +48,32 @@ _REFUSED: Final[Mapping[str, str]] = {
 
 
 def check_ported(options: Mapping[str, Any]) -> None:
+    """Refuse what can't be honoured of `PortedConnectOptions`; raises as `check_options`."""
+    check_options("Client.connect", options, known=PortedConnectOptions.__annotations__, refused=_REFUSED)
+
+
+def check_options(
+    owner: str, options: Mapping[str, Any], *, known: Mapping[str, Any], refused: Mapping[str, str]
+) -> None:
     """Refuse what can't be honoured.
 
     Args:
-        options: see `PortedConnectOptions`.
+        owner: of the options, for people.
+        options: as they were given.
+        known: those there are.
+        refused: those that nobody would do, and why.
 
     Raises:
         UnsupportedOptionError: an option says something that nobody would do.
         TypeError: there is no such option.
     """
     for name, value in options.items():
-        if name not in PortedConnectOptions.__annotations__:
-            near = get_close_matches(name, PortedConnectOptions.__annotations__, n=1)
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"Client.connect has no option {name!r}{hint}")
-        if name in _REFUSED and value:
-            raise UnsupportedOptionError(f"{name} of Client.connect", _REFUSED[name])
+            raise TypeError(f"{owner} has no option {name!r}{hint}")
+        if name in refused and value:
+            raise UnsupportedOptionError(f"{name} of {owner}", refused[name])
 
 
 def check_start(*, versioning_override: Any) -> None:

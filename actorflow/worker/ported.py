@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import Any, Final, TypedDict
 
-from actorflow.exceptions import UnsupportedOptionError
+from actorflow.client.ported import check_options
 
 
 class PortedOptions(TypedDict, total=False):
@@ -69,20 +68,5 @@ _REFUSED: Final[Mapping[str, str]] = {
 
 
 def check_ported(owner: str, options: Mapping[str, Any]) -> None:
-    """Refuse what can't be honoured.
-
-    Args:
-        owner: of the options, for people.
-        options: see `PortedOptions`.
-
-    Raises:
-        UnsupportedOptionError: an option says something that nobody would do.
-        TypeError: there is no such option.
-    """
-    for name, value in options.items():
-        if name not in PortedOptions.__annotations__:
-            near = get_close_matches(name, PortedOptions.__annotations__, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"{owner} has no option {name!r}{hint}")
-        if name in _REFUSED and value:
-            raise UnsupportedOptionError(f"{name} of a {owner}", _REFUSED[name])
+    """Refuse what can't be honoured of `PortedOptions`; raises as `check_options`."""
+    check_options(owner, options, known=PortedOptions.__annotations__, refused=_REFUSED)

@@ -197,7 +197,7 @@ def _start(
     **unknown: Any,
 ) -> ActivityHandle[Any]:
     if unknown:
-        raise unknown_option(name, next(iter(unknown)), ActivityOptions.__annotations__)
+        raise unknown_option(f"activity {name!r}", next(iter(unknown)), ActivityOptions.__annotations__)
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
         raise ValueError(f"activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
     schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
@@ -211,7 +211,7 @@ def _start(
     check_name("activity type", name)
     cancellation = int(ActivityCancellationType(cancellation_type))
     program = running_program()
-    payloads = encoded_arguments(program, name, definition, arguments_of(name, arg, args))
+    payloads = encoded_arguments(program, name, definition, arguments_of(f"activity {name!r}", arg, args))
     rule = rule_from(retry_policy)
     if result_type is None and definition is not None:
         result_type = definition.signature.result_type
@@ -234,19 +234,23 @@ def _start(
     return program.start_activity(build, Any if result_type is None else result_type)
 
 
-def unknown_option(activity: str, option: str, known: Mapping[str, Any]) -> TypeError:
-    """A call of an activity has an option that there isn't."""
+def unknown_option(whom: str, option: str, known: Mapping[str, Any]) -> TypeError:
+    """A call has an option that there isn't."""
     near = get_close_matches(option, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-    return TypeError(f"activity {activity!r}: {option!r} is not an option; {hint}")
+    return TypeError(f"{whom}: {option!r} is not an option; {hint}")
 
 
-def arguments_of(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
-    """The arguments of a call, which are given one way or the other."""
+def arguments_of(whom: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
+    """The arguments of a call, given as one or as several.
+
+    Raises:
+        ValueError: as both.
+    """
     if arg is UNSET:
         return args
     if args:
-        raise ValueError(f"activity {name!r}: give either one argument or args=[...], not both")
+        raise ValueError(f"{whom}: give either one argument or args=[...], not both")
     return (arg,)
 
 

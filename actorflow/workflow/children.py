@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.common import (
@@ -32,10 +31,10 @@ from actorflow.types import (
     ReturnType,
     SelfType,
 )
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.activities import UNSET, arguments_of, unknown_option
 from actorflow.workflow.context import running_program, uuid4
 from actorflow.workflow.notes import memo_given
-from actorflow.workflow.others import arguments_for, described_workflow, encoded_for, send_signal
+from actorflow.workflow.others import described_workflow, encoded_for, send_signal
 
 T = TypeVar("T")
 
@@ -181,8 +180,9 @@ async def _start(
     **unknown: Any,
 ) -> ChildWorkflowHandle[Any, Any]:
     name, definition = described_workflow(workflow)
+    whom = f"child workflow {name!r}"
     if unknown:
-        raise _unknown_option(name, next(iter(unknown)))
+        raise unknown_option(whom, next(iter(unknown)), ChildWorkflowOptions.__annotations__)
     program = running_program()
     if id is not None:
         check_id(id)
@@ -200,7 +200,7 @@ async def _start(
         workflow_id=str(uuid4()) if id is None else id,
         workflow_type=name,
         task_queue=task_queue or program.identity.task_queue,
-        input=encoded_for(f"child workflow {name!r}", definition, arguments_for(name, arg, args)),
+        input=encoded_for(whom, definition, arguments_of(whom, arg, args)),
         parent_close=int(ParentClosePolicy(parent_close_policy)),
         cancellation=int(ChildWorkflowCancellationType(cancellation_type)),
         reuse=int(WorkflowIDReusePolicy(id_reuse_policy)),
@@ -220,10 +220,3 @@ async def _start(
     child = program.start_child(scheduled, Any if result_type is None else result_type, handle)
     await child.start
     return child.handle  # pyright: ignore[reportReturnType] - it was made by `handle`
-
-
-def _unknown_option(workflow: str, option: str) -> TypeError:
-    known = ChildWorkflowOptions.__annotations__
-    near = get_close_matches(option, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}"
-    return TypeError(f"child workflow {workflow!r}: {option!r} is not an option; {hint}")

@@ -172,7 +172,7 @@ def _start(
     **unknown: Any,
 ) -> ActivityHandle[Any]:
     if unknown:
-        raise unknown_option(name, next(iter(unknown)), LocalActivityConfig.__annotations__)
+        raise unknown_option(f"activity {name!r}", next(iter(unknown)), LocalActivityConfig.__annotations__)
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
         raise ValueError(f"local activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
     schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
@@ -185,7 +185,7 @@ def _start(
     cancellation = int(ActivityCancellationType(cancellation_type))
     program = running_program()
     _check_registered(program, name)
-    payloads = encoded_arguments(program, name, definition, arguments_of(name, arg, args))
+    payloads = encoded_arguments(program, name, definition, arguments_of(f"activity {name!r}", arg, args))
     rule = rule_from(retry_policy)
     if result_type is None and definition is not None:
         result_type = definition.signature.result_type

@@ -18,7 +18,7 @@ from actorflow.types import (
     ParamType,
     SelfType,
 )
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.activities import UNSET, arguments_of
 from actorflow.workflow.context import running_program
 from actorflow.workflow.definition import name_of_handler
 
@@ -108,7 +108,7 @@ async def send_signal(
     """Signal another execution; see `ExternalWorkflowHandle.signal`."""
     name = name_of_handler(signal, SIGNAL_MARK, "signal")
     check_name("signal", name)
-    payloads = encoded_for(f"signal {name!r}", None, arguments_for(name, arg, args))
+    payloads = encoded_for(f"signal {name!r}", None, arguments_of(f"signal {name!r}", arg, args))
     await running_program().send(ev.SignalSent(workflow_id, name, payloads, run_id, is_child))
 
 
@@ -120,19 +120,6 @@ def described_workflow(workflow: str | type | Callable[..., Any]) -> tuple[str, 
     if definition.is_dynamic:
         raise TypeError(f"{definition.cls.__qualname__} is dynamic; name the type that is wanted, as a str")
     return definition.name, definition
-
-
-def arguments_for(name: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
-    """The arguments of a call, given as one or as several.
-
-    Raises:
-        ValueError: as both.
-    """
-    if arg is UNSET:
-        return args
-    if args:
-        raise ValueError(f"{name!r}: give either one argument or args=[...], not both")
-    return (arg,)
 
 
 def encoded_for(whom: str, definition: WorkflowDefinition | None, arguments: Sequence[Any]) -> tuple[Payload, ...]:

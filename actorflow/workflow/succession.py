@@ -12,10 +12,10 @@ from actorflow.core.notes import attributes_given
 from actorflow.core.policy.checks import check_name, check_timeout
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.program.succession import ContinueAsNewError
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.activities import UNSET, arguments_of
 from actorflow.workflow.context import running_program
 from actorflow.workflow.notes import memo_given
-from actorflow.workflow.others import arguments_for, described_workflow, encoded_for
+from actorflow.workflow.others import described_workflow, encoded_for
 
 T = TypeVar("T")
 
@@ -61,11 +61,12 @@ def continue_as_new(
     check_name("workflow type", name)
     if task_queue is not None:
         check_name("task queue", task_queue)
+    whom = f"workflow {name!r}"
     raise ContinueAsNewError(
         ev.ContinuedAsNew(
             workflow_type=name,
             task_queue=task_queue or program.identity.task_queue,
-            input=encoded_for(f"workflow {name!r}", definition, arguments_for(name, arg, args)),
+            input=encoded_for(whom, definition, arguments_of(whom, arg, args)),
             run_timeout=check_timeout(name, "run_timeout", run_timeout),
             task_timeout=check_timeout(name, "task_timeout", task_timeout),
             retry=None if retry_policy is None else rule_from(retry_policy),
