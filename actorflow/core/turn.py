@@ -31,6 +31,11 @@ TypeAttributes = Callable[[Command], Command]
 """A command with its search attributes in the types of their names; raises `ActorflowError` if one has another type."""
 
 
+Prove = Callable[[Program, datetime, int, Sequence[ev.Event], Sequence[Command]], None]
+"""Repeats a turn, given its program, time, first number, arrivals and commands; raises `TurnError` if it comes out
+differently."""
+
+
 def _as_asked(command: Command) -> Command:
     return command
 
@@ -49,6 +54,7 @@ def decide(
     unhandled: Callable[[], Sequence[Message]] = tuple,
     new_run_id: NewRunId = _no_run_id,
     typed: TypeAttributes = _as_asked,
+    prove: Prove | None = None,
 ) -> Turn | None:
     """Let a program consume messages, and fold what came of it into the state.
 
@@ -62,6 +68,7 @@ def decide(
             follows it, they are recorded as unhandled signals before its end.
         new_run_id: for children, and for the run that follows if the turn closes this one and one does.
         typed: knows the types of search attributes.
+        prove: in development mode, repeats the turn.
 
     Returns:
         The turn, or None if no message matters any more. What became of updates that were rejected, the program knows
@@ -81,6 +88,8 @@ def decide(
     if not arrivals:
         return None
     commands = program.advance(at, arrivals, first_number=state.last_event + 1)
+    if prove is not None:
+        prove(program, at, state.last_event + 1, arrivals, commands)
     if program.asks_for_attributes:
         commands = _typed(commands, typed)
     if commands and type(commands[-1]) in ev.CLOSING:

@@ -467,6 +467,7 @@ class WorkflowActor:
                 unhandled=self._not_taken,
                 new_run_id=self._site.clock.new_run_id,
                 typed=self._typed,
+                prove=execution.prove,
             )
             rejections = program.take_rejections()
         except TurnError as error:

@@ -14,6 +14,7 @@ from actorflow.core.definitions import DYNAMIC, WorkflowDefinition
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.engine.execution import Execution, extra_failure_types
 from actorflow.store.protocol import Identity
+from actorflow.worker.guarding import guarded, install_guard
 from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.worker import workflows_by_name
 
@@ -72,7 +73,8 @@ class Replayer:
         if not workflows:
             raise ValueError("At least one workflow must be specified")
         self._namespace = namespace
-        self._code = _Code(workflows_by_name(workflows), data_converter, tuple(workflow_failure_exception_types))
+        definitions = guarded(workflows_by_name(workflows), ported)
+        self._code = _Code(definitions, data_converter, tuple(workflow_failure_exception_types))
 
     async def replay_workflow(
         self, history: WorkflowHistory, *, raise_on_replay_failure: bool = True
@@ -145,6 +147,7 @@ class Replayer:
                 "add its class to workflows"
             )
         identity = self._identity(history, started)
+        install_guard(self._code.workflows)
         execution = Execution(identity, turns=history.turns, has_unseen=False)
         try:
             execution.program_on(self._code, started)
