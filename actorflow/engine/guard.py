@@ -1,9 +1,9 @@
 """Keeps workflow code from what replay could not repeat, while it runs: I/O always, more in development mode.
 
 I/O is noticed by an audit hook. It can't be removed, so it asks: is a program's loop the running loop of this thread?
-That is so during a turn and never else, and a turn pays nothing for being known by it. There are no audit events for
-the clock, chance and sleeping; in development mode a profile function of the thread looks at the calls of a turn.
-Nothing is replaced in any module, so no other thread notices.
+That is so during a turn and never else, and a turn pays nothing for being known by it. Clocks, chance, sleeping and,
+before Python 3.12, threads have no audit events; in development mode a profile function of the thread looks at the
+calls of a turn. Nothing is replaced in any module, so no other thread notices.
 
 What is open already makes no event when it is read or written, and modules may hide what they do in C: this keeps
 honest programs from mistakes, not hostile ones from harm.
@@ -21,7 +21,7 @@ from typing import Any, Final
 from actorflow.core.guard import Guard, is_lifted
 from actorflow.core.program import Program, ProgramLoop
 from actorflow.core.program.lines import NOWHERE
-from actorflow.engine.unrepeatable import CALLS, CHANCE, FREE, IO_EVENTS, SEED, THREAD_EVENTS
+from actorflow.engine.unrepeatable import CALLS, CHANCE, FREE, IO_EVENTS, SEED
 from actorflow.exceptions import RestrictedWorkflowAccessError
 
 _OURS: Final = __name__.partition(".")[0]
@@ -37,7 +37,7 @@ def install() -> None:
 
 def _audit_hook() -> Callable[[str, tuple[Any, ...]], None]:
     # The names are the hook's own: it outlives this module when the interpreter ends.
-    events = frozenset((*IO_EVENTS, *THREAD_EVENTS))
+    events = IO_EVENTS
     running_loop, program_loop, check = asyncio._get_running_loop, ProgramLoop, _check_event
     frame_at = sys._getframe  # pyright: ignore[reportPrivateUsage]
 
@@ -51,14 +51,9 @@ def _audit_hook() -> Callable[[str, tuple[Any, ...]], None]:
 
 
 def _check_event(loop: Any, frame: FrameType, event: str, arguments: tuple[Any, ...]) -> None:
-    program: Program = loop.program
-    if event in THREAD_EVENTS:
-        if program.definition.guard.watches is not None:
-            _check(program, frame, "threading.Thread.start", "", THREAD_EVENTS[event])
-        return
     detail = str(arguments[0])[:_DETAIL_MAX] if arguments else ""
     if not (event == "open" and _is_time_zone(detail)):
-        _check(program, frame, event, detail, IO_EVENTS[event])
+        _check(loop.program, frame, event, detail, IO_EVENTS[event])
 
 
 def _is_time_zone(path: str) -> bool:
@@ -68,7 +63,7 @@ def _is_time_zone(path: str) -> bool:
 
 
 def watching(step: Callable[[], object]) -> Any:
-    """A `Watch`: takes the step of a program and refuses clocks, chance and sleeping in it.
+    """A `Watch`: takes the step of a program and refuses clocks, chance, sleeping and threads in it.
 
     It leaves a profiler alone that somebody else has set in this thread; the turn's repetition has to do then.
     """

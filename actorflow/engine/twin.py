@@ -76,7 +76,8 @@ class Twin:
             again = _repeat(self._program, step)
             matcher.check_values(asked, again, first_number=program.history_length + 1, lines=self._program.asked_at)
         except TurnError as problem:
-            raise _explained(problem) from problem.cause
+            explained = _explained(problem)
+            raise explained from explained.cause
         self._steps.append(step)
 
     def tear_down(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import datetime
 import os
 import random
@@ -54,13 +55,9 @@ IO_EVENTS: Final[Mapping[str, str]] = dict.fromkeys(
 )
 """Audit events of files, sockets and processes; what to do instead."""
 
-THREAD_EVENTS: Final[Mapping[str, str]] = dict.fromkeys(
-    ("_thread.start_joinable_thread", "_thread.start_new_thread"), _THREAD
-)
-"""Audit events of threads."""
-
 _CALLS: Final[tuple[tuple[Any, str, str], ...]] = (
     (time, _SLEEP, "sleep"),
+    (_thread, _THREAD, "start_new_thread start_joinable_thread"),
     (time, _CLOCK, "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time thread_time"),
     (datetime.datetime, _CLOCK, "now utcnow today"),
     (datetime.date, _CLOCK, "today"),

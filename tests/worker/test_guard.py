@@ -228,7 +228,7 @@ async def test_a_refused_turn_is_in_the_history() -> None:
         handle = await start(client, Tries.run, "open")
         with pytest.raises(WorkflowParkedError):
             await handle.result()
-        assert "WORKFLOW_TASK_FAILED" in await events_of(handle)
+        assert "TurnFailed" in await events_of(handle)
 
 
 # What stays free
