@@ -23,6 +23,7 @@ from actorflow.core.program import Program, ProgramLoop
 from actorflow.core.program.lines import NOWHERE
 from actorflow.engine.unrepeatable import CALLS, CHANCE, FREE, IO_EVENTS, SEED
 from actorflow.exceptions import RestrictedWorkflowAccessError
+from actorflow.pool.interruption import settle
 
 _OURS: Final = __name__.partition(".")[0]
 _BOUNDARY: Final[CodeType] = ProgramLoop.run.__code__
@@ -69,6 +70,7 @@ def watching(step: Callable[[], object]) -> Any:
     """
     if sys.getprofile() is not None:
         return step()
+    settle()
     sys.setprofile(_look)
     try:
         return step()

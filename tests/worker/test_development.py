@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import datetime as dt
 import logging
 import random
@@ -140,6 +141,13 @@ async def test_a_profiler_of_somebody_else_is_left_alone() -> None:
         finally:
             sys.setprofile(None)
     assert "c_call" in calls
+
+
+async def test_a_thread_that_was_interrupted_before_holds_up_no_turn() -> None:
+    # What was thrown into a thread is taken back like this; before 3.12 a profiled thread looked for it for ever.
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), ctypes.py_object())
+    async with a_place(Behaves, debug_mode=True) as client:
+        assert await execute(client, Behaves.run) == "4 seen"
 
 
 # Every turn twice
