@@ -58,7 +58,8 @@ IO_EVENTS: Final[Mapping[str, str]] = dict.fromkeys(
 _CALLS: Final[tuple[tuple[Any, str, str], ...]] = (
     (time, _SLEEP, "sleep"),
     (_thread, _THREAD, "start_new_thread start_joinable_thread"),
-    (time, _CLOCK, "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns process_time thread_time"),
+    (time, _CLOCK, "time time_ns monotonic monotonic_ns perf_counter perf_counter_ns clock_gettime clock_gettime_ns"),
+    (time, _CLOCK, "process_time process_time_ns thread_time thread_time_ns"),
     (datetime.datetime, _CLOCK, "now utcnow today"),
     (datetime.date, _CLOCK, "today"),
     (os, CHANCE, "urandom getrandom"),

@@ -176,6 +176,8 @@ class Counts:
                 return await echoed(next(NUMBERS))
             case "commands":
                 return await echoed(1) if next(NUMBERS) % 2 else await workflow.sleep(1) or 0
+            case "local":
+                return await workflow.execute_local_activity(echo, next(NUMBERS), start_to_close_timeout=SECOND)
             case "durations":
                 await workflow.sleep(1 + next(NUMBERS))
                 return 0
@@ -188,6 +190,7 @@ class Counts:
     [
         ("arguments", "schedule activity echo (id 1) with input"),
         ("commands", "schedule activity echo (id 1)"),
+        ("local", "start local activity echo (id 1) with input"),
         ("durations", "start timer (id 2) with"),
         ("result", "complete the workflow with result"),
     ],
@@ -198,7 +201,7 @@ async def test_a_turn_that_comes_out_differently_shows_at_once(how: str, shown: 
             await execute(client, Counts.run, how)
     assert "NondeterminismError" in str(parked.value)
     assert shown in str(parked.value)
-    assert ("test_development.py:" in str(parked.value)) == (how != "result")
+    assert ("test_development.py:" in str(parked.value)) == (how not in ("result", "local"))
     assert "runs every turn twice" in str(parked.value)
 
 

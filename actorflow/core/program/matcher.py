@@ -11,6 +11,7 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
 from actorflow.core.commands import Command, command_key
 from actorflow.core.program.errors import NondeterminismError, TurnError
+from actorflow.core.program.lines import NOWHERE
 
 
 def check(
@@ -75,7 +76,7 @@ def check_values(
                     number=first_number + place,
                     recorded=_with_value(one, name, first),
                     asked=_with_value(other, name, second),
-                    line=lines[place],
+                    line=lines[place] if place < len(lines) else NOWHERE,
                 )
                 raise TurnError(problem) from problem
 
