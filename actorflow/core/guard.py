@@ -11,6 +11,10 @@ Watch = Callable[[Callable[[], object]], Any]
 """Takes the step of a program, calls it, and returns what it returns."""
 
 
+def _nobody() -> None:
+    return None
+
+
 @dataclass(frozen=True)
 class Guard:
     """How strict an engine is with a definition's code.
@@ -18,13 +22,14 @@ class Guard:
     Attributes:
         is_on: I/O is refused.
         passes: modules whose code may do it all the same, with what they call.
-        watches: in development mode, what looks out for clocks, chance and sleeping threads.
+        watch: in development mode, gives a new program what looks out for clocks, chance and sleeping threads, or None
+            if it goes without.
         runs_twice: in development mode each turn is repeated, and compared, before it is committed.
     """
 
     is_on: bool = True
     passes: frozenset[str] = frozenset()
-    watches: Watch | None = None
+    watch: Callable[[], Watch | None] = _nobody
     runs_twice: bool = False
 
 

@@ -133,11 +133,7 @@ class Execution:
         return self._replayed(code, started, records_lines=True)
 
     def _twin_on(self, code: Code, started: ev.Started) -> Twin:
-        def build() -> Program:
-            program = self._built(code, started, records_lines=True)
-            program.loop.watches = None  # the first run was watched
-            return program
-
+        build = partial(self._built, code, started, records_lines=True)
         return Twin(build, partial(dismantle, identity=self._identity), _steps(self._turns, self._rows))
 
     def _built(self, code: Code, started: ev.Started, *, records_lines: bool) -> Program:
@@ -155,6 +151,7 @@ class Execution:
 
     def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool = False) -> Program:
         program = self._built(code, started, records_lines=records_lines)
+        program.loop.watches = program.definition.guard.watch()
         try:
             for turn, row in zip_longest(self._turns, self._rows):
                 if _was_run(turn):

@@ -2,8 +2,8 @@
 
 The second run is a program of its own, the twin, which is told each turn as if it had happened before. Now and then it
 is built anew and told everything from the beginning: only then it notices what the first program left behind in a
-global, after the turn it was looked at. That happens at the turns 1, 2, 4, 8 and so on, so all of it costs a few times
-as much as the turns themselves, however many there are.
+global, after the turn it was looked at. That happens at the turns 4, 16, 64 and so on, so in all it is a third of the
+turns again, however many there are.
 """
 
 from __future__ import annotations
@@ -65,8 +65,7 @@ class Twin:
             TurnError: the turn, or one before it, came out differently; its cause is a `NondeterminismError` then.
         """
         step = Step(at, (*arrivals, *asked), first_number, program.history_bytes)
-        count = len(self._steps) + 1
-        if count & (count - 1) == 0:
+        if _is_power_of_four(len(self._steps) + 1):
             self.tear_down()
         try:
             if self._program is None:
@@ -90,6 +89,10 @@ class Twin:
 def _repeat(program: Program, step: Step) -> Sequence[Command]:
     program.history_bytes = step.history_bytes
     return program.replay(step.at, step.events, first_number=step.first_number)
+
+
+def _is_power_of_four(number: int) -> bool:
+    return number & (number - 1) == 0 and number.bit_length() % 2 == 1
 
 
 def _explained(problem: TurnError) -> TurnError:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import repeat
 from typing import Any, Final
 
+from actorflow.core import limits
 from actorflow.core.definitions import WorkflowDefinition
-from actorflow.core.guard import Guard
+from actorflow.core.guard import Guard, Watch
 from actorflow.engine.guard import install, watching
 from actorflow.worker.workflow_sandbox import SandboxedWorkflowRunner, UnsandboxedWorkflowRunner
 
@@ -50,9 +52,15 @@ def _guard(definition: WorkflowDefinition, runner: object, *, is_development: bo
         and not isinstance(runner, UnsandboxedWorkflowRunner)
         and not (restrictions is not None and restrictions.passthrough_all_modules)
     )
-    return Guard(
+    guard = Guard(
         is_on=is_on,
         passes=frozenset() if restrictions is None else frozenset(restrictions.passthrough_modules),
-        watches=watching if is_on and is_development else None,
         runs_twice=is_development,
     )
+    return dataclasses.replace(guard, watch=_first_programs()) if is_on and is_development else guard
+
+
+def _first_programs() -> Callable[[], Watch | None]:
+    """Watches the first programs of a definition: it is slow, and the hundredth run of the same code is no news."""
+    watches = repeat(watching, limits.PROGRAMS_WATCHED_MAX)
+    return lambda: next(watches, None)

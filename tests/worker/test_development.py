@@ -150,6 +150,16 @@ async def test_a_thread_that_was_interrupted_before_holds_up_no_turn() -> None:
         assert await execute(client, Behaves.run) == "4 seen"
 
 
+async def test_only_the_first_programs_of_a_definition_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PROGRAMS_WATCHED_MAX", 1)
+    async with a_place(Clocked, Tries, debug_mode=True) as client:
+        with pytest.raises(WorkflowParkedError, match=r"time\.perf_counter"):
+            await execute(client, Clocked.run)
+        assert await execute(client, Clocked.run, id="another") == "done"
+        with pytest.raises(WorkflowParkedError, match=r"random\.random"):
+            await execute(client, Tries.run, "random", id="of another type")
+
+
 # Every turn twice
 
 NUMBERS: Iterator[int] = count()

@@ -177,7 +177,6 @@ class Program:
         self._reporter = reporter
         self._failure_types = (*_FAILURES, *failure_types) if failure_types else _FAILURES
         self.loop = ProgramLoop(self, determinism.salt_of(identity.run_id))
-        self.loop.watches = definition.guard.watches
         self._context = contextvars.Context()
         self._at = started_at = identity.started_at
         self.loop.set_time((started_at - _EPOCH).total_seconds())
