@@ -152,7 +152,7 @@ async def test_a_thread_that_was_interrupted_before_holds_up_no_turn() -> None:
 
 async def test_only_the_first_programs_of_a_definition_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PROGRAMS_WATCHED_MAX", 1)
-    async with a_place(Clocked, Tries, debug_mode=True) as client:
+    async with a_place(Clocked, Tries, debug_mode=True, max_cached_workflows=100) as client:
         with pytest.raises(WorkflowParkedError, match=r"time\.perf_counter"):
             await execute(client, Clocked.run)
         assert await execute(client, Clocked.run, id="another") == "done"
