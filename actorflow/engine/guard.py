@@ -128,4 +128,9 @@ def _line_of(innermost: FrameType, guard: Guard) -> str | None:
 
 
 def _passes(module: str, guard: Guard) -> bool:
-    return any(module == one or module.startswith(f"{one}.") for one in guard.passes)
+    """True for a module that is let through, or is inside a package that is."""
+    if guard.passes:
+        while module and module not in guard.passes:
+            module = module.rpartition(".")[0]
+        return bool(module)
+    return False

@@ -301,6 +301,41 @@ async def test_turns_of_all_kinds_come_out_the_same(cached: int) -> None:
     assert sorted(words) == sorted([*"01234", "patched", "7", "8", "one", "two", "end"])
 
 
+@workflow.defn
+class Measures:
+    """Asks for what it knows of its own history."""
+
+    @workflow.run
+    async def run(self) -> int:
+        for _ in range(6):
+            await echoed(workflow.info().get_current_history_length())
+            await echoed(workflow.info().get_current_history_size())
+        return workflow.info().get_current_history_size()
+
+
+@pytest.mark.parametrize("cached", [0, 100])
+async def test_both_runs_of_a_turn_know_the_same_of_their_history(cached: int) -> None:
+    async with a_place(Measures, activities=[echo], debug_mode=True, max_cached_workflows=cached) as client:
+        assert await execute(client, Measures.run) > 0
+
+
+async def test_a_turn_that_was_refused_for_coming_out_differently_goes_on_with_repaired_code() -> None:
+    @workflow.defn(name="Counts")
+    class Repaired:
+        @workflow.run
+        async def run(self, _how: str) -> int:
+            await workflow.sleep(0)
+            return await echoed(7)
+
+    async with await Client.connect("memory://") as client:
+        async with a_worker(client, workflows=[Counts], activities=[echo], debug_mode=True):
+            handle = await start(client, Counts.run, "arguments")
+            with pytest.raises(WorkflowParkedError, match="NondeterminismError"):
+                await handle.result()
+        async with a_worker(client, workflows=[Repaired], activities=[echo], debug_mode=True):
+            assert await client.get_workflow_handle("w").result() == 7
+
+
 # Where it is on
 
 
