@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -22,54 +21,13 @@ from actorflow.client import (
     WorkflowUpdateFailedError,
 )
 from actorflow.common import RawValue, RetryPolicy
-from actorflow.converter import (
-    DataConverter,
-    DefaultFailureConverterWithEncodedAttributes,
-    PayloadCodec,
-)
 from actorflow.core import limits
 from actorflow.exceptions import ApplicationError, CodecError
 from actorflow.worker import Replayer
+from tests.engine.hidden import SECRET, Hidden, files_hold, hiding
 from tests.support import a_client, a_worker, events_of, start
 
-SECRET = "open sesame"
 SOON = timedelta(seconds=5)
-ENCODING = b"binary/hidden"
-
-
-class Hidden(PayloadCodec):
-    """Hides payloads from a search, as long as it has its key."""
-
-    def __init__(self) -> None:
-        self.cannot: set[str] = set()
-        self.gate: asyncio.Event | None = None
-        self.asked: list[str] = []
-        self.was_asked = asyncio.Event()
-
-    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        await self._ask("encode")
-        return [Payload(metadata={"encoding": ENCODING}, data=b64encode(one.SerializeToString())) for one in payloads]
-
-    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        await self._ask("decode")
-        hidden = [one.metadata["encoding"] == ENCODING for one in payloads]
-        return [
-            Payload.FromString(b64decode(one.data)) if is_hidden else one
-            for one, is_hidden in zip(payloads, hidden, strict=True)
-        ]
-
-    async def _ask(self, what: str) -> None:
-        self.asked.append(what)
-        self.was_asked.set()
-        if self.gate is not None:
-            await self.gate.wait()
-        if what in self.cannot:
-            raise KeyError("no key")
-
-
-def hiding(codec: PayloadCodec) -> DataConverter:
-    return DataConverter(payload_codec=codec, failure_converter_class=DefaultFailureConverterWithEncodedAttributes)
-
 
 runs: list[str] = []
 once_ran = asyncio.Event()
@@ -157,6 +115,13 @@ class Idle:
 
 
 @workflow.defn
+class Echo:
+    @workflow.run
+    async def run(self, text: str) -> str:
+        return text
+
+
+@workflow.defn
 class Fails:
     @workflow.run
     async def run(self, text: str) -> None:
@@ -184,10 +149,6 @@ async def result_of(handle: WorkflowHandle[Any, Any]) -> Any:
     async with asyncio.timeout(10):
         await once_ran.wait()
         return await handle.result()
-
-
-def files_hold(path: Path, text: str) -> bool:
-    return any(text.encode() in file.read_bytes() for file in path.parent.iterdir() if file.is_file())
 
 
 async def test_nothing_a_program_says_or_hears_reaches_the_disk_as_it_is(tmp_path: Path) -> None:
@@ -353,6 +314,33 @@ async def test_a_termination_waits_for_no_codec(what: str) -> None:
             with pytest.raises(WorkflowFailureError):
                 await handle.result()
             assert await events_of(handle) == ["Started", "Terminated"]
+
+
+async def test_a_signal_that_is_accepted_while_a_closing_turn_is_encoded_is_recorded_as_unhandled() -> None:
+    class Slow(Hidden):
+        """Fails the first closing turn, so that messages are accepted as rows, and waits with the second."""
+
+        async def _ask(self, what: str) -> None:
+            self.asked.append(what)
+            if (what, self.asked.count(what)) == ("encode", 2):
+                raise KeyError("no key")
+            if (what, self.asked.count(what)) == ("encode", 3):
+                self.was_asked.set()
+                await gate.wait()
+
+    gate = asyncio.Event()
+    codec = Slow()
+    async with (
+        a_client(data_converter=hiding(codec)) as client,
+        a_worker(client, workflows=[Echo]),
+        asyncio.timeout(10),
+    ):
+        handle = await start(client, Echo.run, SECRET)
+        await codec.was_asked.wait()
+        await handle.signal("too late", SECRET)
+        gate.set()
+        assert await handle.result() == SECRET
+        assert await events_of(handle) == ["Started", "SignalUnhandled", "Completed"]
 
 
 async def test_messages_that_come_while_the_codec_works_keep_their_order() -> None:
