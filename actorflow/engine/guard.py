@@ -12,6 +12,7 @@ honest programs from mistakes, not hostile ones from harm.
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -111,11 +112,12 @@ def _check(program: Program, frame: FrameType, name: str, detail: str, instead: 
 def _line_of(innermost: FrameType, guard: Guard) -> str | None:
     """The innermost line of the program's own code on the way here; None if something is on the way that is free."""
     own = foreign = None
+    collecting = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     frame: FrameType | None = innermost
     while frame is not None and frame.f_code is not _BOUNDARY:
         module, code = str(frame.f_globals.get("__name__", "")), frame.f_code
         package = module.partition(".")[0]
-        if package in FREE or code.co_name == "__del__" or _passes(module, guard):
+        if package in FREE or code in collecting or code.co_name == "__del__" or _passes(module, guard):
             return None
         if own is None and package not in sys.stdlib_module_names and package != _OURS:
             shown = f"{code.co_filename}:{frame.f_lineno} in {code.co_qualname}"

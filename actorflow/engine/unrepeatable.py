@@ -109,7 +109,7 @@ FREE: Final = frozenset(
         "debugpy",
         "pdb",
         "pydevd",
-        # What the garbage collector ends just now has nothing to do with the turn.
+        # What the garbage collector ends just now has nothing to do with the turn; nor have __del__ and gc.callbacks.
         "weakref",
     }
 )
