@@ -383,6 +383,30 @@ class WorkflowParkedError(ActorflowError):
         self.reason = reason
 
 
+class RestrictedWorkflowAccessError(TemporalError):
+    """Workflow code tried what replay could not repeat: I/O, or in development mode the clock, chance or a thread.
+
+    The turn fails, also if the code catches this: it is a mistake in the code, and nothing of the turn counts. The run
+    goes on with code that has been repaired.
+
+    Args:
+        qualified_name: what was tried, such as "time.sleep" or "open".
+        detail: of what was tried, such as the file's name; may be empty.
+        line: where in the workflow code.
+        instead: what to do, as the end of a sentence.
+    """
+
+    def __init__(self, qualified_name: str, *, detail: str = "", line: str, instead: str) -> None:
+        tried = f"{qualified_name} ({detail})" if detail else qualified_name
+        super().__init__(
+            f"workflow code tried {tried} at {line}, which replay could not repeat; {instead}, or lift the guard for a "
+            "block that is harmless: with workflow.unsafe.sandbox_unrestricted()"
+        )
+        self.qualified_name = qualified_name
+        self.line = line
+        self.instead = instead
+
+
 class PayloadError(ActorflowError):
     """A value can't be encoded, or stored bytes can't be decoded into the type the code declares."""
 

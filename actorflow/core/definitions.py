@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from actorflow.common import VersioningBehavior
+from actorflow.core.guard import GUARDED, Guard
 
 WORKFLOW_MARK: Final = "__actorflow_workflow__"
 RUN_MARK: Final = "__actorflow_run__"
@@ -150,6 +151,9 @@ class WorkflowDefinition:
 
     runs_activity: Callable[[str], bool] | None = None
     """True for activities the worker can run beside its programs. A worker adds it; without it none is refused."""
+
+    guard: Guard = GUARDED
+    """What its code is kept from. A worker makes it stricter."""
 
     @property
     def is_dynamic(self) -> bool:

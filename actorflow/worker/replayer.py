@@ -17,6 +17,7 @@ from actorflow.engine.codecs import read
 from actorflow.engine.execution import Execution, extra_failure_types
 from actorflow.exceptions import CodecError
 from actorflow.store.protocol import Identity
+from actorflow.worker.guarding import guarded, install_guard
 from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.worker import workflows_by_name
 
@@ -76,7 +77,8 @@ class Replayer:
             raise ValueError("At least one workflow must be specified")
         self._namespace = namespace
         self._coder = data_converter.coder
-        self._code = _Code(workflows_by_name(workflows), data_converter.values, tuple(workflow_failure_exception_types))
+        definitions = guarded(workflows_by_name(workflows), ported)
+        self._code = _Code(definitions, data_converter.values, tuple(workflow_failure_exception_types))
 
     async def replay_workflow(
         self, history: WorkflowHistory, *, raise_on_replay_failure: bool = True
@@ -150,6 +152,7 @@ class Replayer:
                 "add its class to workflows"
             )
         identity = self._identity(history, started)
+        install_guard(self._code.workflows)
         turns = history.turns
         if self._coder is not None:
             try:

@@ -19,6 +19,7 @@ from actorflow.exceptions import RegistrationError
 from actorflow.pool.flag import Flag
 from actorflow.pool.shared_state import SharedStateManager
 from actorflow.worker.assertions import asserting
+from actorflow.worker.guarding import guarded, install_guard
 from actorflow.worker.patches import PatchActivationCallback, asking
 from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.processes import check_processes, is_process_pool, running_in_processes
@@ -42,7 +43,7 @@ class Worker:
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
         graceful_shutdown_timeout: how long running activities may go on once the worker leaves.
         identity: a name for people; default is the client's.
-        ported: options of the public SDK that change nothing here, see `PortedOptions`.
+        ported: further options of the public SDK, see `PortedOptions`.
 
     Raises:
         TypeError: something is not decorated, or a class was given where an instance is needed.
@@ -103,6 +104,7 @@ class Worker:
             }
         if client.is_of_test:
             self._workflows = {name: asserting(definition) for name, definition in self._workflows.items()}
+        self._workflows = guarded(self._workflows, ported, is_of_test=client.is_of_test)
         self._activities = _activities_by_name(activities, activity_executor)
         self._workflows = {
             name: dataclasses.replace(definition, runs_activity=self._runs_activity)
@@ -187,6 +189,7 @@ class Worker:
             identity=self._identity,
             client=self._client,
         )
+        install_guard(self._workflows)
         try:
             self._client.engine.register(host)
         except BaseException:

@@ -21,6 +21,7 @@ from actorflow.converter import Payload, ValueConverter
 from actorflow.core import events as ev, limits
 from actorflow.core.commands import Command
 from actorflow.core.definitions import DynamicWorkflowConfig, HandlerDefinition, WorkflowDefinition
+from actorflow.core.guard import is_lifted
 from actorflow.core.notes import IndexedValue
 from actorflow.core.program import determinism, matcher
 from actorflow.core.program.errors import (
@@ -41,12 +42,19 @@ from actorflow.core.program.patches import Patches
 from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolved_by, timer_duration
 from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.core.program.updates import Rejection, RunningHandlers, UpdateInfo, current_update
-from actorflow.exceptions import CancelledError, FailureError, PayloadError, is_cancelled_exception
+from actorflow.exceptions import (
+    CancelledError,
+    FailureError,
+    PayloadError,
+    RestrictedWorkflowAccessError,
+    is_cancelled_exception,
+)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSE: Final = ("close", "")
 _FAILURES: Final = (FailureError, TimeoutError)
 _HANDLED: Final = frozenset((ev.SignalReceived, ev.UpdateAccepted))
+_QUERY: Final = "a query"
 _LINKED: Final = frozenset((ev.ChildScheduled, ev.SignalSent, ev.CancelSent))
 
 
@@ -98,7 +106,6 @@ class Program:
         "_activities_started",
         "_activity_ids",
         "_arriving",
-        "_asked_at",
         "_at",
         "_children",
         "_close",
@@ -125,6 +132,7 @@ class Program:
         "_running",
         "_sent",
         "_timers",
+        "asked_at",
         "asks_for_attributes",
         "cancel_reason",
         "converter",
@@ -177,7 +185,7 @@ class Program:
         self._main: asyncio.Task[Any] | None = None
         self._commands: dict[tuple[str, str], Command] = {}
         self._lines: dict[tuple[str, str], str] | None = {} if records_lines else None
-        self._asked_at: Sequence[str] = ()
+        self.asked_at: Sequence[str] = ()  # lines of the commands of the last turn, if lines are recorded
         self._close: Command | None = None
         self._error: BaseException | None = None
         self._is_evicted = False
@@ -186,7 +194,7 @@ class Program:
         self._rejections: list[Rejection] | None = None
         self._patches: Patches | None = None
         self._notes: ProgramNotes | None = None
-        self._reader = "a query"
+        self._reader = _QUERY
         self._timers = PendingTimers()
         self._activities: dict[str, ActivityHandle[Any]] = {}
         self._activities_started = 0
@@ -226,6 +234,7 @@ class Program:
         self.history_length = first_decision - 1
         try:
             self.loop.run(lambda: self._run_turn(arrivals))
+            self._check_error()
         except (TurnError, KeyboardInterrupt):
             raise
         except BaseException as problem:
@@ -247,7 +256,9 @@ class Program:
         self.loop.set_time((at - _EPOCH).total_seconds())
         try:
             self._ensure_built()
-            return [fact for arrival in arrivals if (fact := self._screen(arrival)) is not None]
+            screened = [fact for arrival in arrivals if (fact := self._screen(arrival)) is not None]
+            self._check_error()
+            return screened
         except (TurnError, KeyboardInterrupt):
             raise
         except BaseException as problem:
@@ -258,7 +269,7 @@ class Program:
             return arrival
         try:
             self._validate(arrival)
-        except ReadOnlyContextError:
+        except (ReadOnlyContextError, RestrictedWorkflowAccessError):
             raise
         except (Exception, asyncio.CancelledError) as objection:
             rejection = Rejection(arrival.update_id, self.converter.failure(objection))
@@ -283,8 +294,11 @@ class Program:
         taken, self._rejections = self._rejections or (), None
         return taken
 
-    def replay(self, at: datetime, events: Sequence[ev.Event], *, first_number: int) -> None:
+    def replay(self, at: datetime, events: Sequence[ev.Event], *, first_number: int) -> Sequence[Command]:
         """Run a turn that happened before, and check that the program asks for what it asked for then.
+
+        Returns:
+            What it asked for.
 
         Raises:
             TurnError: the program raised, or asked for something else (then the cause is a `NondeterminismError`).
@@ -297,13 +311,13 @@ class Program:
         if not self._has_unseen:
             commands, decisions = without_local(commands), without_local(decisions)
         if len(commands) == len(decisions) and all(map(matcher.is_same, commands, decisions)):
-            return
+            return commands
         try:
             matcher.check(
                 commands,
                 decisions,
                 first_number=self.history_length + 1,
-                lines=self._asked_at,
+                lines=self.asked_at,
                 waiting_at=waiting_line(self._main),
                 interpreter=self.started.interpreter,
                 optional_patches=self._patches.optional if self._patches is not None else (),
@@ -311,6 +325,7 @@ class Program:
         except NondeterminismError as problem:
             raise TurnError(problem) from problem
         self._number(decisions, self.history_length + 1)
+        return commands
 
     def _run_turn(self, arrivals: Sequence[ev.Event]) -> None:
         if self._lines is not None:
@@ -396,10 +411,13 @@ class Program:
         budget = limits.TURN_STEPS_MAX
         while True:
             budget -= self.loop.drain(max(budget, 0))
-            if self._error is not None:
-                raise TurnError(self._error)
+            self._check_error()
             if not self._conditions or not self._resolve_conditions():
                 return
+
+    def _check_error(self) -> None:
+        if self._error is not None:
+            raise TurnError(self._error)
 
     def _resolve_conditions(self) -> bool:
         has_resolved = False
@@ -420,7 +438,7 @@ class Program:
             self._commands[_CLOSE] = self._commands.pop(_CLOSE, self._close)
         commands = tuple(self._commands.values())
         if self._lines is not None:
-            self._asked_at = [self._lines[key] for key in self._commands]
+            self.asked_at = [self._lines[key] for key in self._commands]
         self._commands.clear()
         self._number(commands, first_decision)
         if self._locals is not None and self._close is None:
@@ -774,8 +792,12 @@ class Program:
         activates = self.definition.activates_patch
         if activates is None:
             return True
-        with self._read_only("a patch activation callback"):
-            return bool(activates(patch_id))
+        lifted = is_lifted.set(True)  # it is the worker's code: it may toss a coin, or read a file
+        try:
+            with self._read_only("a patch activation callback"):
+                return bool(activates(patch_id))
+        finally:
+            is_lifted.reset(lifted)
 
     @property
     def notes(self) -> ProgramNotes:
@@ -879,6 +901,15 @@ class Program:
             self.is_tainted = True
             raise ReadOnlyContextError(f"can't {what} in {self._reader}; do it in the workflow, a signal or an update")
 
+    def refuse(self, problem: RestrictedWorkflowAccessError) -> None:
+        """Fail the turn for what its code tried, also if the code catches what it is told.
+
+        Whoever goes on after that has left the path that replay takes once the guard is lifted. A query is on no path.
+        """
+        is_query = self.is_read_only and self._reader == _QUERY
+        if not (self._is_evicted or is_query or self._error is not None):
+            self._error = problem
+
     def on_loop_error(self, context: dict[str, Any]) -> None:
         """See `LoopOwner`."""
         if not (self._is_evicted or self.is_replaying):
@@ -918,7 +949,7 @@ class Program:
             return self.converter.encode_one(described)
         handler, function = self._handlers.query(name, self._instance)
         arguments = self._arguments(handler, name, payloads)
-        with self._read_only("a query"):
+        with self._read_only(_QUERY):
             result = self.loop.run(lambda: self._context.copy().run(call_at_once, function, arguments))
         return self.converter.encode_one(result)
 
