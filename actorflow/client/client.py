@@ -96,7 +96,7 @@ class Client:
         self._reject = default_workflow_query_reject_condition
         self._task_queue = task_queue
         self._converter = data_converter or default_converter
-        self._is_closed = False
+        self._use = self._connection.users.come()
         self._is_of_test = False
 
     @staticmethod
@@ -116,7 +116,10 @@ class Client:
 
         Args:
             target_host: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://`` (private to this
-                client) or ``memory://name`` (shared by that name in this process).
+                client) or ``memory://name`` (shared by that name in this process). Or the address of a node, such as
+                ``localhost:7233``: clients and workers of this process that name it share a journal, the one the
+                variables ``ACTORFLOW_ADDRESS`` (its address) or ``ACTORFLOW_HOME`` (its directory) name, else one that
+                lasts as long as the process.
             namespace: keeps executions of different programs in one journal apart.
             data_converter: for arguments and results.
             task_queue: where this client starts executions, unless a call says otherwise.
@@ -128,7 +131,7 @@ class Client:
             ported: options of the public SDK that change nothing here, see `PortedConnectOptions`.
 
         Raises:
-            ValueError: an address of no known kind.
+            AddressError: an address of no known kind (it is a ValueError, too).
             UnsupportedOptionError: an option of the public SDK can't be honoured here.
             MissingFileError: with ``read_only``, there is no such file.
             StorageOwnedError: another process, or another event loop, has the file open.
@@ -156,7 +159,8 @@ class Client:
             config["data_converter"] = encrypting
             other = Client(**config)
 
-        Clients made so share the journal, which is closed with the first of them.
+        Each of them uses the journal for itself: the last one that is closed closes it. One that was dropped without
+        being closed does not count.
         """
         return {
             "service_client": self._connection,
@@ -169,8 +173,7 @@ class Client:
 
     async def close(self) -> None:
         """Let go of the journal; the last user of it closes the file. Safe to call twice."""
-        if not self._is_closed:
-            self._is_closed = True
+        if self._connection.users.leave(self._use):
             await self._connection.close()
 
     async def __aenter__(self) -> Self:
