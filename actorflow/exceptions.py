@@ -351,6 +351,17 @@ class AddressError(ActorflowError, ValueError):
         self.why = why
 
 
+class BindAddressError(ActorflowError, ValueError):
+    """An address where nobody can listen, because it is none."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"bind_address {address!r} is no address to listen at; it is a host and a port, such as 127.0.0.1:9000, "
+            "[::1]:9000 or 0.0.0.0:0 (any port that is free)"
+        )
+        self.address = address
+
+
 class EnvironmentConfigError(ActorflowError, ValueError, RuntimeError):
     """A configuration file, or a variable of the environment, that can't be understood.
 
