@@ -43,7 +43,7 @@ def found() -> Iterator[Problem]:
     report = json.loads(checked.stdout)
     assert report["summary"]["filesAnalyzed"] == len(list(PROGRAMS.glob("*.py"))), checked.stderr
     for problem in report["generalDiagnostics"]:
-        program, number = Path(problem["file"]), problem["range"]["start"]["line"] + 1
+        program, number = Path(problem["file"]), int(problem["range"]["start"]["line"]) + 1
         yield program.name, statements(program).get(number, number), problem.get("rule", problem["message"])
 
 
