@@ -342,6 +342,45 @@ class UnsupportedOptionError(ActorflowError, ValueError):
         self.option = option
 
 
+class AddressError(ActorflowError, ValueError):
+    """An address that leads nowhere: of no known kind, malformed, or of something that is not there."""
+
+    def __init__(self, address: object, why: str) -> None:
+        super().__init__(f"can't connect to {address!r}: {why}")
+        self.address = address
+        self.why = why
+
+
+class BindAddressError(ActorflowError, ValueError):
+    """An address where nobody can listen, because it is none."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"bind_address {address!r} is no address to listen at; it is a host and a port, such as 127.0.0.1:9000, "
+            "[::1]:9000 or 0.0.0.0:0 (any port that is free)"
+        )
+        self.address = address
+
+
+class EnvironmentConfigError(ActorflowError, ValueError, RuntimeError):
+    """A configuration file, or a variable of the environment, that can't be understood.
+
+    Both a `ValueError` and, as in the public SDK, a `RuntimeError`.
+
+    Attributes:
+        source: the file, or the variable.
+        field: which part of it, such as ``profile.default.address``; empty if it is about all of it.
+        line: where in the file, from 1; None if that is unknown.
+    """
+
+    def __init__(self, source: str, why: str, *, field: str = "", line: int | None = None) -> None:
+        where = "".join((f", line {line}" if line else "", f", {field}" if field else ""))
+        super().__init__(f"{source}{where}: {why}")
+        self.source = source
+        self.field = field
+        self.line = line
+
+
 class WorkflowAlreadyStartedError(FailureError):
     """A workflow id is taken: an open run has it, or the reuse policy forbids another run.
 

@@ -9,14 +9,14 @@ from copy import copy
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Required, Self, TypedDict, Unpack, overload
 
 from actorflow.client.address import connect, connect_read_only
 from actorflow.client.async_activity import AsyncActivityHandle, AsyncActivityIDReference
-from actorflow.client.connection import Borrowed, Connection, Hosting, OfTest
+from actorflow.client.connection import Connection, Hosting, OfTest
 from actorflow.client.data import WorkflowData
 from actorflow.client.deadline import answered
-from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
+from actorflow.client.handle import UpdateOptions, WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
 from actorflow.client.ported import PortedConnectOptions, check_ported, check_start
 from actorflow.client.schedule import (
@@ -57,10 +57,19 @@ from actorflow.core.policy.checks import check_name
 from actorflow.core.schedules.record import Patch
 from actorflow.engine.engine import Engine
 from actorflow.service import ListRequest, RPCError, RPCStatusCode, ScheduleRequest, StartRequest
-from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType, ReturnType, SelfType
+from actorflow.types import (
+    LocalReturnType,
+    MethodAsyncNoParam,
+    MethodAsyncSingleParam,
+    MethodSyncOrAsyncAnyParams,
+    MethodSyncOrAsyncNoParam,
+    MethodSyncOrAsyncSingleParam,
+    MultiParamSpec,
+    ParamType,
+    ReturnType,
+    SelfType,
+)
 from actorflow.workflow.activities import UNSET
-
-R = TypeVar("R")
 
 
 class ClientConfig(TypedDict, total=False):
@@ -97,7 +106,7 @@ class Client:
         self._reject = default_workflow_query_reject_condition
         self._task_queue = task_queue
         self._converter = data_converter or DataConverter.default
-        self._is_closed = False
+        self._use = self._connection.users.come()
 
     @staticmethod
     async def connect(
@@ -116,7 +125,10 @@ class Client:
 
         Args:
             target_host: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://`` (private to this
-                client) or ``memory://name`` (shared by that name in this process).
+                client) or ``memory://name`` (shared by that name in this process). Or the address of a node, such as
+                ``localhost:7233``: clients and workers of this process that name it share a journal, the one the
+                variables ``ACTORFLOW_ADDRESS`` (its address) or ``ACTORFLOW_HOME`` (its directory) name, else one that
+                lasts as long as the process.
             namespace: keeps executions of different programs in one journal apart.
             data_converter: for arguments, results and failures; workers of this client use it too.
             task_queue: where this client starts executions, unless a call says otherwise.
@@ -128,7 +140,7 @@ class Client:
             ported: options of the public SDK that change nothing here, see `PortedConnectOptions`.
 
         Raises:
-            ValueError: an address of no known kind.
+            AddressError: an address of no known kind (it is a ValueError, too).
             UnsupportedOptionError: an option of the public SDK can't be honoured here.
             MissingFileError: with ``read_only``, there is no such file.
             StorageOwnedError: another process, or another event loop, has the file open.
@@ -156,10 +168,11 @@ class Client:
             config["data_converter"] = encrypting
             other = Client(**config)
 
-        The connection stays this client's: closing the other one does nothing, closing this one ends both.
+        Each of them uses the journal for itself: the last one that is closed closes it. One that was dropped without
+        being closed does not count.
         """
         return ClientConfig(
-            service_client=Borrowed(self._connection),
+            service_client=self._connection,
             namespace=self._namespace,
             data_converter=self._converter,
             task_queue=self._task_queue,
@@ -169,8 +182,7 @@ class Client:
 
     async def close(self) -> None:
         """Let go of the journal; the last user of it closes the file. Safe to call twice."""
-        if not self._is_closed:
-            self._is_closed = True
+        if self._connection.users.leave(self._use):
             await self._connection.close()
 
     async def __aenter__(self) -> Self:
@@ -234,8 +246,12 @@ class Client:
     ) -> WorkflowHandle[SelfType, ReturnType]: ...
     @overload
     async def start_workflow(
-        self, workflow: Callable[..., Awaitable[R]], *, args: Sequence[Any], **options: Unpack[StartOptions]
-    ) -> WorkflowHandle[Any, R]: ...
+        self,
+        workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+        *,
+        args: Sequence[Any],
+        **options: Unpack[StartOptions],
+    ) -> WorkflowHandle[SelfType, ReturnType]: ...
     @overload
     async def start_workflow(
         self, workflow: str, arg: Any = ..., *, args: Sequence[Any] = ..., **options: Unpack[StartOptions]
@@ -338,9 +354,49 @@ class Client:
         run_id, _ = await answered(self._connection.service.start(await data.closed(request)), rpc_timeout)
         return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
 
+    @overload
     async def start_update_with_start_workflow(
         self,
-        update: str | Callable[..., Any],
+        update: MethodSyncOrAsyncNoParam[SelfType, LocalReturnType],
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    async def start_update_with_start_workflow(
+        self,
+        update: MethodSyncOrAsyncSingleParam[SelfType, ParamType, LocalReturnType],
+        arg: ParamType,
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    async def start_update_with_start_workflow(
+        self,
+        update: MethodSyncOrAsyncAnyParams[SelfType, LocalReturnType],
+        *,
+        args: Sequence[Any],
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    async def start_update_with_start_workflow(
+        self,
+        update: str,
+        arg: Any = ...,
+        *,
+        args: Sequence[Any] = ...,
+        start_workflow_operation: WithStartWorkflowOperation[Any, Any],
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[Any]: ...
+    async def start_update_with_start_workflow(
+        self,
+        update: Any,
         arg: Any = UNSET,
         *,
         start_workflow_operation: WithStartWorkflowOperation[Any, Any],
@@ -385,9 +441,43 @@ class Client:
             answer = await within(call, rpc_timeout)
         return await (await operation.workflow_handle()).update_answered(answer, update, result_type)
 
+    @overload
     async def execute_update_with_start_workflow(
-        self, update: str | Callable[..., Any], arg: Any = UNSET, **options: Any
-    ) -> Any:
+        self,
+        update: MethodSyncOrAsyncNoParam[SelfType, LocalReturnType],
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        **options: Unpack[UpdateOptions],
+    ) -> LocalReturnType: ...
+    @overload
+    async def execute_update_with_start_workflow(
+        self,
+        update: MethodSyncOrAsyncSingleParam[SelfType, ParamType, LocalReturnType],
+        arg: ParamType,
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        **options: Unpack[UpdateOptions],
+    ) -> LocalReturnType: ...
+    @overload
+    async def execute_update_with_start_workflow(
+        self,
+        update: MethodSyncOrAsyncAnyParams[SelfType, LocalReturnType],
+        *,
+        args: Sequence[Any],
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        **options: Unpack[UpdateOptions],
+    ) -> LocalReturnType: ...
+    @overload
+    async def execute_update_with_start_workflow(
+        self,
+        update: str,
+        arg: Any = ...,
+        *,
+        args: Sequence[Any] = ...,
+        start_workflow_operation: WithStartWorkflowOperation[Any, Any],
+        **options: Unpack[UpdateOptions],
+    ) -> Any: ...
+    async def execute_update_with_start_workflow(self, update: Any, arg: Any = UNSET, **options: Any) -> Any:
         """`start_update_with_start_workflow`, then wait for the update's result; takes and raises what those two do."""
         stage = WorkflowUpdateStage.COMPLETED
         handle = await self.start_update_with_start_workflow(update, arg, wait_for_stage=stage, **options)
@@ -406,8 +496,12 @@ class Client:
     ) -> ReturnType: ...
     @overload
     async def execute_workflow(
-        self, workflow: Callable[..., Awaitable[R]], *, args: Sequence[Any], **options: Unpack[StartOptions]
-    ) -> R: ...
+        self,
+        workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+        *,
+        args: Sequence[Any],
+        **options: Unpack[StartOptions],
+    ) -> ReturnType: ...
     @overload
     async def execute_workflow(
         self, workflow: str, arg: Any = ..., *, args: Sequence[Any] = ..., **options: Unpack[StartOptions]
@@ -627,32 +721,14 @@ class Client:
             next_page_token=next_page_token or b"",
         )
 
-    @overload
     def get_workflow_handle_for(
         self,
-        workflow: MethodAsyncNoParam[SelfType, ReturnType],
+        workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
         workflow_id: str,
         *,
         run_id: str | None = None,
         first_execution_run_id: str | None = None,
-    ) -> WorkflowHandle[SelfType, ReturnType]: ...
-    @overload
-    def get_workflow_handle_for(
-        self,
-        workflow: MethodAsyncSingleParam[SelfType, Any, ReturnType],
-        workflow_id: str,
-        *,
-        run_id: str | None = None,
-        first_execution_run_id: str | None = None,
-    ) -> WorkflowHandle[SelfType, ReturnType]: ...
-    def get_workflow_handle_for(
-        self,
-        workflow: Any,
-        workflow_id: str,
-        *,
-        run_id: str | None = None,
-        first_execution_run_id: str | None = None,
-    ) -> WorkflowHandle[Any, Any]:
+    ) -> WorkflowHandle[SelfType, ReturnType]:
         """`get_workflow_handle`, typed by the workflow's run method."""
         declared = described(workflow)[1]
         return self._handle(workflow_id, run_id, declared, result_run_id=run_id, first_run_id=first_execution_run_id)

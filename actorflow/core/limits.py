@@ -72,6 +72,13 @@ ACTIVITIES_CONCURRENT_MAX: Final = 100
 LOCAL_ACTIVITIES_CONCURRENT_MAX: Final = 100
 """Default of `max_concurrent_local_activities`."""
 
+TUNED_SLOTS: Final = 100
+"""Slots of each kind that a tuner of fixed sizes has where nothing else is said: the public SDK's number."""
+
+RESOURCE_BASED_SLOTS_MAX: Final = 500
+"""Slots of each kind that a tuner which would follow the load may reach where nothing else is said: enough to keep
+a machine busy whose activities mostly wait, few enough for the threads of those that block."""
+
 LOCAL_RETRY_THRESHOLD: Final = timedelta(minutes=1)
 """A local activity that has to wait longer for its next attempt waits for a durable timer, if the call says nothing."""
 

@@ -50,7 +50,6 @@ class PortedOptions(TypedDict, total=False):
     interceptors: Sequence[Any]
     plugins: Sequence[Any]
     nexus_service_handlers: Sequence[Any]
-    tuner: Any
     max_activities_per_second: float | None
     max_task_queue_activities_per_second: float | None
     on_fatal_error: Any
@@ -62,7 +61,6 @@ _REFUSED: Final[Mapping[str, str]] = {
     "interceptors": "nothing would call them",
     "plugins": "nothing would call them",
     "nexus_service_handlers": "there is no Nexus",
-    "tuner": "slots are a number, max_concurrent_activities",
     "max_activities_per_second": "there is no limit of starts per second; limit those at the same time with "
     "max_concurrent_activities",
     "max_task_queue_activities_per_second": "there is no limit of starts per second; limit those at the same time with "

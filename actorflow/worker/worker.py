@@ -23,6 +23,7 @@ from actorflow.worker.guarding import guarded, install_guard
 from actorflow.worker.patches import PatchActivationCallback, asking
 from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.processes import check_processes, is_process_pool, running_in_processes
+from actorflow.worker.tuning import WorkerTuner, slot_counts
 
 
 class Worker:
@@ -38,6 +39,7 @@ class Worker:
         shared_state_manager: for activities in processes, which must be picklable then.
         max_concurrent_activities: attempts at the same time; others wait in order of arrival.
         max_concurrent_local_activities: the same for local activities of its workflows.
+        tuner: says these two instead.
         max_cached_workflows: programs kept in memory; with 0 every turn rebuilds its program from the journal.
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
@@ -49,7 +51,7 @@ class Worker:
         TypeError: something is not decorated, or a class was given where an instance is needed.
         RegistrationError: two definitions have one name, a sync activity has no executor, or one for processes can't
             be pickled or has no shared-state manager (it is a TypeError and a ValueError, too).
-        ValueError: nothing was given to run, or a bound is negative.
+        ValueError: nothing was given to run, a bound is negative, or there is one beside a tuner.
         ReadOnlyError: the client is read-only.
         UnsupportedOptionError: an option of the public SDK can't be honoured here.
     """
@@ -65,6 +67,7 @@ class Worker:
         shared_state_manager: SharedStateManager | None = None,
         max_concurrent_activities: int | None = None,
         max_concurrent_local_activities: int | None = None,
+        tuner: WorkerTuner | None = None,
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         patch_activation_callback: PatchActivationCallback | None = None,
@@ -78,18 +81,12 @@ class Worker:
             raise ValueError("At least one activity or workflow must be specified")
         if max_cached_workflows < 0:
             raise ValueError(f"max_cached_workflows must not be negative, but is {max_cached_workflows}")
-        activities_max = (
-            limits.ACTIVITIES_CONCURRENT_MAX if max_concurrent_activities is None else max_concurrent_activities
+        slots = slot_counts(
+            tuner,
+            max_concurrent_activities,
+            max_concurrent_local_activities,
+            ported.get("max_concurrent_workflow_tasks"),
         )
-        if activities_max < 1:
-            raise ValueError(f"max_concurrent_activities must be positive, but is {activities_max}")
-        local_max = (
-            limits.LOCAL_ACTIVITIES_CONCURRENT_MAX
-            if max_concurrent_local_activities is None
-            else max_concurrent_local_activities
-        )
-        if local_max < 1:
-            raise ValueError(f"max_concurrent_local_activities must be positive, but is {local_max}")
         if graceful_shutdown_timeout < timedelta(0):
             raise ValueError(f"graceful_shutdown_timeout must not be negative, but is {graceful_shutdown_timeout}")
         client.engine  # noqa: B018 - a client that only looks has none, and says so here
@@ -119,8 +116,7 @@ class Worker:
                     activity_executor, shared_state_manager, client.data_converter
                 )
                 self._activity_executor = None
-        self._activities_max = activities_max
-        self._local_activities_max = local_max
+        self._slots = slots
         self._cached_max = max_cached_workflows
         self._failure_types = tuple(workflow_failure_exception_types)
         self._graceful_shutdown_timeout = graceful_shutdown_timeout
@@ -181,8 +177,8 @@ class Worker:
             coder=self._client.data_converter.coder,
             activity_executor=self._activity_executor,
             in_processes=self._in_processes,
-            activities_max=self._activities_max,
-            local_activities_max=self._local_activities_max,
+            activities_max=self._slots.activities,
+            local_activities_max=self._slots.local_activities,
             cached_max=self._cached_max,
             failure_types=self._failure_types,
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,
