@@ -20,6 +20,13 @@ DURATION_MAX: Final = timedelta(days=36_500)
 TASK_TIMEOUT_SHOWN: Final = timedelta(seconds=10)
 """What a program is told of the timeout of its tasks if nobody set one: the public default. Turns have none."""
 
+LARGE_PAYLOAD_BYTES: Final = 64 * 1024
+"""A larger payload is stored beside the rows that use it, once: it fills sixteen pages of the file, so that one more row
+to look it up costs nothing to speak of, and rows that are read often stay short. Smaller ones are rarely given twice."""
+
+LARGE_PAYLOAD_BYTES_MIN: Final = 1024
+"""The least that may be chosen instead; a reference takes a tenth of it."""
+
 TURN_MESSAGES_MAX: Final = 256
 """Messages one turn takes from a mailbox: bounds the size of a journal row and the time of a turn."""
 
