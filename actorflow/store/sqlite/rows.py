@@ -214,7 +214,7 @@ def read_schedule(row: Sequence[Any]) -> ScheduleRow:
 
 def whole(text: str, bodies: str) -> str:
     """A text with its large payloads, which come as a JSON object by hash; mostly it is empty."""
-    return text if bodies == _NO_PAYLOADS else joined(text, _sound(msgspec.json.decode(bodies).items()))
+    return text if bodies == _NO_BODIES else joined(text, _sound(msgspec.json.decode(bodies).items()))
 
 
 def _sound(bodies: Iterable[tuple[str, str]]) -> Mapping[str, str]:
