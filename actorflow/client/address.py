@@ -10,6 +10,7 @@ from uuid import UUID
 
 from actorflow.client.connection import Connection, Hosting, Looking
 from actorflow.clock import Clock, SystemClock
+from actorflow.core import limits
 from actorflow.engine.engine import Engine
 from actorflow.engine.inspection import Inspection
 from actorflow.engine.ownership import acquire, join, release
@@ -24,11 +25,16 @@ def address_of_file(path: str | os.PathLike[str]) -> str:
     return f"sqlite:///{os.fsdecode(path).replace('%', '%25')}"
 
 
-async def connect(address: str, clock: Clock | None = None) -> Connection:
+async def connect(address: str, clock: Clock | None = None, *, large_payload_bytes: int | None = None) -> Connection:
     """The engine behind an address, opened if it is not open yet.
 
+    Args:
+        address: see `Client.connect`, as the others.
+        clock: of a new engine.
+        large_payload_bytes: of a file.
+
     Raises:
-        ValueError: the address is none we know.
+        ValueError: the address is none we know; or the engine is open with another ``large_payload_bytes``.
         StorageError: the journal can't be opened.
     """
     chosen = clock or SystemClock()
@@ -37,7 +43,7 @@ async def connect(address: str, clock: Clock | None = None) -> Connection:
             key = f"memory://{name}" if name else f"memory://{UUID(chosen.new_run_id())}"
             return Hosting(await acquire(lambda: (key,), key, lambda: Engine(MemoryStore(), chosen, key)))
         case _, name:
-            return Hosting(await _acquire_file(name, chosen))
+            return Hosting(await _acquire_file(name, chosen, large_payload_bytes))
 
 
 async def connect_read_only(address: str, clock: Clock | None = None) -> Connection:
@@ -87,7 +93,22 @@ def _file_keys(name: str) -> Sequence[Hashable]:
     return (name,) if identity is None else (identity, name)
 
 
-async def _acquire_file(name: str, clock: Clock) -> Engine:
+async def _acquire_file(name: str, clock: Clock, large_payload_bytes: int | None) -> Engine:
     from actorflow.store.sqlite import SqliteStore  # noqa: PLC0415 - aiosqlite is slow to import
 
-    return await acquire(lambda: _file_keys(name), name, lambda: Engine(SqliteStore(name, clock=clock), clock, name))
+    wanted = limits.LARGE_PAYLOAD_BYTES if large_payload_bytes is None else large_payload_bytes
+    if wanted < limits.LARGE_PAYLOAD_BYTES_MIN:
+        raise ValueError(f"large_payload_bytes must be at least {limits.LARGE_PAYLOAD_BYTES_MIN:,}, not {wanted}")
+    engine = await acquire(
+        lambda: _file_keys(name),
+        name,
+        lambda: Engine(SqliteStore(name, clock=clock, large_payload_bytes=wanted), clock, name),
+    )
+    found = engine.store.facts()["large_payload_bytes"]
+    if large_payload_bytes not in (None, found):
+        await release(engine)
+        raise ValueError(
+            f"{name} is open in this process with large_payload_bytes={found}, not {large_payload_bytes}; "
+            "give all clients of a journal the same, or only the first"
+        )
+    return engine

@@ -18,7 +18,8 @@ I13   a large payload is there for each row that refers to it, is what its name 
 
 The numbers have gaps where a rule speaks of something that is not in a journal: that every open run has something to
 wait for can't be seen (a program may wait for a signal), and that a program replays needs its code. Everything here is
-a function of one run's rows; `I12` and `I13` are checked where the counters and the payloads are, what runs say of each other in `relations`.
+a function of one run's rows; `I12` and `I13` are checked where the counters and the payloads are, what runs say of each
+other in `relations`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,9 @@ INBOX_HOLDER: Final = "'inbox ' || inbox.seq"
 ACTIVITY_HOLDER: Final = "'activity ' || activity.activity_id"
 NOTE_HOLDER: Final = "'note'"
 # With a length, or two schedules could have one name.
-SCHEDULE_HOLDER: Final = "'schedule ' || length(schedule.namespace) || ' ' || schedule.namespace || ' ' || schedule.schedule_id"
+SCHEDULE_HOLDER: Final = (
+    "'schedule ' || length(schedule.namespace) || ' ' || schedule.namespace || ' ' || schedule.schedule_id"
+)
 """What rows are called in ``payload_use``; see `rows.turn_holder` and so on."""
 
 RUN: Final = ", ".join(f"run.{column}" for column in RUN_COLUMNS)
@@ -46,11 +48,13 @@ RUN: Final = ", ".join(f"run.{column}" for column in RUN_COLUMNS)
 RUN_OF_VALUE: Final = RUN.replace("run.key", "search_value.run").replace("run.started_at", "search_value.started_at")
 """The same, of a run found by a search attribute: from the index that has them in order."""
 
+
 def _bodies(run: str, *holders: str) -> str:
     """The payloads some rows of a run use, as a JSON object by hash."""
     return (
         "(SELECT json_group_object(payload.hash, payload.body) FROM payload_use AS used"
-        f" CROSS JOIN payload ON payload.hash = used.hash WHERE used.run = {run} AND used.holder IN ({', '.join(holders)}))"
+        f" CROSS JOIN payload ON payload.hash = used.hash WHERE used.run = {run}"
+        f" AND used.holder IN ({', '.join(holders)}))"
     )
 
 
@@ -108,18 +112,19 @@ MISSING_PAYLOADS: Final = (
 # What is not as its row says: the row is gone, or does not hold the reference.
 STRAY_USES: Final = " UNION ALL ".join(
     "SELECT used.run, used.holder, used.hash FROM payload_use AS used"
-    f" WHERE used.holder GLOB '{kind} *' AND NOT EXISTS (SELECT 1 FROM {table} WHERE {where} AND instr({text}, used.hash))"
+    f" WHERE used.holder GLOB '{kind}'"
+    f" AND NOT EXISTS (SELECT 1 FROM {table} WHERE {where} AND instr({text}, used.hash))"
     for kind, table, where, text in (
-        ("turn", "turn", "run = used.run AND number = CAST(substr(used.holder, 6) AS INTEGER)", "events"),
-        ("inbox", "inbox", "seq = CAST(substr(used.holder, 7) AS INTEGER) AND run = used.run", "message"),
+        ("turn *", "turn", "run = used.run AND number = CAST(substr(used.holder, 6) AS INTEGER)", "events"),
+        ("inbox *", "inbox", "seq = CAST(substr(used.holder, 7) AS INTEGER) AND run = used.run", "message"),
         (
-            "activity",
+            "activity *",
             "activity",
             "run = used.run AND activity_id = substr(used.holder, 10)",
             "coalesce(heartbeat, '') || coalesce(last_failure, '')",
         ),
         ("note", "note", "run = used.run", "notes"),
-        ("schedule", "schedule", f"{SCHEDULE_HOLDER} = used.holder", "record"),
+        ("schedule *", "schedule", f"{SCHEDULE_HOLDER} = used.holder", "record"),
     )
 )
 RUNS_TO_COME: Final = (
@@ -223,13 +228,9 @@ UPDATE_SCHEDULE: Final = (
 )
 DELETE_SCHEDULE: Final = "DELETE FROM schedule WHERE namespace = ? AND schedule_id = ? AND version = ?"
 SCHEDULE_VERSION: Final = "SELECT version FROM schedule WHERE namespace = ? AND schedule_id = ?"
-_SCHEDULES: Final = (
-    f"SELECT namespace, schedule_id, version, record, {_bodies('0', SCHEDULE_HOLDER)} FROM schedule"
-)
+_SCHEDULES: Final = f"SELECT namespace, schedule_id, version, record, {_bodies('0', SCHEDULE_HOLDER)} FROM schedule"
 SCHEDULE: Final = f"{_SCHEDULES} WHERE namespace = ? AND schedule_id = ?"
-SCHEDULES: Final = (
-    f"{_SCHEDULES} WHERE (namespace, schedule_id) > (?, ?) ORDER BY namespace, schedule_id LIMIT ?"
-)
+SCHEDULES: Final = f"{_SCHEDULES} WHERE (namespace, schedule_id) > (?, ?) ORDER BY namespace, schedule_id LIMIT ?"
 
 # Reading
 
@@ -323,9 +324,11 @@ LOAD: Final = " UNION ALL ".join(
         )
     )
 ) + (
-    " UNION ALL SELECT 4, used.run, used.holder, used.hash" + _nulls(len(RUN_COLUMNS) - 3)
+    " UNION ALL SELECT 4, used.run, used.holder, used.hash"
+    + _nulls(len(RUN_COLUMNS) - 3)
     + " FROM json_each(:keys) AS wanted CROSS JOIN payload_use AS used WHERE used.run = wanted.value"
-    " UNION ALL SELECT 7, NULL, hash, body" + _nulls(len(RUN_COLUMNS) - 3)
+    " UNION ALL SELECT 7, NULL, hash, body"
+    + _nulls(len(RUN_COLUMNS) - 3)
     + " FROM payload WHERE hash IN (SELECT used.hash FROM json_each(:keys) AS wanted"
     " CROSS JOIN payload_use AS used WHERE used.run = wanted.value)"
 )

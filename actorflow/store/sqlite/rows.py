@@ -208,8 +208,8 @@ def _turn(number: int, at: int, events: str, checksum: int) -> TurnRow:
 
 def read_schedule(row: Sequence[Any]) -> ScheduleRow:
     """The schedule of a row of `queries.SCHEDULE`."""
-    *names, record, bodies = row
-    return ScheduleRow(*names, whole(record, bodies))
+    namespace, schedule_id, version, record, bodies = row
+    return ScheduleRow(namespace, schedule_id, version, whole(record, bodies))
 
 
 def whole(text: str, bodies: str) -> str:

@@ -153,7 +153,8 @@ class SqliteStore(Reading):
             self._fail(problem)
 
     def facts(self) -> dict[str, object]:
-        """See `Store.facts`; also the epoch, how many changes the commits held, and the length of the WAL in pages."""
+        """See `Store.facts`; also the epoch, how many changes the commits held, the length of the WAL in pages, and
+        ``large_payload_bytes``."""
         session = self._session
         return {
             "store": "sqlite",
@@ -165,6 +166,7 @@ class SqliteStore(Reading):
             "wal_pages": session and session.wal.pages,
             "commits": self._commits,
             "changes": self._changes,
+            "large_payload_bytes": self._large_payload_bytes,
         }
 
     async def _fetch(self, query: str, values: Sequence[object] | Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
