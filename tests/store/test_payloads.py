@@ -39,7 +39,7 @@ from actorflow.store.sqlite.references import cut
 from actorflow.store.sqlite.stats import stats
 from actorflow.store.sqlite.verify import verify
 from tests.store import child
-from tests.store.given import NOON, TURN_WIDTH, begin, closes, identity, seed
+from tests.store.given import NOON, SECOND, TURN_WIDTH, begin, closes, identity, seed
 
 SIZE = 100_000
 
@@ -243,12 +243,11 @@ async def test_notes_and_schedules_let_go_of_what_they_held(path: Path, sqlite: 
     assert kept(path) == ["a", "b", "c", "d"]
     await sqlite.commit([Change(run.key, notes=Notes(memo={"parcel": payload("e")})), put(2, "f")])
     assert kept(path) == ["c", "d", "e", "f"]
-    gone = put(2, "f").schedule
-    assert gone is not None
-    deleted = ScheduleWrite(gone.row, is_deleted=True)
-    await sqlite.commit([Change(NO_RUN, schedule=deleted), Change(run.key, notes=Notes())])
-    assert kept(path) == ["c", "d"]
-    assert verify(path).violations_count == 1  # the run of these stories has no Started
+    gone = [ScheduleRow("default", "daily", 2, ""), ScheduleRow("a", "b c", 1, "")]
+    deleted = [Change(NO_RUN, schedule=ScheduleWrite(row, is_deleted=True)) for row in gone]
+    assert await sqlite.commit([*deleted, Change(run.key, notes=Notes())]) == [COMMITTED] * 3
+    assert kept(path) == ["d"]
+    assert [one for one in verify(path).violations if one.invariant == "I13"] == []
 
 
 async def test_what_was_left_by_an_earlier_owner_is_let_go_of(path: Path, sqlite: SqliteStore) -> None:
@@ -317,9 +316,9 @@ async def a_journal(path: Path) -> None:
     await store.open()
     for letter in "ab":
         run = identity(store.new_run_key())
-        events = (ev.Started("Order", "orders", (payload(letter), payload("x"))), ev.TimerStarted("1", ev.timedelta(1)))
+        events = (ev.Started("Order", "orders", (payload(letter), payload("x"))), ev.TimerStarted("1", SECOND))
         row = encode_turn(Turn(5, NOON, events), previous=seed(run))
-        head = Head(5, row.checksum, wake_at=NOON + ev.timedelta(1))
+        head = Head(5, row.checksum, wake_at=NOON + SECOND)
         await store.commit([Change(run.key, head=head, begin=Begin(run), turns=(row,))])
     await store.close()
 
@@ -340,17 +339,10 @@ async def test_views_show_whole_payloads(path: Path, sqlite: SqliteStore) -> Non
     turned = Change(run.key, expected=TURN_WIDTH, head=head, turns=(row,), activities=(activity,))
     await sqlite.commit([run, turned, receives(sqlite, run.key, "c")])
     (data,) = read(path, "SELECT data FROM af_event WHERE event = 'ActivityScheduled'")
-    assert (
-        json_of(data[0])["input"] == [json_of(one) for one in ({"json": payload("a")}, {"json": payload("b")})] or True
-    )
     assert data == (without_tag(row.events, 0),)
     (waiting,) = read(path, "SELECT data FROM af_inbox")
     assert waiting == (without_tag(f"[{message('c')}]", 0),)
     assert read(path, "SELECT heartbeat, last_failure FROM af_activity") == [(heartbeat("h"), failed)]
-
-
-def json_of(text: Any) -> Any:
-    return msgspec.json.decode(text) if isinstance(text, str) else text
 
 
 def without_tag(events: str, place: int) -> str:
@@ -419,7 +411,6 @@ async def test_damage_harms_only_those_who_use_it(path: Path, sqlite: SqliteStor
 async def test_an_older_journal_gets_the_tables_and_what_is_in_its_rows_stays_there(path: Path) -> None:
     path.write_bytes(gzip.decompress((Path(__file__).parent / "schema_1.gz").read_bytes()))
     with closing(sqlite3.connect(path)) as older:
-        older.execute("UPDATE turn SET events = replace(events, '[', '[' || ?) WHERE 0", ("x",))
         inline = message("a")
         older.execute("INSERT INTO inbox VALUES (1000, 2, ?, 0, '')", (inline,))
         older.execute("UPDATE meta SET inbox_seq = 1000")
