@@ -543,7 +543,7 @@ class Program:
 
     def _encoded(self, what: str, value: Any) -> Payload:
         payload = self.converter.encode_one(value)
-        self.take_along(what, (payload,))
+        check_payloads(what, (payload,))
         return payload
 
     def _complete_update(self, completed: ev.UpdateCompleted) -> None:
@@ -623,19 +623,20 @@ class Program:
         return handle
 
     def take_along(self, whom: str, payloads: Iterable[Payload]) -> None:
-        """Payloads leave with this turn.
+        """What a call of the program takes along leaves with this turn.
 
         Raises:
             PayloadTooLargeError: one is too large, or all of the call, or all of the turn.
         """
-        self._asked_bytes += check_payloads(whom, payloads)
-        if self._asked_bytes > limits.TURN_PAYLOAD_BYTES_MAX:
+        asked = self._asked_bytes + check_payloads(whom, payloads)
+        if asked > limits.TURN_PAYLOAD_BYTES_MAX:
             raise PayloadTooLargeError(
                 f"{whom}, together with what this turn has asked for already,",
-                size=self._asked_bytes,
+                size=asked,
                 limit=limits.TURN_PAYLOAD_BYTES_MAX,
                 advice="wait for some of it before you ask for more",
             )
+        self._asked_bytes = asked
 
     def start_local_activity(
         self, build: Callable[[str], ev.LocalActivityScheduled], result_type: Any
