@@ -59,7 +59,7 @@ def check_payloads(whom: str, payloads: Iterable[Payload]) -> int:
             raise PayloadTooLargeError(f"a payload of {whom}", size=size, limit=PAYLOAD_BYTES_MAX)
         total += size
     if total > limits.CALL_PAYLOAD_BYTES_MAX:
-        raise PayloadTooLargeError(f"all payloads of {whom}", size=total, limit=limits.CALL_PAYLOAD_BYTES_MAX)
+        raise PayloadTooLargeError(f"{whom} with all its payloads", size=total, limit=limits.CALL_PAYLOAD_BYTES_MAX)
     return total
 
 
