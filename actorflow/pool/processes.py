@@ -64,6 +64,9 @@ class Likeness(NamedTuple):
 class Processes:
     """Runs calls in children, which are started when they are needed. Any thread may call.
 
+    A child belongs to the call it runs, and to nobody while it is idle. Whoever it belongs to closes its pipe; others
+    only kill it, because a file that two threads close may be somebody else's by the second time.
+
     Args:
         likeness: how many, and how they begin.
     """
@@ -107,34 +110,42 @@ class Processes:
         with self._lock:
             self._is_closed = True
             children, self._children = list(self._children), set()
-            self._idle.clear()
+            idle, self._idle = self._idle, []
         for child in children:
             child.kill()
+        for child in children:
+            child.wait()
+        for child in idle:
+            child.end()
 
     def _take(self) -> _Child:
-        with self._lock:
-            while self._idle:
-                child = self._idle.pop()
-                if child.is_alive:
-                    return child
-                self._children.discard(child)
+        while (idle := self._take_idle()) is not None:
+            if idle.is_alive:
+                return idle
+            self._drop(idle)
         child = _Child(self._likeness)
         with self._lock:
             if not self._is_closed:
                 self._children.add(child)
                 return child
-        child.kill()
+        child.end()
         raise RuntimeError("these processes were shut down; they run nothing more")
+
+    def _take_idle(self) -> _Child | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
 
     def _give_back(self, child: _Child) -> None:
         with self._lock:
             if not self._is_closed:
                 self._idle.append(child)
+                return
+        child.end()
 
     def _drop(self, child: _Child) -> None:
         with self._lock:
             self._children.discard(child)
-        child.kill()
+        child.end()
 
 
 class _Child:
@@ -173,10 +184,14 @@ class _Child:
         self._process.join(_END_SECONDS)
 
     def kill(self) -> None:
+        """For anybody; whoever waits for an answer is told."""
         self._process.kill()
+
+    def end(self) -> None:
+        """For the owner alone."""
+        self.kill()
         self.wait()
-        with suppress(OSError):  # a thread that waits for its answer sees the other end closed
-            self._connection.close()
+        self._connection.close()
 
 
 def _pickled(value: object) -> bytes:
