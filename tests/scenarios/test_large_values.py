@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import msgspec
 import pytest
 
 from actorflow import activity, workflow
-from actorflow.client import Client, Schedule, ScheduleActionStartWorkflow, ScheduleSpec
+from actorflow.client import Client, Schedule, ScheduleActionStartWorkflow, ScheduleSpec, WorkflowParkedError
 from actorflow.common import RawValue
 from actorflow.converter import Payload
 from actorflow.core import limits
@@ -188,6 +190,19 @@ async def test_what_is_large_may_be_said(tmp_path: Path) -> None:
         await Client.connect(f"sqlite:///{path}", large_payload_bytes=100)
     async with a_place(Inner, path=path) as client:  # now with the default
         assert await client.get_workflow_handle_for(Inner.run, "w").result() == "x" * 3_000
+
+
+async def test_a_workflow_whose_value_is_lost_is_parked_and_no_other_notices(tmp_path: Path) -> None:
+    path = tmp_path / "orders.db"
+    async with a_client(path) as client:
+        await start(client, Inner.run, LARGE)
+        await start(client, Inner.run, LARGE[1:], id="other")
+    with closing(sqlite3.connect(path, isolation_level=None)) as another_program:
+        another_program.execute("DELETE FROM payload WHERE size = (SELECT max(size) FROM payload)")
+    async with a_place(Inner, path=path) as client:
+        assert await client.get_workflow_handle_for(Inner.run, "other").result() == LARGE[1:]
+        with pytest.raises(WorkflowParkedError, match="Restore the database from a backup"):
+            await client.get_workflow_handle("w").result()
 
 
 # Too large

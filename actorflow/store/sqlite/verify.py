@@ -100,8 +100,8 @@ class _Verifier:
         is_complete = True
         try:
             self._check_numbers()
-            self._check_payloads()
             self._check_pages()
+            self._check_payloads()
         except StorageError as problem:
             # The tables themselves can't be walked: say how far it came instead of nothing.
             is_complete = False
