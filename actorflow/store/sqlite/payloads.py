@@ -76,14 +76,14 @@ class Payloads:
     def release(self, holders: Iterable[tuple[int, str]]) -> None:
         """Rows go, or others take their place; an iterator, because mostly nobody looks at it."""
         if self._has_any:
-            self._note(queries.RELEASE_PAYLOADS, [*holders])
+            self._release(queries.RELEASE_PAYLOADS, [*holders])
 
     def release_inboxes(self, runs: Sequence[Row]) -> None:
         """All messages of some runs go."""
         if self._has_any:
-            self._note(queries.RELEASE_INBOX, runs)
+            self._release(queries.RELEASE_INBOX, runs)
 
-    def _note(self, statement: str, rows: Sequence[Row]) -> None:
+    def _release(self, statement: str, rows: Sequence[Row]) -> None:
         for cursor in self._run_all(statement, rows):
             self._released.update([name for (name,) in cursor.fetchall()])
 
