@@ -9,6 +9,7 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any, ClassVar
 
+from actorflow.api.common.v1 import Payload
 from actorflow.metering import (
     MetricAttributes as MetricAttributes,
     MetricCommon as MetricCommon,
@@ -39,7 +40,7 @@ class RawValue:
     Decode it with ``workflow.payload_converter().from_payload(value.payload, str)``.
     """
 
-    payload: Any
+    payload: Payload
 
 
 @dataclass

@@ -36,7 +36,7 @@ class OpenOptions(TypedDict, total=False):
         activities: functions, bound methods or instances with ``@activity.defn``.
         task_queue: what the worker serves, and where the client starts workflows; default "default".
         namespace: keeps executions of different programs in one journal apart.
-        data_converter: for arguments and results.
+        data_converter: for arguments, results and failures.
         large_payload_bytes: see `Client.connect`.
         activity_executor: where activities that are not async run; by default threads of our own.
         max_concurrent_activities: attempts at the same time; others wait in order of arrival.

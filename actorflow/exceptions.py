@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 
 class ActorflowError(Exception):
@@ -362,6 +362,10 @@ class WorkflowAlreadyStartedError(FailureError):
         self.first_run_id = first_run_id
 
 
+_FIX_THE_CODE: Final = "fix the workflow code and start the process again"
+_REMEDY_BY_KIND: Final = {"codec": "it goes on by itself once it can"}
+
+
 class WorkflowParkedError(ActorflowError):
     """An execution can't go on until code or an operator changes something; its status stays RUNNING.
 
@@ -372,7 +376,7 @@ class WorkflowParkedError(ActorflowError):
     def __init__(self, workflow_id: str, run_id: str, reason: str) -> None:
         super().__init__(
             f"workflow {workflow_id!r} (run {run_id}) is parked: {reason}; "
-            "fix the workflow code and start the process again, or terminate the execution"
+            f"{_REMEDY_BY_KIND.get(reason.partition(':')[0], _FIX_THE_CODE)}, or terminate the execution"
         )
         self.workflow_id = workflow_id
         self.run_id = run_id
@@ -400,6 +404,26 @@ class PayloadTooLargeError(PayloadError):
         super().__init__(f"{what} takes {size:,} bytes encoded, over the limit of {limit:,}; {advice}")
         self.size = size
         self.limit = limit
+
+
+class CodecError(PayloadError):
+    """The codec can't encode or decode payloads: a wrong or missing key, most often. Nothing is lost.
+
+    An execution that meets it is parked and goes on by itself once the codec can; a call that meets it did nothing.
+
+    Args:
+        codec: the name of its class.
+        what: "encode" or "decode".
+        reason: what it raised.
+    """
+
+    def __init__(self, codec: str, what: str, reason: str) -> None:
+        super().__init__(
+            f"the codec {codec} can't {what} payloads: {reason}; give the client the codec and the keys they were "
+            "written with"
+        )
+        self.codec = codec
+        self.what = what
 
 
 class StorageError(ActorflowError):

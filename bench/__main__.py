@@ -17,6 +17,7 @@ from typing import Any, Final
 import actorflow
 from bench import latency, listing, memory, messages, metrics, recovery, replay, startup, testing, throughput
 from bench.ceilings import ceilings
+from bench.data import data
 from bench.progress import Progress
 from bench.report import Table
 from bench.settings import Settings
@@ -24,6 +25,7 @@ from bench.settings import Settings
 _QUESTIONS: Final[Mapping[str, Callable[[Settings, Progress], Table]]] = {
     "ceilings": ceilings,
     "w1": throughput.one_step,
+    "data": data,
     "w2": throughput.ten_steps,
     "w3": latency.fan_out,
     "w4": latency.one_at_a_time,

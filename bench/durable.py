@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from actorflow.client import Client
+from actorflow.converter import DataConverter
 from actorflow.worker import Worker
 from bench.load import crowd
 from bench.programs import WORKFLOWS, OneStep, Order, charge
@@ -28,11 +29,12 @@ async def hosted(
     *,
     activities: Sequence[Callable[..., Any]] = (charge,),
     activities_max: int = _CONCURRENT,
+    data_converter: DataConverter | None = None,
     **options: Any,
 ) -> AsyncIterator[Client]:
     """A client whose journal is served by a worker of this process; ``options`` are the worker's."""
     async with (
-        await Client.connect(address) as client,
+        await Client.connect(address, data_converter=data_converter) as client,
         Worker(
             client,
             task_queue=QUEUE,
@@ -55,12 +57,15 @@ async def warm_up(client: Client, count: int) -> None:
     await crowd(one, count, in_flight=50)
 
 
-def measured(settings: Settings, body: Callable[[Client], Awaitable[Values]]) -> Sample:
+def measured(
+    settings: Settings, body: Callable[[Client], Awaitable[Values]], data_converter: DataConverter | None = None
+) -> Sample:
     """Run a body against a fresh journal; adds ``commits`` per second and the ``batch``, changes per commit."""
 
     async def run() -> Sample:
         with settings.scratch() as scratch:
-            async with asyncio.timeout(_ROUND_SECONDS_MAX), hosted(settings.address(scratch)) as client:
+            address = settings.address(scratch)
+            async with asyncio.timeout(_ROUND_SECONDS_MAX), hosted(address, data_converter=data_converter) as client:
                 await warm_up(client, settings.sized(_WARM_UP))
                 commits, changes = _written(client)
                 started = perf_counter()

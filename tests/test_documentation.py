@@ -18,9 +18,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PUBLIC = (
     "actorflow",
     "actorflow.activity",
+    "actorflow.api.common.v1",
+    "actorflow.api.failure.v1",
     "actorflow.client",
     "actorflow.clock",
     "actorflow.common",
+    "actorflow.contrib.pydantic",
     "actorflow.converter",
     "actorflow.diagram",
     "actorflow.embedded",

@@ -9,6 +9,7 @@ from typing import Any
 
 from actorflow.activity import ActivityCancellationDetails
 from actorflow.client.connection import Connection
+from actorflow.client.data import WorkflowData
 from actorflow.converter import DataConverter
 from actorflow.core.task_token import decode_task_token
 from actorflow.exceptions import TemporalError
@@ -45,6 +46,7 @@ class AsyncActivityHandle:
         StaleAttemptError: a later attempt has taken the place of the token's (an RPCError, NOT_FOUND).
         RPCError: the token is none of ours (INVALID_ARGUMENT), or there is no such workflow (NOT_FOUND).
         PayloadError: a value can't be encoded.
+        CodecError: the codec can't encode now.
     """
 
     def __init__(
@@ -75,8 +77,9 @@ class AsyncActivityHandle:
         Raises:
             AsyncActivityCancelledError: the workflow wants it stopped; the details were recorded all the same.
         """
-        payloads = self._converter.encode(details)
-        if await self._connection.service.beat_activity(self._target(), payloads):
+        activity = self._target()
+        payloads = await self._data_of(activity).encode(details)
+        if await self._connection.service.beat_activity(activity, payloads):
             raise AsyncActivityCancelledError(ActivityCancellationDetails(cancel_requested=True))
 
     async def complete(
@@ -94,7 +97,7 @@ class AsyncActivityHandle:
             rpc_timeout: accepted for ported programs.
         """
         has_result = result is not UNSET and result is not None
-        await self._settle(ActivityReport(self._converter.encode_one(result) if has_result else None))
+        await self._settle(ActivityReport(self._converter.values.encode_one(result) if has_result else None))
 
     async def fail(
         self,
@@ -112,8 +115,9 @@ class AsyncActivityHandle:
             rpc_metadata: accepted for ported programs.
             rpc_timeout: accepted for ported programs.
         """
-        details = self._converter.encode(last_heartbeat_details)
-        await self._settle(ActivityReport(failure=self._converter.failure(error), details=details))
+        values = self._converter.values
+        details = values.encode(last_heartbeat_details)
+        await self._settle(ActivityReport(failure=values.failure(error), details=details))
 
     async def report_cancellation(
         self,
@@ -131,10 +135,14 @@ class AsyncActivityHandle:
         Raises:
             RPCError: INVALID_ARGUMENT: nobody asked for it.
         """
-        await self._settle(ActivityReport(is_cancelled=True, details=self._converter.encode(details)))
+        await self._settle(ActivityReport(is_cancelled=True, details=self._converter.values.encode(details)))
 
     async def _settle(self, report: ActivityReport) -> None:
-        await self._connection.service.settle_activity(self._target(), report)
+        activity = self._target()
+        await self._connection.service.settle_activity(activity, await self._data_of(activity).closed(report))
+
+    def _data_of(self, activity: ActivityTarget) -> WorkflowData:
+        return WorkflowData(self._converter, self._namespace, activity.target.workflow_id)
 
     def _target(self) -> ActivityTarget:
         reference = self._id_or_token

@@ -13,7 +13,8 @@ from typing import Any, Required, Self, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.client.address import connect, connect_read_only
 from actorflow.client.async_activity import AsyncActivityHandle, AsyncActivityIDReference
-from actorflow.client.connection import Connection, Hosting
+from actorflow.client.connection import Borrowed, Connection, Hosting, OfTest
+from actorflow.client.data import WorkflowData
 from actorflow.client.deadline import answered
 from actorflow.client.handle import WorkflowHandle, arguments_of, several, update_request
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
@@ -50,7 +51,7 @@ from actorflow.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from actorflow.converter import DataConverter, default as default_converter
+from actorflow.converter import DataConverter
 from actorflow.core.events import SignalReceived
 from actorflow.core.policy.checks import check_name
 from actorflow.core.schedules.record import Patch
@@ -63,11 +64,11 @@ R = TypeVar("R")
 
 
 class ClientConfig(TypedDict, total=False):
-    """What a `Client` is made with."""
+    """What a client is made from; see `Client.config`."""
 
     service_client: Required[Connection]
     namespace: str
-    data_converter: DataConverter
+    data_converter: DataConverter | None
     task_queue: str | None
     identity: str | None
     default_workflow_query_reject_condition: QueryRejectCondition | None
@@ -95,9 +96,8 @@ class Client:
         self._identity = identity or f"{os.getpid()}@{socket.gethostname()}"
         self._reject = default_workflow_query_reject_condition
         self._task_queue = task_queue
-        self._converter = data_converter or default_converter
+        self._converter = data_converter or DataConverter.default
         self._is_closed = False
-        self._is_of_test = False
 
     @staticmethod
     async def connect(
@@ -119,7 +119,7 @@ class Client:
             target_host: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://`` (private to this
                 client) or ``memory://name`` (shared by that name in this process).
             namespace: keeps executions of different programs in one journal apart.
-            data_converter: for arguments and results.
+            data_converter: for arguments, results and failures; workers of this client use it too.
             task_queue: where this client starts executions, unless a call says otherwise.
             identity: a name for people; default is pid@host. Workers of this client have it, too.
             default_workflow_query_reject_condition: of queries that say nothing themselves.
@@ -158,22 +158,22 @@ class Client:
         )
 
     def config(self) -> ClientConfig:
-        """What this client was made with, to make another one like it::
+        """What makes another client on the same connection, with changes if wanted::
 
             config = client.config()
             config["data_converter"] = encrypting
             other = Client(**config)
 
-        Clients made so share the journal, which is closed with the first of them.
+        The connection stays this client's: closing the other one does nothing, closing this one ends both.
         """
-        return {
-            "service_client": self._connection,
-            "namespace": self._namespace,
-            "data_converter": self._converter,
-            "task_queue": self._task_queue,
-            "identity": self._identity,
-            "default_workflow_query_reject_condition": self._reject,
-        }
+        return ClientConfig(
+            service_client=Borrowed(self._connection),
+            namespace=self._namespace,
+            data_converter=self._converter,
+            task_queue=self._task_queue,
+            identity=self._identity,
+            default_workflow_query_reject_condition=self._reject,
+        )
 
     async def close(self) -> None:
         """Let go of the journal; the last user of it closes the file. Safe to call twice."""
@@ -212,12 +212,12 @@ class Client:
     @property
     def is_of_test(self) -> bool:
         """True for the client of a test environment: assertions fail the workflows of its workers."""
-        return self._is_of_test
+        return self._connection.is_of_test
 
     def of_test(self) -> Client:
         """The same connection as the client of a test environment."""
         client = copy(self)
-        client._is_of_test = True
+        client._connection = OfTest(self._connection)
         return client
 
     @property
@@ -304,6 +304,7 @@ class Client:
             RPCError: DEADLINE_EXCEEDED because of ``rpc_timeout``; INVALID_ARGUMENT for policies that contradict.
             UnsupportedOptionError: there is a ``versioning_override``.
             PayloadError: an argument or a value of the memo can't be encoded.
+            CodecError: the codec can't encode them.
             SearchAttributeTypeError: a search attribute has another type in this namespace.
             ValueError, TypeError: a bad id, not a workflow, arguments it can't take, no task queue, or notes that can't
                 be.
@@ -312,11 +313,12 @@ class Client:
         arguments = arguments_of(arg, args)
         check_arguments(workflow, arguments)
         check_start(versioning_override=versioning_override)
+        data = WorkflowData(self._converter, self._namespace, id)
         options, delay = run_options(name, **life)
         options = noted(
             id,
             options,
-            self._converter,
+            self._converter.values,
             memo=memo,
             search_attributes=search_attributes,
             static_summary=static_summary,
@@ -324,7 +326,7 @@ class Client:
         )
         signal = None
         if start_signal is not None:
-            signal = SignalReceived(start_signal, self._converter.encode(several(start_signal_args)), request_id)
+            signal = SignalReceived(start_signal, data.values.encode(several(start_signal_args)), request_id)
         reuse, conflict = id_policies(id, id_reuse_policy, id_conflict_policy)
         if signal is not None and conflict == WorkflowIDConflictPolicy.UNSPECIFIED:
             conflict = WorkflowIDConflictPolicy.USE_EXISTING
@@ -333,7 +335,7 @@ class Client:
             workflow_id=id,
             workflow_type=name,
             task_queue=chosen_queue(id, task_queue, self._task_queue),
-            input=self._converter.encode(arguments),
+            input=data.values.encode(arguments),
             reuse=reuse,
             conflict=conflict,
             request_id=request_id,
@@ -341,7 +343,7 @@ class Client:
             options=options,
             start_delay=delay,
         )
-        run_id, _ = await answered(self._connection.service.start(request), rpc_timeout)
+        run_id, _ = await answered(self._connection.service.start(await data.closed(request)), rpc_timeout)
         return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
 
     async def start_update_with_start_workflow(
@@ -375,11 +377,12 @@ class Client:
             RuntimeError: the operation was used before.
             WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowParkedError, RPCError: as `WorkflowHandle.start_update`.
         """
-        request = update_request(self._converter, update, arg, args, id, wait_for_stage)
         operation = start_workflow_operation
+        data = WorkflowData(self._converter, self._namespace, operation.id)
+        request = await update_request(data, update, arg, args, id, wait_for_stage)
         operation.claim()
         with operation.failing():
-            start, workflow_result = operation.request(self._namespace, self._converter, self._task_queue)
+            start, workflow_result = await operation.request(self._namespace, self._converter, self._task_queue)
 
             def on_started(run_id: str) -> None:
                 operation.started(
@@ -388,7 +391,7 @@ class Client:
 
             call = partial(self._connection.service.update_with_start, start, request, on_started)
             answer = await within(call, rpc_timeout)
-        return (await operation.workflow_handle()).update_answered(answer, update, result_type)
+        return await (await operation.workflow_handle()).update_answered(answer, update, result_type)
 
     async def execute_update_with_start_workflow(
         self, update: str | Callable[..., Any], arg: Any = UNSET, **options: Any
@@ -574,19 +577,19 @@ class Client:
         Raises:
             ScheduleAlreadyRunningError: there is a schedule of this id.
             ScheduleSpecError: a part of it can't be understood, or never comes true; the error names the field.
-            PayloadError: an argument can't be encoded.
+            PayloadError, CodecError: an argument or a value of the memo can't be encoded.
             ValueError, TypeError: a bad id or name, no task queue, no action.
             RPCError: RESOURCE_EXHAUSTED: there are too many schedules; DEADLINE_EXCEEDED because of ``rpc_timeout``.
         """
         whole = whole_schedule(schedule, action, policy, state)
         check_limit(whole)
-        noted = {key: self._converter.encode((value,))[0] for key, value in memo.items()} if memo else None
+        data = WorkflowData(self._converter, self._namespace, id)
         request = ScheduleRequest(
             self._namespace,
             id,
-            definition_from(whole, self._converter, self._task_queue),
+            await definition_from(whole, self._converter, self._namespace, self._task_queue),
             Patch(is_triggered=trigger_immediately, backfills=backfills_from(backfill)),
-            noted,
+            dict(zip(memo, await data.encode(tuple(memo.values())), strict=True)) if memo else None,
         )
         await answered(self._connection.service.create_schedule(request), rpc_timeout)
         return self.get_schedule_handle(id)

@@ -29,6 +29,11 @@ class Connection(Protocol):
         """
         ...
 
+    @property
+    def is_of_test(self) -> bool:
+        """True in a test environment."""
+        ...
+
     async def close(self) -> None:
         """Let go."""
         ...
@@ -50,9 +55,65 @@ class Hosting:
         """See `Connection.engine`."""
         return self._engine
 
+    @property
+    def is_of_test(self) -> bool:
+        """See `Connection.is_of_test`."""
+        return False
+
     async def close(self) -> None:
         """See `Connection.close`; the last user of the engine closes it."""
         await release(self._engine)
+
+
+class Borrowed:
+    """A connection of another client, which lets go of it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def service(self) -> Service:
+        """See `Connection.service`."""
+        return self._connection.service
+
+    @property
+    def engine(self) -> Engine:
+        """See `Connection.engine`."""
+        return self._connection.engine
+
+    @property
+    def is_of_test(self) -> bool:
+        """See `Connection.is_of_test`."""
+        return self._connection.is_of_test
+
+    async def close(self) -> None:
+        """Nothing: it is somebody else's."""
+
+
+class OfTest:
+    """The connection of a test environment's client."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def service(self) -> Service:
+        """See `Connection.service`."""
+        return self._connection.service
+
+    @property
+    def engine(self) -> Engine:
+        """See `Connection.engine`."""
+        return self._connection.engine
+
+    @property
+    def is_of_test(self) -> bool:
+        """See `Connection.is_of_test`."""
+        return True
+
+    async def close(self) -> None:
+        """See `Connection.close`."""
+        await self._connection.close()
 
 
 class Looking:
@@ -74,6 +135,11 @@ class Looking:
         raise ReadOnlyError(
             f"{self._name} is opened read-only, so nothing runs on this client; connect without read_only for workers"
         )
+
+    @property
+    def is_of_test(self) -> bool:
+        """See `Connection.is_of_test`."""
+        return False
 
     async def close(self) -> None:
         """See `Connection.close`."""

@@ -7,6 +7,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
+import msgspec
+
+from actorflow.client.data import WorkflowData
 from actorflow.client.deadline import answered
 from actorflow.client.errors import (
     WorkflowContinuedAsNewError,
@@ -85,7 +88,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         self._service = service
         self._reject = reject_condition
         self._namespace = namespace
-        self._converter = converter
+        self._data = WorkflowData(converter, namespace, id)
         self._id = id
         self._run_id = run_id
         self._result_run_id = result_run_id
@@ -136,10 +139,10 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         while True:
             end = await answered(self._service.result(self._target(run_id)), rpc_timeout)
             if isinstance(end, Parked):
-                raise self._parked(end)
+                raise await self._parked(end)
             successor = successor_id(end.event)
             if not successor or not (follow_runs or isinstance(end.event, ev.ContinuedAsNew)):
-                return self._result_of(end)
+                return self._result_of(await self._data.opened(end))
             if not follow_runs:
                 raise WorkflowContinuedAsNewError(successor)
             run_id = successor
@@ -147,15 +150,15 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
     def _result_of(self, end: Closed) -> Any:
         match end.event:
             case ev.Completed(result=payload):
-                return None if payload is None else self._converter.decode_one(payload, self._result_type)
+                return None if payload is None else self._data.values.decode_one(payload, self._result_type)
             case ev.Failed(failure=failure):
-                raise WorkflowFailureError(cause=self._converter.exception(failure))
+                raise WorkflowFailureError(cause=self._data.values.exception(failure))
             case ev.Cancelled(details=details):
-                raise WorkflowFailureError(cause=CancelledError("Workflow cancelled", *self._converter.decode(details)))
+                given = self._data.values.decode(details)
+                raise WorkflowFailureError(cause=CancelledError("Workflow cancelled", *given))
             case ev.Terminated(reason=reason, details=details):
-                raise WorkflowFailureError(
-                    cause=TerminatedError(reason or "Workflow terminated", *self._converter.decode(details))
-                )
+                given = self._data.values.decode(details)
+                raise WorkflowFailureError(cause=TerminatedError(reason or "Workflow terminated", *given))
             case ev.TimedOut():
                 timeout = TimeoutError("Workflow timed out", type=TimeoutType.START_TO_CLOSE)
                 raise WorkflowFailureError(cause=timeout)
@@ -207,7 +210,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             PayloadError: an argument can't be encoded.
         """
         name = name_of_handler(signal, SIGNAL_MARK, "signal")
-        payloads = self._converter.encode(arguments_of(arg, args))
+        payloads = await self._data.encode(arguments_of(arg, args))
         await answered(self._service.signal(self._target(self._run_id), name, payloads, request_id), rpc_timeout)
 
     @overload
@@ -269,17 +272,19 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             RPCError: NOT_FOUND, or DEADLINE_EXCEEDED when no worker answered.
         """
         name = name_of_handler(query, QUERY_MARK, "query")
-        payloads = self._converter.encode(arguments_of(arg, args))
+        payloads = await self._data.encode(arguments_of(arg, args))
         timeout = None if rpc_timeout is None else rpc_timeout.total_seconds()
         reject = self._reject if reject_condition is None else reject_condition
         answer = await self._service.query(self._target(self._run_id), name, payloads, reject, timeout)
         if isinstance(answer, QueryRejected):
             raise WorkflowQueryRejectedError(WorkflowExecutionStatus.of(answer.status))
         if isinstance(answer, Parked):
-            raise self._parked(answer)
+            raise await self._parked(answer)
+        answer = await self._data.opened(answer)
         if isinstance(answer, Failure):
-            raise WorkflowQueryFailedError(answer.message) from self._converter.exception(answer)
-        return self._converter.decode_one(answer, _result_type(query, result_type))
+            problem = self._data.values.exception(answer)
+            raise WorkflowQueryFailedError(problem.message) from problem
+        return self._data.values.decode_one(answer, _result_type(query, result_type))
 
     @overload
     async def execute_update(
@@ -380,16 +385,16 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
-        request = update_request(self._converter, update, arg, args, id, stage)
+        request = await update_request(self._data, update, arg, args, id, stage)
         answer = await within(partial(self._service.update, self._own_target(), request), rpc_timeout)
-        return self.update_answered(answer, update, result_type)
+        return await self.update_answered(answer, update, result_type)
 
-    def update_answered(
+    async def update_answered(
         self, answer: UpdateAnswer | Parked, update: str | Callable[..., Any], result_type: type | None
     ) -> WorkflowUpdateHandle[Any]:
         """The handle of an update that was answered, for clients; raises what `start_update` does."""
         if isinstance(answer, Parked):
-            raise self._parked(answer)
+            raise await self._parked(answer)
         return self._update_handle(answer.update_id, answer.run_id, _result_type(update, result_type), known=answer)
 
     def get_update_handle(
@@ -430,7 +435,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         self, id: str, run_id: str | None, result_type: Any, *, known: UpdateAnswer | None = None
     ) -> WorkflowUpdateHandle[Any]:
         target = self._target(run_id)
-        return WorkflowUpdateHandle(self._service, self._converter, id, target, result_type=result_type, known=known)
+        return WorkflowUpdateHandle(self._service, self._data, id, target, result_type=result_type, known=known)
 
     async def cancel(
         self,
@@ -469,7 +474,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND: there is no such execution, or it has closed.
         """
-        ending = self._service.terminate(self._own_target(), reason or "", self._converter.encode(args))
+        ending = self._service.terminate(self._own_target(), reason or "", await self._data.encode(args))
         await answered(ending, rpc_timeout)
 
     async def describe(
@@ -484,8 +489,10 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND.
         """
-        description = await answered(self._service.describe(self._target(self._run_id)), rpc_timeout)
-        return WorkflowExecutionDescription.described(description, self._converter)
+        about = await answered(self._service.describe(self._target(self._run_id)), rpc_timeout)
+        opened = await self._data.opened_if_possible(about)
+        # A memo is decoded when somebody asks for it.
+        return WorkflowExecutionDescription.described(msgspec.structs.replace(opened, notes=about.notes), self._data)
 
     async def fetch_history(
         self,
@@ -515,8 +522,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """The current run, but of no other chain than that this handle was made for."""
         return Target(self._namespace, self._id, self._run_id, self._first_execution_run_id)
 
-    def _parked(self, parked: Parked) -> WorkflowParkedError:
-        return parked_error(parked, self._id, self._converter)
+    async def _parked(self, parked: Parked) -> WorkflowParkedError:
+        return await parked_error(parked, self._id, self._data)
 
 
 def arguments_of(arg: Any, args: Sequence[Any]) -> Sequence[Any]:
@@ -540,8 +547,8 @@ def several(args: Sequence[Any]) -> Sequence[Any]:
     return args
 
 
-def update_request(
-    converter: DataConverter,
+async def update_request(
+    data: WorkflowData,
     update: str | Callable[..., Any],
     arg: Any,
     args: Sequence[Any],
@@ -557,7 +564,7 @@ def update_request(
     if WorkflowUpdateStage(stage) == WorkflowUpdateStage.ADMITTED:
         raise ValueError("ADMITTED is not a stage to wait for; wait for ACCEPTED or COMPLETED")
     name = name_of_handler(update, UPDATE_MARK, "update")
-    payloads = converter.encode(arguments_of(arg, args))
+    payloads = await data.encode(arguments_of(arg, args))
     return UpdateRequest(name, payloads, id or "", wants_outcome=stage == WorkflowUpdateStage.COMPLETED)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+from actorflow.converter import Failure
 from actorflow.core.program.others import ParentClosePolicy
+from actorflow.exceptions import FailureError
 from actorflow.service import PendingActivityInfo, PendingChildInfo, PendingMessageInfo
 
 
@@ -23,8 +26,8 @@ class PendingActivity:
     last_failure: str | None
 
     @classmethod
-    def of(cls, activity: PendingActivityInfo) -> Self:
-        """From what the service says."""
+    def of(cls, activity: PendingActivityInfo, explained: Callable[[Failure], FailureError]) -> Self:
+        """From what the service says; ``explained`` makes an exception of a failure."""
         return cls(
             activity_id=activity.activity_id,
             activity_type=activity.activity_type,
@@ -32,7 +35,7 @@ class PendingActivity:
             state=activity.state,
             scheduled_time=activity.scheduled_at,
             next_attempt_time=activity.next_attempt_at,
-            last_failure=activity.last_failure.message if activity.last_failure else None,
+            last_failure=explained(activity.last_failure).message if activity.last_failure else None,
         )
 
 

@@ -72,7 +72,7 @@ class ScheduleHandle:
     ) -> ScheduleDescription:
         """The schedule as it stands."""
         found = await answered(self._service.describe_schedule(self._namespace, self._id), rpc_timeout)
-        return ScheduleDescription.of(found, self._converter)
+        return ScheduleDescription.of(found, self._converter, self._namespace)
 
     async def update(
         self, updater: Updater, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None
@@ -86,7 +86,8 @@ class ScheduleHandle:
             rpc_timeout: how long to wait for each answer.
 
         Raises:
-            ScheduleSpecError, ValueError, TypeError, PayloadError: as `Client.create_schedule`, and nothing is changed.
+            ScheduleSpecError, ValueError, TypeError, PayloadError, CodecError: as `Client.create_schedule`. Nothing is
+                changed then.
             RPCError: ABORTED: it changes all the time.
         """
         for _ in range(_UPDATE_TRIES_MAX - 1):
@@ -108,7 +109,7 @@ class ScheduleHandle:
             raise TypeError(
                 f"the updater of schedule {self._id!r} must return a ScheduleUpdate or None, not {update!r}"
             )
-        definition = definition_from(update.schedule, self._converter, self._task_queue)
+        definition = await definition_from(update.schedule, self._converter, self._namespace, self._task_queue)
         updating = self._service.update_schedule(self._namespace, self._id, definition, description.revision)
         await answered(updating, rpc_timeout)
 
@@ -210,7 +211,7 @@ class ScheduleAsyncIterator:
         size = min(size, limits.LIST_PAGE_MAX)
         found = await self._service.list_schedules(self._namespace, self._token.decode(), size)
         self._token = found.next_after.encode()
-        self._page = [ScheduleListDescription.of(one, self._converter) for one in found.schedules]
+        self._page = [ScheduleListDescription.of(one, self._converter, self._namespace) for one in found.schedules]
         self._index = 0
 
     def __aiter__(self) -> Self:

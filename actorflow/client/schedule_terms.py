@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any, Final
 
+from actorflow.api.common.v1 import Payload as PublicPayload
+from actorflow.client.data import WorkflowData
 from actorflow.client.schedule import (
     Schedule,
     ScheduleAction,
@@ -20,7 +22,7 @@ from actorflow.client.schedule import (
 )
 from actorflow.client.start import chosen_queue, run_options
 from actorflow.common import ScheduleOverlapPolicy
-from actorflow.converter import DataConverter, Payload
+from actorflow.converter import DataConverter, Payload, public_payload, stored_payload
 from actorflow.core import limits
 from actorflow.core.policy.retry import policy_from
 from actorflow.core.schedules.calendar import almanac_of
@@ -43,29 +45,34 @@ from actorflow.exceptions import ScheduleSpecError
 _TICK: Final = timedelta(microseconds=1)
 
 
-def definition_from(schedule: Schedule, converter: DataConverter, task_queue: str | None) -> Definition:
+async def definition_from(
+    schedule: Schedule, converter: DataConverter, namespace: str, task_queue: str | None
+) -> Definition:
     """What the core makes of a schedule.
 
     Args:
         schedule: as the program gave it.
         converter: for arguments.
+        namespace: of the schedule.
         task_queue: of a workflow that has none of its own.
 
     Raises:
         ScheduleSpecError: a part of it makes no sense; the error names the field.
         ValueError, TypeError: an id, a name, a timeout or an argument doesn't.
-        PayloadError: an argument can't be encoded.
+        PayloadError, CodecError: an argument can't be encoded.
     """
     _check_type("schedule", schedule, Schedule)
     _check_type("action", schedule.action, ScheduleActionStartWorkflow)
     _check_type("spec", schedule.spec, ScheduleSpec)
     _check_type("policy", schedule.policy, SchedulePolicy)
     _check_type("state", schedule.state, ScheduleState)
-    policy, state = schedule.policy, schedule.state
+    action, policy, state = schedule.action, schedule.policy, schedule.state
+    assert isinstance(action, ScheduleActionStartWorkflow)
+    data = WorkflowData(converter, namespace, action.id)
     window = policy.catchup_window
     return checked_definition(
         Definition(
-            _action_from(schedule.action, converter, task_queue),
+            _action_from(action, await _input_from(action.args, data), task_queue),
             _spec_from(schedule.spec),
             Policy(
                 ScheduleOverlapPolicy(policy.overlap),
@@ -129,8 +136,15 @@ def _backfill_from(field: str, backfill: ScheduleBackfill) -> Backfill:
     return Backfill((backfill.start_at - _TICK).astimezone(UTC), backfill.end_at.astimezone(UTC), overlap)
 
 
-def _action_from(action: ScheduleAction, converter: DataConverter, task_queue: str | None) -> StartAction:
-    assert isinstance(action, ScheduleActionStartWorkflow)
+async def _input_from(arguments: Sequence[Any], data: WorkflowData) -> tuple[Payload, ...]:
+    """Arguments as they are stored; those of a description are so already."""
+    encoded = iter(await data.encode([one for one in arguments if not isinstance(one, PublicPayload)]))
+    return tuple([stored_payload(one) if isinstance(one, PublicPayload) else next(encoded) for one in arguments])
+
+
+def _action_from(
+    action: ScheduleActionStartWorkflow, input: tuple[Payload, ...], task_queue: str | None
+) -> StartAction:
     options, _ = run_options(
         action.workflow,
         execution_timeout=action.execution_timeout,
@@ -138,9 +152,8 @@ def _action_from(action: ScheduleAction, converter: DataConverter, task_queue: s
         task_timeout=action.task_timeout,
         retry_policy=action.retry_policy,
     )
-    payloads = [one if isinstance(one, Payload) else converter.encode((one,))[0] for one in action.args]
     queue = chosen_queue(action.id, action.task_queue, task_queue)
-    return StartAction(action.workflow, action.id, queue, tuple(payloads), options)
+    return StartAction(action.workflow, action.id, queue, input, options)
 
 
 def _spec_from(spec: ScheduleSpec) -> Spec:
@@ -205,13 +218,13 @@ def _check_type(field: str, value: object, kind: type) -> None:
 
 
 def schedule_of(definition: Definition) -> Schedule:
-    """A schedule as it is described; arguments stay payloads."""
+    """A schedule as it is described; arguments stay payloads, as they are stored."""
     action, policy, state = definition.action, definition.policy, definition.state
     options = action.options or NO_OPTIONS
     return Schedule(
         action=ScheduleActionStartWorkflow(
             action.workflow_type,
-            args=list(action.input),
+            args=[public_payload(payload) for payload in action.input],
             id=action.workflow_id,
             task_queue=action.task_queue,
             execution_timeout=options.execution_timeout,

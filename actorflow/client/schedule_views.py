@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
+from actorflow.api.common.v1 import Payload as PublicPayload
+from actorflow.client.data import UNSET, WorkflowData
 from actorflow.client.schedule import Schedule, ScheduleSpec
 from actorflow.client.schedule_terms import schedule_of, spec_of
-from actorflow.converter import DataConverter, Payload
+from actorflow.converter import DataConverter, Payload, public_payload
 from actorflow.core.schedules.record import ScheduleRecord
 from actorflow.service import ScheduleDescribed
-from actorflow.workflow.activities import UNSET
 
 
 class ScheduleActionExecution:
@@ -62,26 +63,26 @@ class ScheduleInfo:
 class _Noted:
     """Something with a memo."""
 
-    data_converter: DataConverter
-    raw_memo: Mapping[str, Payload]
+    _data: WorkflowData
+    _memo: Mapping[str, Payload]
+
+    @property
+    def data_converter(self) -> DataConverter:
+        """Of the client."""
+        return self._data.converter
+
+    @property
+    def raw_memo(self) -> Mapping[str, PublicPayload]:
+        """The memo as it is stored."""
+        return {key: public_payload(payload) for key, payload in self._memo.items()}
 
     async def memo(self) -> Mapping[str, Any]:
-        """All values of the memo, without type hints."""
-        return {key: self.data_converter.decode((payload,))[0] for key, payload in self.raw_memo.items()}
+        """See `WorkflowData.memo`."""
+        return await self._data.memo(self._memo)
 
-    async def memo_value(self, key: str, default: Any = UNSET, *, type_hint: type | None = None) -> Any:
-        """One value of the memo.
-
-        Raises:
-            KeyError: there is none, and no default.
-            PayloadError: it is of another type.
-        """
-        payload = self.raw_memo.get(key)
-        if payload is not None:
-            return self.data_converter.decode((payload,), None if type_hint is None else [type_hint])[0]
-        if default is UNSET:
-            raise KeyError(f"the memo has no value {key!r}")
-        return default
+    async def memo_value(self, key: str, default: Any = UNSET, *, type_hint: Any = None) -> Any:
+        """See `WorkflowData.memo_value`."""
+        return await self._data.memo_value(self._memo, key, default, type_hint=type_hint)
 
 
 @dataclass(frozen=True)
@@ -95,21 +96,21 @@ class ScheduleDescription(_Noted):
     id: str
     schedule: Schedule
     info: ScheduleInfo
-    data_converter: DataConverter = field(repr=False)
-    raw_memo: Mapping[str, Payload] = field(repr=False)
     revision: int
+    _data: WorkflowData = field(repr=False, compare=False)
+    _memo: Mapping[str, Payload] = field(repr=False)
 
     @classmethod
-    def of(cls, found: ScheduleDescribed, converter: DataConverter) -> Self:
+    def of(cls, found: ScheduleDescribed, converter: DataConverter, namespace: str) -> Self:
         """From what the service says."""
         record = found.record
         return cls(
             id=record.schedule_id,
             schedule=schedule_of(record.definition),
             info=_info_of(found),
-            data_converter=converter,
-            raw_memo=record.memo or {},
             revision=record.revision,
+            _data=WorkflowData(converter, namespace, record.schedule_id),
+            _memo=record.memo or {},
         )
 
 
@@ -181,11 +182,11 @@ class ScheduleListDescription(_Noted):
     id: str
     schedule: ScheduleListSchedule | None
     info: ScheduleListInfo | None
-    data_converter: DataConverter = field(repr=False)
-    raw_memo: Mapping[str, Payload] = field(repr=False)
+    _data: WorkflowData = field(repr=False, compare=False)
+    _memo: Mapping[str, Payload] = field(repr=False)
 
     @classmethod
-    def of(cls, found: ScheduleDescribed, converter: DataConverter) -> Self:
+    def of(cls, found: ScheduleDescribed, converter: DataConverter, namespace: str) -> Self:
         """From what the service says."""
         record = found.record
         definition = record.definition
@@ -197,6 +198,6 @@ class ScheduleListDescription(_Noted):
                 ScheduleListState(definition.state.note or None, definition.state.is_paused),
             ),
             info=ScheduleListInfo(_recent_of(record), list(found.next_times)),
-            data_converter=converter,
-            raw_memo=record.memo or {},
+            _data=WorkflowData(converter, namespace, record.schedule_id),
+            _memo=record.memo or {},
         )

@@ -17,7 +17,7 @@ from actorflow.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from actorflow.converter import DataConverter
+from actorflow.converter import ValueConverter
 from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.events import RunOptions
 from actorflow.core.notes import attributes_given
@@ -100,7 +100,7 @@ class LifeOptions(TypedDict, total=False):
 def noted(
     id: str,
     options: RunOptions | None,
-    converter: DataConverter,
+    converter: ValueConverter,
     *,
     memo: Mapping[str, Any] | None = None,
     search_attributes: SearchAttributes | TypedSearchAttributes | None = None,

@@ -9,9 +9,9 @@ from enum import IntEnum
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from actorflow.client.data import WorkflowData
 from actorflow.client.errors import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from actorflow.client.start import NO_METADATA
-from actorflow.converter import DataConverter
 from actorflow.exceptions import ApplicationError, WorkflowParkedError
 from actorflow.service import Parked, Service, Target, UpdateAnswer
 from actorflow.types import LocalReturnType
@@ -33,7 +33,7 @@ class WorkflowUpdateHandle(Generic[LocalReturnType]):
     def __init__(
         self,
         service: Service,
-        converter: DataConverter,
+        data: WorkflowData,
         id: str,
         target: Target,
         *,
@@ -41,7 +41,7 @@ class WorkflowUpdateHandle(Generic[LocalReturnType]):
         known: UpdateAnswer | None = None,
     ) -> None:
         self._service = service
-        self._converter = converter
+        self._data = data
         self._id = id
         self._target = target
         self._result_type = Any if result_type is None else result_type
@@ -80,13 +80,14 @@ class WorkflowUpdateHandle(Generic[LocalReturnType]):
         if self._known is None or not self._known.is_over:
             answer = await within(partial(self._service.update_outcome, self._target, self._id), rpc_timeout)
             if isinstance(answer, Parked):
-                raise parked_error(answer, self._target.workflow_id, self._converter)
+                raise await parked_error(answer, self._target.workflow_id, self._data)
             self._known = answer
-        if self._known.failure is not None:
-            raise WorkflowUpdateFailedError(self._converter.exception(self._known.failure))
+        known = await self._data.opened(self._known)
+        if known.failure is not None:
+            raise WorkflowUpdateFailedError(self._data.values.exception(known.failure))
         result: Any = None
-        if self._known.result is not None:
-            result = self._converter.decode_one(self._known.result, self._result_type)
+        if known.result is not None:
+            result = self._data.values.decode_one(known.result, self._result_type)
         return result
 
 
@@ -106,10 +107,11 @@ async def within(call: Callable[[], Awaitable[T]], timeout: timedelta | None) ->
         raise WorkflowUpdateRPCTimeoutOrCancelledError from late
 
 
-def parked_error(parked: Parked, workflow_id: str, converter: DataConverter) -> WorkflowParkedError:
+async def parked_error(parked: Parked, workflow_id: str, data: WorkflowData) -> WorkflowParkedError:
     """What a caller is told of an execution that does not go on."""
     error = WorkflowParkedError(workflow_id, parked.run_id, parked.reason)
-    cause = converter.exception(parked.failure)
+    parked = await data.opened_if_possible(parked)
+    cause = data.explained(parked.failure)
     if isinstance(cause, ApplicationError) and parked.failure.stack_trace:
         cause.add_note(f"Where the workflow code raised it:\n{parked.failure.stack_trace}")
     error.__cause__ = cause

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any, Final, Self
+from typing import Any, Self
 
+from actorflow.client.data import UNSET, WorkflowData
 from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
 from actorflow.common import RetryPolicy, SearchAttributes, TypedSearchAttributes
-from actorflow.converter import DataConverter
+from actorflow.converter import DataConverter, Failure
 from actorflow.core.notes import NO_NOTES, Notes, typed_shown, untyped_shown
 from actorflow.core.policy.retry import policy_from
+from actorflow.exceptions import FailureError
 from actorflow.service import Description, Execution
-
-_NO_DEFAULT: Final[Any] = object()
 
 
 class WorkflowExecutionStatus(IntEnum):
@@ -57,7 +57,7 @@ class WorkflowExecution:
     history_length: int
     parked: str | None
     _notes: Notes = field(default=NO_NOTES, repr=False, kw_only=True)
-    _converter: DataConverter = field(repr=False, compare=False, kw_only=True)
+    _data: WorkflowData = field(repr=False, compare=False, kw_only=True)
 
     @property
     def search_attributes(self) -> SearchAttributes:
@@ -70,31 +70,12 @@ class WorkflowExecution:
         return typed_shown(self._notes.search_attributes)
 
     async def memo(self) -> Mapping[str, Any]:
-        """Its memo, as plain values.
+        """See `WorkflowData.memo`."""
+        return await self._data.memo(self._notes.memo)
 
-        Raises:
-            PayloadError: a value can't be decoded.
-        """
-        return {name: self._converter.decode_one(payload) for name, payload in self._notes.memo.items()}
-
-    async def memo_value(self, key: str, default: Any = _NO_DEFAULT, *, type_hint: Any = None) -> Any:
-        """One value of its memo.
-
-        Args:
-            key: its name.
-            default: what to return if there is none.
-            type_hint: what to decode it as; plain values by default.
-
-        Raises:
-            KeyError: there is none, and no default.
-            PayloadError: it can't be decoded as that.
-        """
-        payload = self._notes.memo.get(key)
-        if payload is not None:
-            return self._converter.decode_one(payload, Any if type_hint is None else type_hint)
-        if default is _NO_DEFAULT:
-            raise KeyError(f"Memo does not have a value for key {key}")
-        return default
+    async def memo_value(self, key: str, default: Any = UNSET, *, type_hint: Any = None) -> Any:
+        """See `WorkflowData.memo_value`."""
+        return await self._data.memo_value(self._notes.memo, key, default, type_hint=type_hint)
 
     @classmethod
     def of(cls, execution: Execution, converter: DataConverter) -> Self:
@@ -112,7 +93,7 @@ class WorkflowExecution:
             history_length=execution.history_length,
             parked=execution.parked,
             _notes=execution.notes,
-            _converter=converter,
+            _data=WorkflowData(converter, execution.namespace, execution.workflow_id),
         )
 
 
@@ -165,8 +146,8 @@ class WorkflowExecutionDescription(WorkflowExecution):
         return self._notes.details or None
 
     @classmethod
-    def described(cls, about: Description, converter: DataConverter) -> Self:
-        """From what the service says."""
+    def described(cls, about: Description, data: WorkflowData) -> Self:
+        """From what the service says; its failures are decoded, its notes are not."""
         failure, options = about.last_failure, about.options
         parent, root = options.parent, options.root
         return cls(
@@ -181,13 +162,13 @@ class WorkflowExecutionDescription(WorkflowExecution):
             execution_time=options.not_before or about.started_at,
             history_length=about.history_length,
             parked=about.parked,
-            last_failure=None if failure is None else f"{failure.type}: {failure.message}\n{failure.stack_trace}",
+            last_failure=None if failure is None else _shown(failure, data.explained(failure)),
             turn_failures=about.turn_failures,
-            pending_activities=[PendingActivity.of(activity) for activity in about.pending_activities],
+            pending_activities=[PendingActivity.of(activity, data.explained) for activity in about.pending_activities],
             pending_timers=about.pending_timers,
             inbox_messages=about.inbox_messages,
             _notes=about.notes,
-            _converter=converter,
+            _data=data,
             pending_children=[PendingChild.of(child) for child in about.pending_children],
             pending_messages=[PendingMessage.of(message) for message in about.pending_messages],
             parent_id=None if parent is None else parent.workflow_id,
@@ -204,3 +185,7 @@ class WorkflowExecutionDescription(WorkflowExecution):
             expiration_time=options.expires_at,
             retry_policy=None if options.retry is None else policy_from(options.retry),
         )
+
+
+def _shown(failure: Failure, problem: FailureError) -> str:
+    return f"{failure.type}: {problem.message}\n{problem.stack_trace}"

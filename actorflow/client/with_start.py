@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Generic, Unpack
 
+from actorflow.client.data import WorkflowData
 from actorflow.client.handle import WorkflowHandle, arguments_of
 from actorflow.client.ported import check_start
 from actorflow.client.start import (
@@ -101,6 +102,11 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         self._is_used = False
         self._handle: asyncio.Future[WorkflowHandle[SelfType, ReturnType]] | None = None
 
+    @property
+    def id(self) -> str:
+        """The workflow id."""
+        return self._id
+
     async def workflow_handle(self) -> WorkflowHandle[SelfType, ReturnType]:
         """Wait until the workflow has been started and return its handle, whatever became of the update.
 
@@ -119,25 +125,28 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             raise RuntimeError("a WithStartWorkflowOperation is good for one call; make another one")
         self._is_used = True
 
-    def request(self, namespace: str, converter: DataConverter, default_queue: str | None) -> tuple[StartRequest, Any]:
+    async def request(
+        self, namespace: str, converter: DataConverter, default_queue: str | None
+    ) -> tuple[StartRequest, Any]:
         """What is asked of a service, and the type of the workflow's result.
 
         Raises:
-            TypeError, PayloadError: as `Client.start_workflow`.
+            TypeError, PayloadError, CodecError: as `Client.start_workflow`.
         """
+        data = WorkflowData(converter, namespace, self._id)
         request = StartRequest(
             namespace=namespace,
             workflow_id=self._id,
             workflow_type=self._type,
             task_queue=chosen_queue(self._id, self._task_queue, default_queue),
-            input=converter.encode(self._arguments),
+            input=data.values.encode(self._arguments),
             reuse=self._reuse,
             conflict=self._conflict,
             request_id=self._request_id,
-            options=noted(self._id, self._options, converter, **self._notes),
+            options=noted(self._id, self._options, data.values, **self._notes),
             start_delay=self._delay,
         )
-        return request, self._result_type
+        return await data.closed(request), self._result_type
 
     def started(self, handle: WorkflowHandle[SelfType, ReturnType]) -> None:
         """The workflow is there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -14,6 +14,8 @@ from actorflow.converter.payload import Payload
 
 TEXT_MAX = 16_384
 CAUSES_MAX = 20
+SEALED_MESSAGE = "Encoded failure"
+"""What stands for a message that is in a payload; as in the public SDK."""
 
 
 class ActivityRef(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -53,6 +55,7 @@ class Failure(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     category: int = 0
     timeout_type: int = 0
     activity: ActivityRef | None = None
+    encoded_attributes: Payload | None = None
     child: ChildRef | None = None
 
 
@@ -156,11 +159,33 @@ def failure_from(exception: BaseException, values: ValueCodec, *, depth: int = 0
 
 def exception_from(failure: Failure, values: ValueCodec) -> errors.FailureError:
     """Rebuild the exception a failure describes, with its causes."""
+    if failure.encoded_attributes is not None:
+        failure = _opened(failure, failure.encoded_attributes, values)
     exception = _exception_of_kind(failure, values)
     exception._stack_trace = failure.stack_trace  # pyright: ignore[reportPrivateUsage]
     if failure.cause is not None:
         exception.__cause__ = exception_from(failure.cause, values)
     return exception
+
+
+def sealed(failure: Failure, values: ValueCodec) -> Failure:
+    """The same failure and its causes with message and stack trace in a payload, which a codec can encrypt."""
+    said = {"message": failure.message, "stack_trace": failure.stack_trace}
+    return msgspec.structs.replace(
+        failure,
+        message=SEALED_MESSAGE,
+        stack_trace="",
+        cause=None if failure.cause is None else sealed(failure.cause, values),
+        encoded_attributes=values.encode([said])[0],
+    )
+
+
+def _opened(failure: Failure, attributes: Payload, values: ValueCodec) -> Failure:
+    """Message and stack trace back in their places; what somebody else has put into the payload is left there."""
+    said = values.decode([attributes])[0]
+    known = {} if not isinstance(said, dict) else cast("dict[str, object]", said)
+    texts = {name: text for name in ("message", "stack_trace") if isinstance(text := known.get(name), str)}
+    return msgspec.structs.replace(failure, encoded_attributes=None, **texts)
 
 
 def _exception_of_kind(failure: Failure, values: ValueCodec) -> errors.FailureError:

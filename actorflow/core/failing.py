@@ -7,9 +7,9 @@ from typing import Final, cast
 
 import msgspec
 
-from actorflow.converter import DataConverter, Failure, text_of
+from actorflow.converter import Failure, ValueConverter, text_of
 from actorflow.core import limits
-from actorflow.exceptions import CorruptJournalError
+from actorflow.exceptions import CodecError, CorruptJournalError
 
 
 class FailingTurn(msgspec.Struct, frozen=True):
@@ -26,8 +26,13 @@ class FailingTurn(msgspec.Struct, frozen=True):
 
     @property
     def is_parked(self) -> bool:
-        """True once quick tries are over."""
-        return self.attempts >= limits.TURN_FAILURES_BEFORE_PARKING
+        """True once quick tries are over, and at once where somebody has to bring a key."""
+        return self.is_for_codec or self.attempts >= limits.TURN_FAILURES_BEFORE_PARKING
+
+    @property
+    def is_for_codec(self) -> bool:
+        """True if its codec could not encode or decode; that is no fault of its code."""
+        return self.failure.type == CodecError.__name__
 
     @staticmethod
     def unreadable(problem: Exception, now: datetime) -> FailingTurn:
@@ -52,10 +57,12 @@ class FailingTurn(msgspec.Struct, frozen=True):
         first_line = self.failure.message.splitlines()[0] if self.failure.message else ""
         if not self.messages:
             return first_line
+        if self.is_for_codec:
+            return f"codec: {first_line}"
         return f"its workflow code failed {self.attempts} times in the same turn with {self.failure.type}: {first_line}"
 
 
-def turn_failure(problem: BaseException, converter: DataConverter) -> Failure:
+def turn_failure(problem: BaseException, converter: ValueConverter) -> Failure:
     """What made a turn fail, as data. An exception group says what is in it, and why it is no outcome.
 
     A task group wraps whatever fails in it: an activity's error, which alone would fail the workflow, fails only the

@@ -61,6 +61,12 @@ TURN_RETRY_DELAY_MIN: Final = timedelta(seconds=1)
 TURN_RETRY_DELAY_MAX: Final = timedelta(minutes=10)
 """Back-off between tries of a failed turn: doubled from the first to the last."""
 
+CODEC_TIMEOUT: Final = timedelta(seconds=30)
+"""How long a codec may take for one call; longer than any key server that will answer at all."""
+
+CODEC_RETRY_DELAY: Final = timedelta(seconds=5)
+"""How long an activity waits before its codec is asked again: somebody has to bring a key."""
+
 UNCHARGED_ATTEMPTS_MAX: Final = 3
 """Attempts lost with the process that are repeated without counting; after that a crash counts as a failure."""
 

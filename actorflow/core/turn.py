@@ -49,6 +49,7 @@ def decide(
     unhandled: Callable[[], Sequence[Message]] = tuple,
     new_run_id: NewRunId = _no_run_id,
     typed: TypeAttributes = _as_asked,
+    is_held: bool = False,
 ) -> Turn | None:
     """Let a program consume messages, and fold what came of it into the state.
 
@@ -62,6 +63,8 @@ def decide(
             follows it, they are recorded as unhandled signals before its end.
         new_run_id: for children, and for the run that follows if the turn closes this one and one does.
         typed: knows the types of search attributes.
+        is_held: leave the state as it is, since the payloads of the turn have to be encoded first: `released` folds it
+            into the state then, and asks what is unhandled at that time.
 
     Returns:
         The turn, or None if no message matters any more. What became of updates that were rejected, the program knows
@@ -88,10 +91,10 @@ def decide(
         closing = Closing(identity.run_id, identity.started_at, program.started, at)
         close = closed_as(closing, commands[-1], new_run_id)
         commands = (*commands[:-1], close)
-        if not successor_id(close):
+        if not is_held and not successor_id(close):
             arrivals.extend(_left_over(state, messages, unhandled()))
     events = (*arrivals, *[_placed(command, reserve, new_run_id) for command in commands])
-    return _applied(state, at, events)
+    return _drafted(state, at, events) if is_held else _applied(state, at, events)
 
 
 def fail(
@@ -103,6 +106,7 @@ def fail(
     now: datetime,
     unhandled: Callable[[], Sequence[Message]] = tuple,
     new_run_id: NewRunId = _no_run_id,
+    is_held: bool = False,
 ) -> Turn:
     """End an execution because its program can't go on and was told to treat that as an outcome."""
     arrivals = [arrival for arrival in _admitted(state, messages) if type(arrival) is not ev.UpdateRequested]
@@ -111,8 +115,25 @@ def fail(
     started = state.started or _started_among(messages)
     if started is not None:
         close = closed_as(Closing(identity.run_id, identity.started_at, started, at), close, new_run_id)
-    left_over = () if successor_id(close) else _left_over(state, messages, unhandled())
-    return _applied(state, at, (*arrivals, *left_over, close))
+    left_over = () if is_held or successor_id(close) else _left_over(state, messages, unhandled())
+    events = (*arrivals, *left_over, close)
+    return _drafted(state, at, events) if is_held else _applied(state, at, events)
+
+
+def released(state: ExecutionState, held: Turn, messages: Sequence[Message], unhandled: Sequence[Message]) -> Turn:
+    """Fold a turn that was held into the state.
+
+    Args:
+        state: as it was when the turn was decided.
+        held: the turn.
+        messages: that it was given.
+        unhandled: see `decide`; messages are accepted while a turn is held, too.
+    """
+    events = held.events
+    if type(events[-1]) in ev.CLOSING and not successor_id(events[-1]):
+        arrivals = next(number for number, event in enumerate(events) if type(event) in ev.DECISIONS)
+        events = (*events[:arrivals], *_left_over(state, messages, unhandled), *events[arrivals:])
+    return _applied(state, held.at, events)
 
 
 def end(
@@ -150,9 +171,13 @@ def failed_turn(state: ExecutionState, event: ev.TurnFailed, *, now: datetime) -
 
 
 def _applied(state: ExecutionState, at: datetime, events: tuple[Any, ...]) -> Turn:
-    turn = Turn(state.last_event + turn_width(events), at, events)
+    turn = _drafted(state, at, events)
     state.apply(turn)
     return turn
+
+
+def _drafted(state: ExecutionState, at: datetime, events: tuple[Any, ...]) -> Turn:
+    return Turn(state.last_event + turn_width(events), at, events)
 
 
 def _admitted(state: ExecutionState, messages: Sequence[Message]) -> list[Any]:

@@ -7,6 +7,7 @@ had to wait for a slot, is written to an `activity` row before its code runs.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum, auto
@@ -20,15 +21,18 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev, limits
 from actorflow.core.policy.retry import GiveUp, after_failure
 from actorflow.core.state import PendingActivity
-from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, timeout_failure
+from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, Unread, timeout_failure
+from actorflow.engine.codecs import codec_failure
 from actorflow.engine.progress import Progress
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.reporting import report_activity_failure
 from actorflow.engine.site import Site
-from actorflow.exceptions import RetryState, TimeoutType
+from actorflow.exceptions import CodecError, RetryState, TimeoutType
 from actorflow.pool.slots import Slots, Waiting
 from actorflow.service import ActivityNotRunningError, ActivityReport, RPCError, RPCStatusCode, StaleAttemptError
 from actorflow.store.protocol import COMMITTED, ActivityRow, Change, Identity, Outcome
+
+_log = logging.getLogger("actorflow.activity")
 
 _OUTCOMES: Final[dict[type[ev.ActivityOutcome], str]] = {
     ev.ActivityCompleted: "ok",
@@ -286,6 +290,8 @@ class ActivityActor:
                 else:
                     where = attempt.identity if attempt is not None else "?"
                     self._lose_attempt(f"worker {where}, which shut down")
+            case Unread(problem=problem):
+                self._wait_for_key(problem)
             case Errored(failure=failure, problem=problem):
                 self._log_failure(failure, problem)
                 self._retry_or_give_up(failure)
@@ -326,6 +332,15 @@ class ActivityActor:
 
         self._write_row(None, then)
         self._back_off(delay.total_seconds())
+
+    def _wait_for_key(self, problem: CodecError) -> None:
+        """No code has run, so the number stays and nothing is charged; somebody has to do something about the codec."""
+        _log.warning("activity %r of workflow %r waits: %s", self._activity_id, self._identity.workflow_id, problem)
+        self._progress.last_failure = codec_failure(problem)
+        self._counts.ended("retry", self._take_seconds())
+        self._progress.next_at = self._site.clock.now() + limits.CODEC_RETRY_DELAY
+        self._write_row(None)  # else it would count as begun, and be lost with a crash
+        self._back_off(limits.CODEC_RETRY_DELAY.total_seconds())
 
     def _back_off(self, seconds: float) -> None:
         self._phase = Phase.BACKING_OFF

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+import anyio
 import msgspec
 
 from actorflow import activity as public
 from actorflow.activity import ActivityCancellationDetails
 from actorflow.common import MetricMeter, Priority, RawValue
-from actorflow.converter import Failure, Payload
+from actorflow.converter import (
+    Coder,
+    Failure,
+    Payload,
+    WorkflowSerializationContext,
+    payloads_of,
+    with_payloads,
+)
+from actorflow.core import limits
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition
 from actorflow.core.policy.checks import check_payloads
 from actorflow.core.policy.retry import policy_of
 from actorflow.core.state import PendingActivity
 from actorflow.core.task_token import TaskToken, encode_task_token
 from actorflow.engine.activity_context import AttemptContext
+from actorflow.engine.codecs import outcome_of
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
-from actorflow.exceptions import ApplicationError, CancelledError, PayloadTooLargeError, TimeoutType
+from actorflow.exceptions import ApplicationError, CancelledError, CodecError, PayloadTooLargeError, TimeoutType
 from actorflow.pool.deadlines import Deadline
 from actorflow.pool.executors import RunningAttempt
 from actorflow.pool.interruption import Interruption
 from actorflow.pool.slots import Slots
 from actorflow.store.protocol import Identity
+
+_log = logging.getLogger("actorflow.activity")
 
 
 class Succeeded(msgspec.Struct, frozen=True):
@@ -46,7 +59,13 @@ class Stopped(msgspec.Struct, frozen=True):
     """The code gave in to a cancellation."""
 
 
-AttemptOutcome = Succeeded | Errored | Stopped
+class Unread(msgspec.Struct, frozen=True):
+    """The codec could not decode what the code was to get, so it did not begin."""
+
+    problem: CodecError
+
+
+AttemptOutcome = Succeeded | Errored | Stopped | Unread
 
 
 class AttemptOwner(Protocol):
@@ -90,9 +109,11 @@ class Attempt:
         "_identity",
         "_is_local",
         "_is_reported",
+        "_newest",
         "_number",
         "_owner",
         "_pending",
+        "_plain_details",
         "_running",
         "_site",
         "_slots",
@@ -120,6 +141,8 @@ class Attempt:
         self._slots = slots
         self.started_at = started_at
         self._details = details
+        self._plain_details = details  # as the code is to see them: another thing only where there is a codec
+        self._newest: tuple[Payload, ...] | None = None  # details that wait for the codec
         self._owner = owner
         self._is_local = is_local
         self._alarms: list[Deadline] = []
@@ -155,8 +178,37 @@ class Attempt:
         if definition is None:
             self._body_ended(None, _unknown_activity(scheduled.activity_type, self._host))
             return
+        coder = self._host.coder
+        payloads = scheduled.input
+        if coder is None or not (payloads or self._details):
+            self._begin(definition, payloads)
+        else:
+            self._site.spawn(self._read(coder, definition))
+
+    async def _read(self, coder: Coder, definition: ActivityDefinition) -> None:
+        """Begin once the codec has decoded arguments and heartbeat details; what it can't decode is not begun."""
+        held = [self._pending.scheduled.input, self._details]
+        outcome = await outcome_of(coder.decode(payloads_of(held), self._serialization_context))
+        if self._is_reported or self._why is not None:
+            self._body_ended(None, asyncio.CancelledError())
+        elif isinstance(outcome, CodecError):
+            self._leave_unread(outcome)
+        else:
+            payloads, self._plain_details = with_payloads(held, outcome)
+            self._begin(definition, payloads)
+
+    def _leave_unread(self, problem: CodecError) -> None:
+        slots, host = self._slots, self._host
+        assert slots is not None
+        host.attempts.discard(self)
+        self._report(Unread(problem))
+        self._site.registry.release(slots)
+        host.on_attempt_ended()
+
+    def _begin(self, definition: ActivityDefinition, payloads: tuple[Payload, ...]) -> None:
+        scheduled = self._pending.scheduled
         try:
-            arguments = self._arguments(definition)
+            arguments = self._arguments(definition, payloads)
         except Exception as problem:  # PayloadError, or whatever a foreign converter raises
             self._body_ended(None, problem)
             return
@@ -177,10 +229,9 @@ class Attempt:
         if scheduled.heartbeat is not None:
             self._alarm(scheduled.heartbeat.total_seconds(), self._check_heartbeat)
 
-    def _arguments(self, definition: ActivityDefinition) -> Sequence[Any]:
-        payloads = self._pending.scheduled.input
+    def _arguments(self, definition: ActivityDefinition, payloads: tuple[Payload, ...]) -> Sequence[Any]:
         if definition.name == DYNAMIC:
-            return [[RawValue(payload) for payload in payloads]]
+            return [self._host.converter.decode(payloads, [RawValue] * len(payloads))]
         return self._host.converter.decode(payloads, definition.signature.types)
 
     def request_cancel(self, why: ActivityCancellationDetails, *, at_once: bool = False) -> None:
@@ -231,16 +282,43 @@ class Attempt:
         self._running = self._context = None  # it knows us: without this we would be garbage only a collector finds
         slots, host = self._slots, self._host
         assert slots is not None
-        host.attempts.discard(self)
         if isinstance(problem, public.CompleteAsync):
             if not self._is_reported:
                 self._owner.on_left_open()
         elif isinstance(problem, asyncio.CancelledError) and self._site.is_ending():
             self._report(None)  # the whole program is going: the attempt counts as lost
         elif not self._is_reported:
-            self._report(self._outcome_of(result, problem))
+            outcome = self._outcome_of(result, problem)
+            if host.coder is not None and (self._newest is not None or payloads_of(outcome)):
+                self._stop_alarms()  # the code has ended in time; what the codec needs is not its fault
+                self._site.registry.release(slots)
+                self._site.spawn(self._report_encoded(host.coder, outcome))
+                return
+            self._report(outcome)
+        host.attempts.discard(self)
         self._site.registry.release(slots)
         host.on_attempt_ended()
+
+    async def _report_encoded(self, coder: Coder, outcome: AttemptOutcome) -> None:
+        """Report once the codec has encoded the outcome; the code has run, so it is asked until it can."""
+        while not self._is_reported:
+            await self._encode_newest(coder)
+            encoded = await outcome_of(coder.encode(payloads_of(outcome), self._serialization_context))
+            if not isinstance(encoded, CodecError):
+                self._report_if_open(with_payloads(outcome, encoded))
+            else:
+                _log.warning("the outcome of activity %s waits: %s", self.name, encoded)
+                await anyio.sleep(limits.CODEC_RETRY_DELAY.total_seconds())
+        self._host.attempts.discard(self)
+        self._host.on_attempt_ended()
+
+    def _report_if_open(self, outcome: AttemptOutcome) -> None:
+        if not self._is_reported:
+            self._report(outcome)
+
+    @property
+    def _serialization_context(self) -> WorkflowSerializationContext:
+        return WorkflowSerializationContext.of(self._identity.namespace, self._identity.workflow_id)
 
     def _outcome_of(self, result: Any, problem: BaseException | None) -> AttemptOutcome:
         if problem is None:
@@ -266,10 +344,14 @@ class Attempt:
         if not self._is_reported:
             self._is_reported = True
             self._site.rest.attempts -= 1
-        for alarm in self._alarms:
-            alarm.cancel()
+        self._stop_alarms()
         if outcome is not None:
             self._owner.on_outcome(outcome)
+
+    def _stop_alarms(self) -> None:
+        for alarm in self._alarms:
+            alarm.cancel()
+        self._alarms.clear()
 
     # Timeouts and heartbeats
 
@@ -300,18 +382,33 @@ class Attempt:
         payloads = self._host.converter.encode(details)
         check_payloads(f"a heartbeat of {self.name}", payloads)
         if asyncio._get_running_loop() is self._site.loop:
-            self.take_heartbeat(payloads)
+            self._take_plain_heartbeat(payloads)
         else:
-            self._site.loop.call_soon_threadsafe(self.take_heartbeat, payloads)
+            self._site.loop.call_soon_threadsafe(self._take_plain_heartbeat, payloads)
 
     def take_heartbeat(self, payloads: tuple[Payload, ...]) -> None:
-        """A sign of life, from the code or from outside."""
+        """A sign of life with details as they are to be kept: from outside they come so."""
         self._beat_at = self._site.clock.now()
-        self._details = payloads
-        if self._is_reported:
+        self._newest = None  # what is still on its way is older
+        self._keep_details(payloads)
+        self._heed()
+
+    def _take_plain_heartbeat(self, payloads: tuple[Payload, ...]) -> None:
+        """A sign of life from the code."""
+        self._plain_details = payloads
+        coder = self._host.coder
+        if coder is None or not payloads:
+            self.take_heartbeat(payloads)
             return
-        self._owner.on_heartbeat(payloads)
-        if self._why is not None:
+        self._beat_at = self._site.clock.now()
+        if self._newest is None:
+            self._site.spawn(self._encode_newest(coder))
+        self._newest = payloads  # if one is on its way, it takes this one along
+        self._heed()
+
+    def _heed(self) -> None:
+        """Stop, if somebody has asked for it before this sign of life."""
+        if self._why is not None and not self._is_reported:
             self._stop(self._why)
 
     def _meter(self) -> MetricMeter:
@@ -324,6 +421,24 @@ class Attempt:
             }
         )
 
+    async def _encode_newest(self, coder: Coder) -> None:
+        """Encode heartbeat details, and those that came meanwhile."""
+        while (details := self._newest) is not None:
+            encoded = await outcome_of(coder.encode(details, self._serialization_context))
+            if not self._newest:
+                return  # somebody outside has said something newer
+            if self._newest is details:
+                self._newest = None
+            if isinstance(encoded, CodecError):
+                _log.warning("heartbeat details of activity %s are not kept: %s", self.name, encoded)
+            else:
+                self._keep_details(tuple(encoded))
+
+    def _keep_details(self, payloads: tuple[Payload, ...]) -> None:
+        self._details = payloads
+        if not self._is_reported:
+            self._owner.on_heartbeat(payloads)
+
     def _info(self) -> public.Info:
         scheduled, identity = self._pending.scheduled, self._identity
         return public.Info(
@@ -331,7 +446,7 @@ class Attempt:
             activity_type=scheduled.activity_type,
             attempt=self._number,
             current_attempt_scheduled_time=self.started_at,
-            heartbeat_details=self._host.converter.decode(self._details),
+            heartbeat_details=self._host.converter.decode(self._plain_details),
             heartbeat_timeout=scheduled.heartbeat,
             is_local=self._is_local,
             namespace=identity.namespace,

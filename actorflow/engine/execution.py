@@ -8,7 +8,7 @@ from itertools import zip_longest
 from time import perf_counter
 from typing import Protocol
 
-from actorflow.converter import DataConverter
+from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
 from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
@@ -31,7 +31,7 @@ class Code(Protocol):
         ...
 
     @property
-    def converter(self) -> DataConverter:
+    def converter(self) -> ValueConverter:
         """For arguments and results."""
         ...
 
@@ -52,7 +52,7 @@ class Execution:
         has_unseen: see `Program`; False for turns that may have been read from a public history.
     """
 
-    __slots__ = ("_code", "_counting", "_has_unseen", "_identity", "_program", "_rows", "_turns", "state")
+    __slots__ = ("_code", "_counting", "_has_unseen", "_identity", "_program", "_rows", "_started", "_turns", "state")
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class Execution:
         self._rows = rows
         self._has_unseen = has_unseen
         self._program: Program | None = None
+        self._started: ev.Started | None = None
         self._code: Code | None = None
         self.state = ExecutionState.folded(turns)
 
@@ -76,6 +77,21 @@ class Execution:
     def code(self) -> Code | None:
         """What the live program was built from."""
         return self._code
+
+    @property
+    def started(self) -> ev.Started | None:
+        """How it began, as its program is to see it."""
+        return self._started or self.state.started
+
+    @property
+    def unread(self) -> Sequence[Turn]:
+        """Turns a program has to be rebuilt from, as they are stored."""
+        return self._turns if self._started is None else ()
+
+    def read(self, turns: Sequence[Turn]) -> None:
+        """The same turns as a program is to see them: a codec has decoded them."""
+        self._turns = turns
+        self._started = next((one for turn in turns for one in turn.events if isinstance(one, ev.Started)), None)
 
     def program_on(self, code: Code, started: ev.Started) -> Program:
         """The live program, rebuilt by replay if need be.

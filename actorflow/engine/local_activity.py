@@ -6,6 +6,7 @@ it again. An attempt that would have to wait long is left to the workflow, which
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from functools import partial
 from time import perf_counter
@@ -13,16 +14,18 @@ from time import perf_counter
 from actorflow.activity import ActivityCancellationDetails
 from actorflow.clock import TimerHandle
 from actorflow.converter import Failure, Payload
-from actorflow.core import events as ev
+from actorflow.core import events as ev, limits
 from actorflow.core.policy.retry import GiveUp, after_failure
 from actorflow.core.state import PendingActivity, PendingLocalActivity
-from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, timeout_failure
+from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, Unread, timeout_failure
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.reporting import report_activity_failure
 from actorflow.engine.site import Site
-from actorflow.exceptions import RetryState, TimeoutType
+from actorflow.exceptions import CodecError, RetryState, TimeoutType
 from actorflow.pool.slots import Slots, Waiting
 from actorflow.store.protocol import Identity
+
+_log = logging.getLogger("actorflow.activity")
 
 
 class LocalActivityActor:
@@ -140,6 +143,8 @@ class LocalActivityActor:
                 self._counts.ended("worker_died", self._take_seconds())
                 self._number += 1
                 self._wait_for_slot()
+            case Unread(problem=problem):
+                self._wait_for_key(problem)
             case Errored(failure=failure, problem=problem):
                 report_activity_failure(self._identity, self._pending.scheduled, self._number, failure, problem)
                 self._fail(failure)
@@ -164,9 +169,21 @@ class LocalActivityActor:
         else:
             self._counts.ended("retry", self._take_seconds())
             self._number += 1
-            self._alarms.append(
-                self._site.clock.call_later(max(decision.delay.total_seconds(), 0.0), self._end_back_off)
-            )
+            self._back_off(decision.delay)
+
+    def _wait_for_key(self, problem: CodecError) -> None:
+        """No code has run, so the number stays and nothing is charged; somebody has to do something about the codec."""
+        _log.warning(
+            "local activity %r of workflow %r waits: %s",
+            self._scheduled.activity_id,
+            self._identity.workflow_id,
+            problem,
+        )
+        self._counts.ended("retry", self._take_seconds())
+        self._back_off(limits.CODEC_RETRY_DELAY)
+
+    def _back_off(self, delay: timedelta) -> None:
+        self._alarms.append(self._site.clock.call_later(max(delay.total_seconds(), 0.0), self._end_back_off))
 
     def _end_back_off(self) -> None:
         if not self._is_over:

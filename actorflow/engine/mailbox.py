@@ -109,6 +109,13 @@ class Mailbox:
         else:
             self._direct.append(delivery)
 
+    def put_back(self, taken: Sequence[Delivery]) -> None:
+        """Messages that were taken and had no turn: to where they came from."""
+        for delivery in taken:
+            if delivery.seq:
+                self.put_accepted(delivery)
+        self._direct = [*[one for one in taken if not one.seq], *(self._direct or ())] or None
+
     def put_accepted(self, delivery: Delivery) -> None:
         """A message that has an inbox row."""
         if self._inbox is None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from actorflow.activity import ActivityCancellationDetails, Context, Info, current_context
 from actorflow.common import MetricMeter
-from actorflow.converter import PayloadConverter, default
+from actorflow.converter import PayloadConverter
 from actorflow.pool.executors import Done, RunningAttempt, handing_over
 from actorflow.pool.flag import Flag
 from actorflow.pool.processes import Processes
@@ -196,7 +196,7 @@ class _ChildContext:
 
     @property
     def payload_converter(self) -> PayloadConverter:
-        return self._call.converter or default.payload_converter
+        return self._call.converter or PayloadConverter.default
 
     def info(self) -> Info:
         return self._call.info

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from actorflow.activity import ActivityCancellationDetails, Context
 from actorflow.actors.residency import Residency
-from actorflow.converter import DataConverter
+from actorflow.converter import Coder, ValueConverter
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
 from actorflow.pool.executors import Done, LoopExecutor, RunningAttempt, ThreadExecutor
 from actorflow.pool.flag import Flag
@@ -60,7 +60,8 @@ class WorkerHost:
         task_queue: str,
         workflows: Mapping[str, WorkflowDefinition],
         activities: Mapping[str, ActivityDefinition],
-        converter: DataConverter,
+        converter: ValueConverter,
+        coder: Coder | None,
         activity_executor: Executor | None,
         in_processes: Callable[[Flag], ChildExecutor] | None,
         activities_max: int,
@@ -76,6 +77,7 @@ class WorkerHost:
         self.workflows = workflows
         self.activities = activities
         self.converter = converter
+        self.coder = coder
         self.failure_types = failure_types
         self.graceful_shutdown_timeout = graceful_shutdown_timeout
         self.identity = identity

@@ -8,7 +8,7 @@ from typing import Any
 
 from actorflow.converter import Failure
 from actorflow.core import events as ev, limits
-from actorflow.exceptions import ApplicationErrorCategory, PayloadError
+from actorflow.exceptions import ApplicationErrorCategory, CodecError, PayloadError
 from actorflow.store.protocol import Identity
 
 _log = logging.getLogger("actorflow.workflow")
@@ -48,6 +48,9 @@ class ProgramReporter:
 def report_turn_failure(identity: Identity, problem: BaseException, *, attempts: int, is_parked: bool) -> None:
     """Say that a turn failed, with the user's traceback, and what follows."""
     follows = "it is parked until its code changes" if is_parked else "it will be tried again"
+    is_codecs = isinstance(problem, CodecError)
+    if is_codecs:
+        follows = f"it is parked until {problem.codec} can"
     _log.warning(
         "Failed activation on workflow %r with ID %s and run ID %s (failure %d of this turn; %s)",
         identity.workflow_type,
@@ -55,7 +58,7 @@ def report_turn_failure(identity: Identity, problem: BaseException, *, attempts:
         identity.run_id,
         attempts,
         follows,
-        exc_info=problem,
+        exc_info=problem.__cause__ if is_codecs else problem,
     )
 
 

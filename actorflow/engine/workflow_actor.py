@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from actorflow.converter import Failure, Payload
+from actorflow.converter import Coder, Failure, Payload, payloads_of
 from actorflow.core import events as ev, limits
 from actorflow.core.commands import Command
 from actorflow.core.failing import FailingTurn, decode_failing, turn_failure
@@ -25,7 +25,19 @@ from actorflow.core.messages import Message, decode_message
 from actorflow.core.program.errors import TurnError
 from actorflow.core.program.updates import Rejection
 from actorflow.core.state import NO_OPTIONS, first_notes
-from actorflow.core.turn import decide, end, fail, failed_turn
+from actorflow.core.turn import decide, end, fail, failed_turn, released
+from actorflow.engine.codecs import (
+    Read,
+    UnderWay,
+    as_they_came,
+    codec_failure,
+    decisions_of,
+    is_carrying,
+    read,
+    with_decisions,
+    without_payloads,
+    written,
+)
 from actorflow.engine.effects import perform, recover_activities, release
 from actorflow.engine.execution import Execution, extra_failure_types, turns_of
 from actorflow.engine.ledger import Ledger
@@ -35,12 +47,13 @@ from actorflow.engine.registry import WorkerHost
 from actorflow.engine.reporting import report_turn_failure
 from actorflow.engine.site import Site
 from actorflow.engine.trouble import Trouble
-from actorflow.exceptions import CorruptJournalError, MailboxFullError, StorageFailedError
+from actorflow.exceptions import CodecError, CorruptJournalError, MailboxFullError, StorageFailedError
 from actorflow.pool.slots import Slots
 from actorflow.service import Closed, Parked, already_closed
 from actorflow.store.protocol import Begin, Conflict, Head, Identity, LoadedRun, Outcome
 
 _log = logging.getLogger("actorflow.engine")
+T = TypeVar("T")
 
 
 class WorkflowActor:
@@ -55,6 +68,7 @@ class WorkflowActor:
 
     __slots__ = (
         "_armed_at",
+        "_coding",
         "_execution",
         "_ledger",
         "_mailbox",
@@ -85,6 +99,7 @@ class WorkflowActor:
         self._armed_at: datetime | None = None
         self.backlog = backlog
         self._resident_at: WorkerHost | None = None
+        self._coding: UnderWay[Any] | None = None
 
     # What others ask
 
@@ -122,7 +137,8 @@ class WorkflowActor:
     @property
     def is_evictable(self) -> bool:
         """See `actors.residency.Resident`."""
-        return self._ledger.is_settled and self._mailbox.is_empty and not (self.is_loading or self.is_wanted)
+        is_busy = self.is_loading or self.is_wanted or self._coding is not None
+        return self._ledger.is_settled and self._mailbox.is_empty and not is_busy
 
     @property
     def parked(self) -> Parked | None:
@@ -312,6 +328,7 @@ class WorkflowActor:
 
     def _drop_execution(self) -> None:
         execution, self._execution = self._execution, None
+        self._coding = None
         if self._resident_at is not None:
             self._resident_at.residency.drop(self.identity.key)
             self._resident_at = None
@@ -407,6 +424,8 @@ class WorkflowActor:
             return  # what is under way comes back here
         if self._site.holds.names and self._site.holds.holds_back(self.identity, self._wake):
             return
+        if self._coding is not None and not self._codec_is_done(execution, self._coding):
+            return
         if self._mailbox.termination is not None and not self.is_closed:
             self._end_by_termination(execution, self._mailbox.termination)
             return
@@ -428,7 +447,9 @@ class WorkflowActor:
         if not self.is_closed:
             taken = self._take()
             if taken:
-                self._run_turn(execution, host, taken)
+                self._begin_turn(execution, host, taken)
+                if self._coding is not None:
+                    return
         if self._mailbox.has_queries and self._execution is not None:
             self._answer_queries(execution, host)
         if len(self._mailbox) and self._trouble is None and self._execution is not None and not self.is_closed:
@@ -451,12 +472,38 @@ class WorkflowActor:
             return self._mailbox.take(limits.TURN_MESSAGES_MAX)
         return [] if self._trouble.is_waiting else self._mailbox.take_accepted(self._trouble.failing.messages)
 
-    def _run_turn(self, execution: Execution, host: WorkerHost, taken: list[Delivery]) -> None:
+    def _begin_turn(self, execution: Execution, host: WorkerHost, taken: list[Delivery]) -> None:
         messages = [delivery.message for delivery in taken]
-        now = self._site.clock.now() if self._trouble is None else self._trouble.failing.at
+        if host.coder is None or not is_carrying((*messages, *_events_of(execution.unread))):
+            self._run_turn(execution, host, taken, messages)
+            return
+
+        def run(outcome: Read | CodecError) -> None:
+            if isinstance(outcome, CodecError):
+                self._turn_failed(execution, host, taken, outcome, self._now)
+            elif self.host is not host:
+                self._mailbox.put_back(taken)
+            else:
+                if outcome.turns:
+                    execution.read(outcome.turns)
+                self._run_turn(execution, host, taken, outcome.messages)
+
+        work = read(host.coder, self.identity, execution.unread, messages, execution.state.children or {})
+        self._wait_for_codec(work, run, partial(self._mailbox.put_back, taken))
+
+    @property
+    def _now(self) -> datetime:
+        """The time of the next turn; one that failed is tried again at its own."""
+        return self._site.clock.now() if self._trouble is None else self._trouble.failing.at
+
+    def _run_turn(
+        self, execution: Execution, host: WorkerHost, taken: list[Delivery], messages: Sequence[Message]
+    ) -> None:
+        """Run a turn; ``messages`` are those taken, as the program is to see them."""
+        now = self._now
         self._site.health.turn_started(self.identity)
         try:
-            program = execution.program_on(host, execution.state.started or _started_of(messages))
+            program = execution.program_on(host, execution.started or _started_of(messages))
             program.history_bytes = self._ledger.journal_bytes
             turn = decide(
                 execution.state,
@@ -467,6 +514,7 @@ class WorkflowActor:
                 unhandled=self._not_taken,
                 new_run_id=self._site.clock.new_run_id,
                 typed=self._typed,
+                is_held=host.coder is not None,
             )
             rejections = program.take_rejections()
         except TurnError as error:
@@ -484,25 +532,98 @@ class WorkflowActor:
                 now=now,
                 unhandled=self._not_taken,
                 new_run_id=self._site.clock.new_run_id,
+                is_held=host.coder is not None,
             )
         except BaseException:
             # Such as Ctrl-C in workflow code: nothing was decided, so nothing is lost.
-            slots, self._slots = self._slots, None
-            release(self._site, slots or {})
+            self._release_slots()
             self._drop_execution()
             raise
         finally:
             self._site.health.turn_ended()
+        if host.coder is None:
+            self._end_turn(execution, host, turn, taken, rejections)
+        else:
+            self._encode_turn(execution, host, host.coder, turn, taken, messages, rejections)
+
+    def _encode_turn(
+        self,
+        execution: Execution,
+        host: WorkerHost,
+        coder: Coder,
+        turn: Turn | None,
+        taken: list[Delivery],
+        seen: Sequence[Message],
+        rejections: Sequence[Rejection],
+    ) -> None:
+        """Go on with a turn when what it decided is encoded; until then nothing of it counts."""
+        came = [delivery.message for delivery in taken]
+        drafted = None if turn is None else as_they_came(turn, seen, came)
+        decisions = decisions_of(drafted)
+
+        def end(outcome: Sequence[Any] | CodecError) -> None:
+            if isinstance(outcome, CodecError):
+                self._release_slots()
+                self._turn_failed(execution, host, taken, outcome, self._now)
+                return
+            encoded = None
+            if drafted is not None:
+                held = with_decisions(drafted, outcome[: len(decisions)])
+                encoded = released(execution.state, held, came, self._not_taken())
+            self._end_turn(execution, host, encoded, taken, outcome[len(decisions) :])
+
+        if not is_carrying((*decisions, *rejections)):
+            end([*decisions, *rejections])
+            return
+
+        def put_back() -> None:
+            self._release_slots()
+            self._mailbox.put_back(taken)
+
+        self._wait_for_codec(written(coder, self.identity, [*decisions, *rejections]), end, put_back)
+
+    def _end_turn(
+        self,
+        execution: Execution,
+        host: WorkerHost,
+        turn: Turn | None,
+        taken: list[Delivery],
+        rejections: Sequence[Rejection],
+    ) -> None:
         try:
             self._write(execution, turn, taken, rejections)
         except Exception as problem:  # what the program asked for can't be written down
-            slots, self._slots = self._slots, None
-            release(self._site, slots or {})
-            self._turn_failed(execution, host, taken, problem, now, is_journaled=False)
+            self._release_slots()
+            self._turn_failed(execution, host, taken, problem, self._now, is_journaled=False)
             return
-        for message in messages:
-            if isinstance(message, ev.UpdateRequested):  # one that was accepted earlier is not in this turn
-                self.tell_update(message.update_id)
+        for delivery in taken:
+            if isinstance(delivery.message, ev.UpdateRequested):  # one that was accepted earlier is not in this turn
+                self.tell_update(delivery.message.update_id)
+
+    def _release_slots(self) -> None:
+        slots, self._slots = self._slots, None
+        release(self._site, slots or {})
+
+    # Codecs
+
+    def _wait_for_codec(
+        self, work: Coroutine[Any, Any, T], then: Callable[[T | CodecError], None], put_back: Callable[[], None]
+    ) -> None:
+        """Do nothing until a codec has done something, and then go on."""
+        wake = partial(self._site.dispatcher.wake, self)
+        self._coding = UnderWay(self._site, work, then=then, put_back=put_back, wake=wake)
+
+    def _codec_is_done(self, execution: Execution, coding: UnderWay[Any]) -> bool:
+        """True if the actor can go on: its codec has answered, or nobody waits for that any more."""
+        if self._mailbox.termination is not None and not self.is_closed:
+            self._coding = None
+            coding.put_back()
+            return True
+        if not coding.is_done:
+            return False
+        self._coding = None
+        coding.go_on()
+        return self._coding is None and self._execution is execution and not self._ledger.is_first_turn_under_way
 
     def tell_update(self, update_id: str) -> bool:
         """Tell those who wait for an update what is known of it; False if it was never accepted."""
@@ -626,7 +747,7 @@ class WorkflowActor:
         self.passivate()
 
     def _leave_if_closed(self) -> None:
-        if self.is_closed and self._ledger.is_settled and not self._mailbox.has_queries:
+        if self.is_closed and self._ledger.is_settled and not self._mailbox.has_queries and self._coding is None:
             self.passivate()
 
     # Questions
@@ -634,20 +755,50 @@ class WorkflowActor:
     def _answer_queries(self, execution: Execution, host: WorkerHost) -> None:
         if self._trouble is None and self._mailbox.has_inbox and not self.is_closed:
             return  # what was accepted before the question comes first
-        for query in self._mailbox.take_queries():
-            answer = self._answer(execution, host, query)
+        queries = self._mailbox.take_queries()
+        if host.coder is None or self._trouble is not None:
+            self._tell(execution, queries, [self._answer(execution, host, query, query.input) for query in queries])
+        else:
+            self._read_queries(execution, host, host.coder, queries)
+
+    def _read_queries(self, execution: Execution, host: WorkerHost, coder: Coder, queries: list[Query]) -> None:
+        def answer(outcome: Read | CodecError) -> None:
+            if isinstance(outcome, CodecError):
+                self._tell(execution, queries, [codec_failure(outcome)] * len(queries))
+                return
+            if outcome.turns:
+                execution.read(outcome.turns)
+            inputs = [request.input for request in outcome.messages if isinstance(request, ev.UpdateRequested)]
+            answers = [self._answer(execution, host, *asked) for asked in zip(queries, inputs, strict=True)]
+            self._wait_for_codec(written(coder, self.identity, answers), tell, put_back)
+
+        def tell(outcome: Sequence[Any] | CodecError) -> None:
+            is_lost = isinstance(outcome, CodecError)
+            self._tell(execution, queries, [codec_failure(outcome)] * len(queries) if is_lost else outcome)
+
+        def put_back() -> None:
+            for query in queries:
+                self._mailbox.put_query(query)
+
+        requests = [ev.UpdateRequested("", query.name, query.input) for query in queries]
+        self._wait_for_codec(read(coder, self.identity, execution.unread, requests, {}), answer, put_back)
+
+    def _tell(self, execution: Execution, queries: Sequence[Query], answers: Sequence[Any]) -> None:
+        for query, answer in zip(queries, answers, strict=True):
             # What the program knows may not be durable yet, and nobody may hear of it before it is.
             self._site.journal.when_settled(partial(query.answer, answer), query.refuse)
         if execution.is_tainted:
             self._reload()
         self._leave_if_closed()
 
-    def _answer(self, execution: Execution, host: WorkerHost, query: Query) -> Payload | Failure | Parked:
+    def _answer(
+        self, execution: Execution, host: WorkerHost, query: Query, input: tuple[Payload, ...]
+    ) -> Payload | Failure | Parked:
         if self._trouble is not None:
             return self._trouble.as_parked(self.identity.run_id)
         try:
-            program = execution.program_on(host, execution.state.started or _started_of(()))
-            return program.query(query.name, query.input)
+            program = execution.program_on(host, execution.started or _started_of(()))
+            return program.query(query.name, input)
         except TurnError as error:
             return host.converter.failure(error.cause)
         except KeyboardInterrupt:
@@ -718,8 +869,31 @@ class WorkflowActor:
         is_journaled: bool = True,
     ) -> None:
         """Keep the messages of a turn that could not be finished, durably, and try again later."""
+        is_codecs = isinstance(cause, CodecError)
+        failure = codec_failure(cause) if is_codecs else turn_failure(cause, host.converter)
+        if host.coder is None or not payloads_of(failure):
+            self._keep(execution, taken, cause, failure, now, is_journaled=is_journaled)
+            return
+
+        def keep(outcome: Sequence[Failure] | CodecError) -> None:
+            said = without_payloads(failure) if isinstance(outcome, CodecError) else outcome[0]
+            self._keep(execution, taken, cause, said, now, is_journaled=is_journaled)
+
+        put_back = partial(self._mailbox.put_back, taken)
+        self._wait_for_codec(written(host.coder, self.identity, [failure]), keep, put_back)
+
+    def _keep(
+        self,
+        execution: Execution,
+        taken: Sequence[Delivery],
+        cause: BaseException,
+        failure: Failure,
+        now: datetime,
+        *,
+        is_journaled: bool,
+    ) -> None:
         attempts = 1 if self._trouble is None else self._trouble.failing.attempts + 1
-        failing = FailingTurn(attempts, now, len(taken), turn_failure(cause, host.converter))
+        failing = FailingTurn(attempts, now, len(taken), failure)
         report_turn_failure(self.identity, cause, attempts=attempts, is_parked=failing.is_parked)
         turn = None
         if is_journaled and failing.is_journaled and execution.state.started is not None:
@@ -790,6 +964,10 @@ class WorkflowActor:
         execution.state.last_event = head.last_event
         self._execution = execution
         self._site.dispatcher.wake(self)
+
+
+def _events_of(turns: Sequence[Turn]) -> list[Any]:
+    return [event for turn in turns for event in turn.events]
 
 
 def _started_of(messages: Sequence[Message]) -> ev.Started:

@@ -13,7 +13,7 @@ from actorflow import activity
 from actorflow.activity import ActivityCancellationDetails, Info
 from actorflow.client import Client
 from actorflow.common import MetricMeter, Priority
-from actorflow.converter import PayloadConverter, default
+from actorflow.converter import PayloadConverter
 from actorflow.core.definitions import ACTIVITY_MARK, ActivityDefinition
 from actorflow.exceptions import CancelledError
 from actorflow.pool.flag import Flag
@@ -55,7 +55,7 @@ class ActivityEnvironment:
     def __init__(self, client: Client | None = None) -> None:
         self.info: Info = self.default_info()
         self.on_heartbeat: Callable[..., None] = _ignored
-        self.payload_converter: PayloadConverter = default.payload_converter
+        self.payload_converter: PayloadConverter = PayloadConverter.default
         self.metric_meter: MetricMeter = MetricMeter.noop
         self._client = client
         self._asked = _Asked()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from actorflow.client import WorkflowHandle, WorkflowHistory
-from actorflow.converter import DataConverter, default
+from actorflow.converter import DataConverter
 from actorflow.worker import Replayer
 
 
@@ -35,7 +35,7 @@ class RecordedHistory:
         *,
         workflows: Sequence[type],
         name: str = "",
-        data_converter: DataConverter = default,
+        data_converter: DataConverter = DataConverter.default,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (AssertionError,),
     ) -> Path:
         """Replay the history of this run, and the one that was recorded; if there is none, record this run's.

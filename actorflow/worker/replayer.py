@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from typing import Unpack
 
 from actorflow.client import WorkflowHistory
-from actorflow.converter import DataConverter, default
+from actorflow.converter import DataConverter, ValueConverter
 from actorflow.core import events as ev
 from actorflow.core.definitions import DYNAMIC, WorkflowDefinition
+from actorflow.core.journal import Turn
 from actorflow.core.program.errors import NondeterminismError, TurnError
+from actorflow.engine.codecs import read
 from actorflow.engine.execution import Execution, extra_failure_types
+from actorflow.exceptions import CodecError
 from actorflow.store.protocol import Identity
 from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.worker import workflows_by_name
@@ -38,7 +41,7 @@ class _Code:
     """See `engine.execution.Code`."""
 
     workflows: Mapping[str, WorkflowDefinition]
-    converter: DataConverter
+    converter: ValueConverter
     failure_types: tuple[type[BaseException], ...]
 
 
@@ -48,7 +51,7 @@ class Replayer:
     Args:
         workflows: classes with ``@workflow.defn``.
         namespace: what `workflow.info` says.
-        data_converter: for arguments and results, as the client had it.
+        data_converter: as the client had it; its codec decodes the histories (as those of ``namespace``).
         workflow_failure_exception_types: as the worker had them.
         identity: accepted for ported programs.
         ported: as of a `Worker`.
@@ -63,7 +66,7 @@ class Replayer:
         *,
         workflows: Sequence[type],
         namespace: str = "ReplayNamespace",
-        data_converter: DataConverter = default,
+        data_converter: DataConverter = DataConverter.default,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         identity: str | None = None,
         **ported: Unpack[PortedOptions],
@@ -72,7 +75,8 @@ class Replayer:
         if not workflows:
             raise ValueError("At least one workflow must be specified")
         self._namespace = namespace
-        self._code = _Code(workflows_by_name(workflows), data_converter, tuple(workflow_failure_exception_types))
+        self._coder = data_converter.coder
+        self._code = _Code(workflows_by_name(workflows), data_converter.values, tuple(workflow_failure_exception_types))
 
     async def replay_workflow(
         self, history: WorkflowHistory, *, raise_on_replay_failure: bool = True
@@ -86,8 +90,9 @@ class Replayer:
         Raises:
             NondeterminismError: the code asks for something else than the history says; it names event and line.
             RuntimeError: the workflow type is not registered here, or the code raised what fails a turn (its cause).
+            CodecError: the codec can't decode the history.
         """
-        failure = self._failure_of(history)
+        failure = await self._failure_of(history)
         if failure is not None and raise_on_replay_failure:
             raise failure
         return WorkflowReplayResult(history, failure)
@@ -132,10 +137,10 @@ class Replayer:
 
     async def _replayed(self, histories: AsyncIterator[WorkflowHistory]) -> AsyncGenerator[WorkflowReplayResult, None]:
         async for history in histories:
-            yield WorkflowReplayResult(history, self._failure_of(history))
+            yield WorkflowReplayResult(history, await self._failure_of(history))
 
-    def _failure_of(self, history: WorkflowHistory) -> Exception | None:
-        started = _started(history)
+    async def _failure_of(self, history: WorkflowHistory) -> Exception | None:
+        started = _started(history.turns)
         if started is None:
             return None  # nothing of it has run yet
         if started.workflow_type not in self._code.workflows and DYNAMIC not in self._code.workflows:
@@ -145,7 +150,14 @@ class Replayer:
                 "add its class to workflows"
             )
         identity = self._identity(history, started)
-        execution = Execution(identity, turns=history.turns, has_unseen=False)
+        turns = history.turns
+        if self._coder is not None:
+            try:
+                turns = (await read(self._coder, identity, turns, (), {})).turns
+            except CodecError as problem:
+                return problem
+            started = _started(turns) or started
+        execution = Execution(identity, turns=turns, has_unseen=False)
         try:
             execution.program_on(self._code, started)
         except TurnError as problem:
@@ -168,8 +180,8 @@ class Replayer:
         )
 
 
-def _started(history: WorkflowHistory) -> ev.Started | None:
-    events = [event for turn in history.turns for event in turn.events]
+def _started(turns: Sequence[Turn]) -> ev.Started | None:
+    events = [event for turn in turns for event in turn.events]
     return next((event for event in events if isinstance(event, ev.Started)), None)
 
 

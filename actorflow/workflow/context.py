@@ -12,8 +12,9 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from actorflow.api.common.v1 import Payload
 from actorflow.common import Priority, RetryPolicy, SearchAttributes, TypedSearchAttributes
-from actorflow.converter import Payload, PayloadConverter, text_of
+from actorflow.converter import Payload as StoredPayload, PayloadConverter, public_payload, text_of
 from actorflow.core import limits
 from actorflow.core.definitions import DYNAMIC
 from actorflow.core.notes import typed_shown, untyped_shown
@@ -125,6 +126,10 @@ class Info:
         )
 
 
+def _public(payloads: Mapping[str, StoredPayload]) -> Mapping[str, Payload]:
+    return {name: public_payload(payload) for name, payload in payloads.items()}
+
+
 def info() -> Info:
     """About the execution that is running."""
     program = running_program()
@@ -136,11 +141,11 @@ def info() -> Info:
         cron_schedule=options.cron or None,
         execution_timeout=options.execution_timeout,
         first_execution_run_id=options.first_run_id or identity.run_id,
-        headers=options.headers or {},
+        headers=_public(options.headers or {}),
         namespace=identity.namespace,
         parent=None if parent is None else ParentInfo(parent.namespace, parent.run_id, parent.workflow_id),
         priority=Priority.default,
-        raw_memo=dict(notes.memo),
+        raw_memo=_public(notes.memo),
         retry_policy=None if options.retry is None else policy_from(options.retry),
         root=None if root is None else RootInfo(root.run_id, root.workflow_id),
         run_id=identity.run_id,

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 QUESTIONS = (
     "ceilings",
     "w1",
+    "data",
     "w2",
     "w3",
     "w4",

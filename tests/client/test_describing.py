@@ -9,14 +9,17 @@ import pytest
 
 from actorflow import workflow
 from actorflow.client import PendingChild, PendingMessage, WorkflowExecutionDescription
+from actorflow.client.data import WorkflowData
 from actorflow.common import RetryPolicy
-from actorflow.converter import default
+from actorflow.converter import DataConverter
 from actorflow.core import events as ev
 from actorflow.exceptions import ApplicationError
 from actorflow.service import Description, PendingMessageInfo
 from actorflow.workflow import ParentClosePolicy
 from tests.core.given import NOON
 from tests.support import a_client, a_place, start
+
+DATA = WorkflowData(DataConverter.default, "default", "w")
 
 
 @workflow.defn
@@ -115,12 +118,12 @@ async def test_an_ordinary_execution_has_none_of_it() -> None:
 def test_messages_under_way_are_told_with_whom_they_are_for(name: str | None) -> None:
     message = PendingMessageInfo("other", "", 7, name)
     about = Description("default", "w", "run-1", "Order", "q", "running", NOON, None, 9, pending_messages=(message,))
-    shown = WorkflowExecutionDescription.described(about, default)
+    shown = WorkflowExecutionDescription.described(about, DATA)
     assert shown.pending_messages == [PendingMessage("other", None, 7, name)]
 
 
 def test_a_description_knows_the_options_of_a_run() -> None:
     options = ev.RunOptions(parent=ev.ParentRun("default", "p", "run-p", 5), root=ev.RootRun("r", "run-r"), attempt=3)
     about = Description("default", "w", "run-1", "Order", "q", "running", NOON, None, 9, options=options)
-    shown = WorkflowExecutionDescription.described(about, default)
+    shown = WorkflowExecutionDescription.described(about, DATA)
     assert (shown.parent_run_id, shown.root_id, shown.root_run_id, shown.attempt) == ("run-p", "r", "run-r", 3)

@@ -391,7 +391,7 @@ async def test_a_description_shows_what_was_given_with_cron_as_calendars() -> No
         assert found.policy == SchedulePolicy(OVERLAP.BUFFER_ONE, limits.SCHEDULE_CATCHUP_WINDOW)
         assert isinstance(found.action, ScheduleActionStartWorkflow)
         assert (found.action.workflow, found.action.id, found.action.run_timeout) == ("Work", "work", HOUR)
-        assert place.client.data_converter.decode(found.action.args) == ["x"]
+        assert await place.client.data_converter.decode(found.action.args) == ["x"]
         assert (await described.memo(), await described.memo_value("team")) == ({"team": "night"}, "night")
         assert await described.memo_value("none", 3) == 3
         with pytest.raises(KeyError):

@@ -62,7 +62,7 @@ class Run:
         self.now = NOON
         self.state = ExecutionState()
         self.turns: list[Turn] = []
-        self.started = ev.Started(self.definition.name, "q", default.encode(args))
+        self.started = ev.Started(self.definition.name, "q", default().values.encode(args))
         self.program = self.fresh()
 
     def fresh(self, *, records_lines: bool = False, cls: type | None = None) -> Program:
@@ -70,7 +70,7 @@ class Run:
             self.definition if cls is None else WorkflowDefinition.of(cls),
             self.who,
             self.started,
-            default,
+            default().values,
             self.heard,
             failure_types=self.failure_types,
             records_lines=records_lines,
@@ -104,7 +104,7 @@ class Run:
         return self.turn(ev.TimerFired(timer_id), *more, after=max(0.0, (due - self.now).total_seconds()))
 
     def ask(self, query: str, *args: Any) -> Any:
-        return default.decode_one(self.program.query(query, default.encode(args)))
+        return default().values.decode_one(self.program.query(query, default().values.encode(args)))
 
     @property
     def decisions(self) -> list[Any]:
@@ -115,7 +115,7 @@ class Run:
     def result(self) -> Any:
         close = self.state.close
         assert isinstance(close, ev.Completed), close
-        return None if close.result is None else default.decode_one(close.result)
+        return None if close.result is None else default().values.decode_one(close.result)
 
     @property
     def failure(self) -> Failure:
@@ -140,18 +140,18 @@ class Run:
 
 def outcome_of(scheduled: ev.ActivityScheduled, activities: Mapping[str, Callable[..., Any]]) -> Any:
     try:
-        value = activities[scheduled.activity_type](*default.decode(scheduled.input))
+        value = activities[scheduled.activity_type](*default().values.decode(scheduled.input))
     except Exception as problem:
-        return ev.ActivityFailed(scheduled.activity_id, default.failure(problem))
-    return ev.ActivityCompleted(scheduled.activity_id, default.encode_one(value))
+        return ev.ActivityFailed(scheduled.activity_id, default().values.failure(problem))
+    return ev.ActivityCompleted(scheduled.activity_id, default().values.encode_one(value))
 
 
 def signal(name: str, *args: Any, request_id: str = "") -> ev.SignalReceived:
-    return ev.SignalReceived(name, default.encode(args), request_id)
+    return ev.SignalReceived(name, default().values.encode(args), request_id)
 
 
 def completed(activity_id: str, value: Any = None) -> ev.ActivityCompleted:
-    return ev.ActivityCompleted(activity_id, default.encode_one(value))
+    return ev.ActivityCompleted(activity_id, default().values.encode_one(value))
 
 
 def played(cls: type, *args: Any, activities: Mapping[str, Callable[..., Any]] | None = None) -> Any:

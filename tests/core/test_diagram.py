@@ -74,7 +74,7 @@ def _looped() -> Run:
 def _asked() -> Run:
     run = Run(Approval)
     run.start()
-    run.turn(ev.UpdateRequested("u1", "ask", default.encode(["look"])))
+    run.turn(ev.UpdateRequested("u1", "ask", default().values.encode(["look"])))
     return run
 
 

@@ -57,10 +57,10 @@ def test_a_grandchild_knows_the_root_of_its_parent() -> None:
 
 
 def test_a_signal_names_the_run_it_is_for_and_what_its_sender_hears() -> None:
-    (letter,) = sent((STARTED, ev.SignalSent("other", "go", default.encode([1]), "run-x")))
+    (letter,) = sent((STARTED, ev.SignalSent("other", "go", default().values.encode([1]), "run-x")))
     assert letter == Letter(
         Address("default", "other", run_id="run-x"),
-        ev.SignalReceived("go", default.encode([1])),
+        ev.SignalReceived("go", default().values.encode([1])),
         ev.MessageDelivered(5),
         ev.MessageRefused(5, "there is no open execution of that id, or it has too many unprocessed messages"),
     )
@@ -102,7 +102,7 @@ def test_a_child_that_is_over_is_told_nothing() -> None:
 @pytest.mark.parametrize(
     ("close", "heard"),
     [
-        (ev.Completed(default.encode_one(5)), ev.ChildCompleted(7, default.encode_one(5))),
+        (ev.Completed(default().values.encode_one(5)), ev.ChildCompleted(7, default().values.encode_one(5))),
         (ev.Failed(FAILURE, 4), ev.ChildFailed(7, FAILURE, 4)),
         (ev.Cancelled(), ev.ChildCancelled(7)),
         (ev.TimedOut(3), ev.ChildTimedOut(7, 3)),

@@ -16,7 +16,7 @@ from tests.core.given import MINUTE, Run, completed, signal
 
 
 def request(update_id: str, name: str, *args: Any) -> ev.UpdateRequested:
-    return ev.UpdateRequested(update_id, name, default.encode(args))
+    return ev.UpdateRequested(update_id, name, default().values.encode(args))
 
 
 @workflow.defn

@@ -585,7 +585,7 @@ def test_the_result_of_a_replayed_query_equals_that_of_the_resident_program() ->
     run.start(signal("note", 1))
     run.turn(signal("note", 2))
     again = run.replayed()
-    assert default.decode_one(again.query("heard", ())) == run.ask("heard") == [1, "run", 2]
+    assert default().values.decode_one(again.query("heard", ())) == run.ask("heard") == [1, "run", 2]
 
 
 def test_two_replays_of_one_journal_never_share_anything() -> None:

@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 def closing(now: datetime = NOON + MINUTE, **options: Any) -> Closing:
     """A run of an hour before, with these options."""
     brought = first_options(ev.RunOptions(**options), started_at=NOON)
-    return Closing("run-1", NOON, ev.Started("W", "q", default.encode([7]), "3.11", brought), now)
+    return Closing("run-1", NOON, ev.Started("W", "q", default().values.encode([7]), "3.11", brought), now)
 
 
 def following(closing: Closing, close: Any) -> ev.Started:
@@ -50,8 +50,8 @@ def test_nothing_follows_what_somebody_wanted_to_end(close: Any) -> None:
 
 def test_a_run_that_continues_as_new_keeps_what_it_does_not_change() -> None:
     before = closing(retry=RETRY, run_timeout=HOUR, execution_timeout=10 * HOUR, parent=ev.ParentRun("n", "p", "r", 5))
-    follows = following(before, ev.ContinuedAsNew("V", "other", default.encode([8])))
-    assert (follows.workflow_type, follows.task_queue, follows.input) == ("V", "other", default.encode([8]))
+    follows = following(before, ev.ContinuedAsNew("V", "other", default().values.encode([8])))
+    assert (follows.workflow_type, follows.task_queue, follows.input) == ("V", "other", default().values.encode([8]))
     options = options_of(follows)
     assert (options.first_run_id, options.continued_run_id, options.initiator) == ("run-1", "run-1", "workflow")
     assert (options.retry, options.parent, options.attempt) == (RETRY, ev.ParentRun("n", "p", "r", 5), 1)
@@ -102,14 +102,14 @@ def test_a_run_that_timed_out_is_retried_while_its_chain_has_time() -> None:
 
 
 def test_the_next_run_of_a_cron_knows_the_last_result() -> None:
-    result = default.encode_one(5)
+    result = default().values.encode_one(5)
     options = options_of(following(closing(cron="*/10 * * * *", now=NOON + 11 * MINUTE), ev.Completed(result)))
     assert (options.initiator, options.last_result, options.last_failure) == ("cron", result, None)
     assert options.not_before == NOON + 20 * MINUTE
 
 
 def test_a_failed_run_of_a_cron_is_retried_first_and_then_the_cron_goes_on() -> None:
-    result = default.encode_one(5)
+    result = default().values.encode_one(5)
     before = closing(cron="*/10 * * * *", retry=RETRY, last_result=result, now=NOON + 11 * MINUTE)
     assert options_of(following(before, ev.Failed(FAILURE))).initiator == "retry"
     spent = closing(cron="*/10 * * * *", retry=RETRY, attempt=3, last_result=result, now=NOON + 11 * MINUTE)

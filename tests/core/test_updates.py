@@ -16,7 +16,7 @@ from tests.core.given import Run, signal
 
 
 def request(update_id: str, name: str, *args: Any) -> ev.UpdateRequested:
-    return ev.UpdateRequested(update_id, name, default.encode(args))
+    return ev.UpdateRequested(update_id, name, default().values.encode(args))
 
 
 @workflow.defn
@@ -100,7 +100,7 @@ class Counter:
 def outcome(run: Run, update_id: str) -> Any:
     found = (run.state.updates or {}).get(update_id)
     assert found is not None
-    return found.failure if found.failure is not None else found.result and default.decode_one(found.result)
+    return found.failure if found.failure is not None else found.result and default().values.decode_one(found.result)
 
 
 @pytest.fixture(params=[False, True], ids=["resident", "rebuilt"])

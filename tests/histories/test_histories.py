@@ -31,7 +31,7 @@ def replayed(cls: type, path: Path) -> Any:
     turns = decode_turns(recorded.turns, seed=seed, run_id=identity.run_id)
     started = turns[0].events[0]
     assert isinstance(started, ev.Started)
-    program = Program(WorkflowDefinition.of(cls), identity, started, default, ProgramReporter(identity))
+    program = Program(WorkflowDefinition.of(cls), identity, started, default().values, ProgramReporter(identity))
     try:
         for turn in turns:
             program.replay(turn.at, turn.events, first_number=turn.number - turn_width(turn.events) + 1)

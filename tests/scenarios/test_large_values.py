@@ -9,13 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from actorflow import activity, workflow
+from actorflow.api.common.v1 import Payload
 from actorflow.client import Client, Schedule, ScheduleActionStartWorkflow, ScheduleSpec, WorkflowParkedError
 from actorflow.common import RawValue
-from actorflow.converter import Payload
 from actorflow.core import limits
 from actorflow.exceptions import ActivityError, ApplicationError, PayloadTooLargeError, RetryState
 from actorflow.store.sqlite.stats import stats
@@ -242,7 +241,7 @@ async def test_an_activity_that_makes_something_too_large_fails_at_once(name: st
 
 
 async def test_what_is_too_large_is_refused_before_anything_is_written() -> None:
-    raw = RawValue(Payload(json=msgspec.Raw(f'"{TOO_LARGE}"'.encode())))
+    raw = RawValue(Payload(metadata={"encoding": b"json/plain"}, data=f'"{TOO_LARGE}"'.encode()))
     async with a_client() as client:
         handle = await start(client, Inner.run, "small")
         before = client.engine.store.facts()["commits"]

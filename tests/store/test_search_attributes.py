@@ -146,7 +146,7 @@ async def test_pages_of_one_value_go_on_where_they_stopped(store: Store) -> None
 
 async def test_new_notes_take_the_place_of_those_there_were(store: Store) -> None:
     await given_runs(store)
-    memo = {"a": default.encode_one(1)}
+    memo = {"a": default().values.encode_one(1)}
     await store.commit([Change(1, notes=Notes(memo, notes(Customer="bolt").search_attributes, "one line", "more"))])
     assert await ids(store, "Customer = 'bolt'") == ["b", "a"]
     assert await ids(store, "Tags = 'x'") == []

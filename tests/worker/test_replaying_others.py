@@ -155,7 +155,7 @@ def served() -> WorkflowHistory:
 
 async def test_a_servers_history_with_children_and_messages_replays() -> None:
     history = served()
-    follows = ev.ContinuedAsNew("Order", "orders", default.encode(["second"]), successor="next-run")
+    follows = ev.ContinuedAsNew("Order", "orders", default().values.encode(["second"]), successor="next-run")
     assert history.turns[-1].events == (ev.MessageRefused(40, NOBODY), ev.ChildCancelled(23), follows)
     await Replayer(workflows=[Sends]).replay_workflow(history)
 

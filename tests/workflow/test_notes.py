@@ -17,7 +17,7 @@ from actorflow.common import (
     SearchAttributePair,
     TypedSearchAttributes,
 )
-from actorflow.converter import default
+from actorflow.converter import DataConverter
 from actorflow.core.events import RunOptions
 from actorflow.exceptions import ApplicationError, SearchAttributeTypeError
 from actorflow.service import StartRequest
@@ -257,7 +257,8 @@ async def test_headers_of_the_start_reach_the_run_and_those_that_follow_it() -> 
             return {name: workflow.payload_converter().from_payload(payload) for name, payload in headers.items()}
 
     async with a_place(Heard) as client:
-        headers = {"trace": default.encode_one("abc")}
-        request = StartRequest("default", "w", "Heard", "q", default.encode([1]), options=RunOptions(headers=headers))
+        values = DataConverter.default.values
+        headers = {"trace": values.encode_one("abc")}
+        request = StartRequest("default", "w", "Heard", "q", values.encode([1]), options=RunOptions(headers=headers))
         await client.engine.service.start(request)
         assert await client.get_workflow_handle("w").result() == {"trace": "abc"}

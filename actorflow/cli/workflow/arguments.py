@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from actorflow.common import RawValue
-from actorflow.converter import default
+from actorflow.converter import default, public_payload
 from actorflow.exceptions import PayloadError
 
 _SHOWN_MAX: Final = 60
@@ -47,7 +47,7 @@ def _read() -> bytes:
 
 def _encoded(text: str | bytes, source: str) -> RawValue:
     try:
-        return RawValue(default.encode_one(_decoded(text, source)))
+        return RawValue(public_payload(default().values.encode_one(_decoded(text, source))))
     except PayloadError as problem:  # JSON says more than a journal can hold
         raise click.UsageError(f"{source}: {problem}") from problem
 

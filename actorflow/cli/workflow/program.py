@@ -12,7 +12,7 @@ from types import ModuleType
 
 from actorflow.cli.exits import CommandError, Exit
 from actorflow.client import WorkflowExecutionDescription, WorkflowHistory
-from actorflow.converter import DataConverter, default
+from actorflow.converter import DataConverter, ValueConverter
 from actorflow.core import events as ev
 from actorflow.core.definitions import WORKFLOW_MARK, WorkflowDefinition
 from actorflow.core.program.errors import TurnError
@@ -25,7 +25,7 @@ class _Code:
     """See `engine.execution.Code`."""
 
     workflows: Mapping[str, WorkflowDefinition]
-    converter: DataConverter = default
+    converter: ValueConverter = DataConverter.default.values
     failure_types: tuple[type[BaseException], ...] = field(default=())
 
 

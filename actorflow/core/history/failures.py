@@ -22,6 +22,7 @@ def failure_out(failure: Failure) -> shapes.Failure:
         source=SOURCE,
         stack_trace=failure.stack_trace,
         cause=None if failure.cause is None else failure_out(failure.cause),
+        encoded_attributes=None if failure.encoded_attributes is None else to.payload_out(failure.encoded_attributes),
     )
 
 
@@ -34,6 +35,7 @@ def failure_in(failure: shapes.Failure | None) -> Failure:
         message=failure.message,
         stack_trace=failure.stack_trace,
         cause=None if failure.cause is None else failure_in(failure.cause),
+        encoded_attributes=None if failure.encoded_attributes is None else to.payload_in(failure.encoded_attributes),
     )
 
 

@@ -114,6 +114,7 @@ class Failure(Shape, frozen=True):
     message: str = ""
     source: str = ""
     stack_trace: str = ""
+    encoded_attributes: Payload | None = None
     cause: Failure | None = None
     application_failure_info: ApplicationInfo | None = None
     timeout_failure_info: TimeoutInfo | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,7 +11,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from actorflow.converter import Payload
+from actorflow.api.common import v1 as api
+from actorflow.converter import Payload, public_payload, stored_payload
 from actorflow.core import limits
 from actorflow.core.events import RetryRule
 from actorflow.core.history import shapes
@@ -27,10 +29,8 @@ _MILLION: Final = 1_000_000
 
 def payload_out(payload: Payload) -> shapes.Payload:
     """A payload with its encoding said, and its data as bytes."""
-    metadata = {key: value.encode() for key, value in (payload.metadata or {}).items()}
-    if payload.data is None:
-        return shapes.Payload(metadata={"encoding": _JSON.encode(), **metadata}, data=bytes(payload.json))
-    return shapes.Payload(metadata=metadata, data=payload.data)
+    made = public_payload(payload)
+    return shapes.Payload(metadata=made.metadata, data=made.data)
 
 
 def payload_in(payload: shapes.Payload) -> Payload:
@@ -39,11 +39,10 @@ def payload_in(payload: shapes.Payload) -> Payload:
     Raises:
         ValueError: it says it is JSON, and is not.
     """
-    metadata = {key: value.decode("utf-8", "backslashreplace") for key, value in payload.metadata.items()}
-    if metadata.get("encoding") != _JSON:
-        return Payload(data=payload.data, metadata=metadata or None)
-    msgspec.json.decode(payload.data)
-    return Payload(json=msgspec.Raw(payload.data), metadata=None if len(metadata) == 1 else metadata)
+    stored = stored_payload(api.Payload(metadata=payload.metadata, data=payload.data))
+    if stored.data is not None and stored.encoding == _JSON:
+        json.loads(stored.data)  # which takes more for JSON than the journal does: NaN, say
+    return stored
 
 
 def payloads_out(payloads: Sequence[Payload]) -> shapes.Payloads | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from actorflow.common import RawValue
-from actorflow.converter import DataConverter, Payload
+from actorflow.converter import Payload, ValueConverter
 from actorflow.core.definitions import DYNAMIC, HandlerDefinition, WorkflowDefinition, signature_of
 from actorflow.core.events import SignalReceived
 from actorflow.core.program.errors import ReadOnlyContextError, UnknownQueryError, UnknownUpdateError
@@ -111,7 +111,7 @@ class Handlers:
 
 
 def decoded_arguments(
-    handler: HandlerDefinition, name: str, *, is_bound: bool, payloads: Sequence[Payload], converter: DataConverter
+    handler: HandlerDefinition, name: str, *, is_bound: bool, payloads: Sequence[Payload], converter: ValueConverter
 ) -> list[Any]:
     """Arguments for a handler.
 
@@ -129,7 +129,7 @@ def decoded_arguments(
         signature = signature_of(handler.function, skip_self=is_bound)
         if signature.is_variadic:  # the older form, (name, *args)
             return [name, *converter.decode(payloads)]
-        return [name, [RawValue(payload) for payload in payloads]]
+        return [name, converter.decode(payloads, [RawValue] * len(payloads))]
     if not is_bound:
         return converter.decode(payloads)
     signature = handler.signature

@@ -17,7 +17,7 @@ from random import Random
 from typing import Any, Final, Protocol
 
 from actorflow.common import RawValue
-from actorflow.converter import DataConverter, Payload
+from actorflow.converter import Payload, ValueConverter
 from actorflow.core import events as ev, limits
 from actorflow.core.commands import Command
 from actorflow.core.definitions import DynamicWorkflowConfig, HandlerDefinition, WorkflowDefinition
@@ -154,7 +154,7 @@ class Program:
         definition: WorkflowDefinition,
         identity: Identity,
         started: ev.Started,
-        converter: DataConverter,
+        converter: ValueConverter,
         reporter: Reporter,
         *,
         failure_types: tuple[type[BaseException], ...] = (),
@@ -356,7 +356,7 @@ class Program:
     def _run_arguments(self) -> list[Any]:
         signature, payloads = self.definition.signature, self.started.input
         if self.definition.is_dynamic:
-            return [[RawValue(payload) for payload in payloads]]
+            return [self.converter.decode(payloads, [RawValue] * len(payloads))]
         if not signature.accepts(len(payloads)):
             raise PayloadError(
                 f"workflow {self.definition.name!r} takes {len(signature.names)} arguments "

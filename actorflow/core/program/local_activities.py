@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from actorflow.converter import DataConverter
+from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
 from actorflow.core.program.loop import ProgramLoop
 from actorflow.core.program.pending import ActivityHandle
@@ -25,7 +25,7 @@ class LocalOwner(Protocol):
         ...
 
     @property
-    def converter(self) -> DataConverter:
+    def converter(self) -> ValueConverter:
         """For results and failures."""
         ...
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Protocol, TypeVar
 
-from actorflow.converter import DataConverter
+from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.exceptions import (
@@ -121,7 +121,7 @@ class Child:
             self.start.set_exception(problem)
         _fail_quietly(self.handle, problem)
 
-    def resolve(self, outcome: ev.ChildOutcome, converter: DataConverter) -> None:
+    def resolve(self, outcome: ev.ChildOutcome, converter: ValueConverter) -> None:
         """It is over."""
         if self.handle.done():
             return

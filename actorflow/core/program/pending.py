@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any, Final, Protocol, TypeVar
 
-from actorflow.converter import DataConverter
+from actorflow.converter import ValueConverter
 from actorflow.core import events as ev, limits
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.exceptions import ActivityError, CancelledError, FailureError, RetryState
@@ -78,7 +78,7 @@ class ActivityHandle(ProgramFuture[T]):
         """True once somebody wanted it cancelled."""
         return self._is_cancel_requested
 
-    def resolve(self, outcome: ev.ActivityOutcome, converter: DataConverter) -> None:
+    def resolve(self, outcome: ev.ActivityOutcome, converter: ValueConverter) -> None:
         """Take the outcome, unless the wait has ended already."""
         if self.done():
             return

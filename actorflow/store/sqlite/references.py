@@ -20,7 +20,7 @@ _REFERENCE: Final = re.compile(r'\{"\$payload":"([0-9a-f]{64})","size":[0-9]+\}'
 REFERENCE_SQL: Final = """'{"$payload":"' || payload.hash || '","size":' || payload.size || '}'"""
 """The same of a row of ``payload``."""
 
-_PAYLOAD_FIELDS: Final = frozenset(("json", "data", "metadata"))
+_PAYLOAD_FIELDS: Final = frozenset(("json", "data", "metadata", "binary_metadata"))
 _PROBE_CHARS: Final = 64
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -92,7 +92,7 @@ def _inside(raw: msgspec.Raw) -> list[tuple[str, msgspec.Raw]]:
 
 def _fields(fields: Mapping[str, msgspec.Raw]) -> list[tuple[str, msgspec.Raw]]:
     is_payload = fields.keys() <= _PAYLOAD_FIELDS
-    return [(key if is_payload and key != "metadata" else "", value) for key, value in fields.items()]
+    return [(key if is_payload and key in ("json", "data") else "", value) for key, value in fields.items()]
 
 
 def _place(text: str, field: str, body: str, after: int) -> int:

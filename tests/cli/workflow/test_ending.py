@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import actorflow
+from actorflow.api.common.v1 import Payload
 from actorflow.cli.exits import Exit
 from actorflow.client import WorkflowParkedError
 from actorflow.common import RawValue
-from actorflow.converter import Payload
 from actorflow.core import limits
 from tests.cli.commands import Run
 from tests.cli.programs import Broken
@@ -62,7 +62,7 @@ def test_a_terminated_execution_has_failed(look: Run) -> None:
 def test_a_result_in_an_encoding_of_somebody_else_is_not_wrong_use(run: Run, journal: Path) -> None:
     async def end_it() -> None:
         async with a_client(journal) as client:
-            secret = RawValue(Payload(data=b"?", metadata={"encoding": "binary/encrypted"}))
+            secret = RawValue(Payload(data=b"?", metadata={"encoding": b"binary/encrypted"}))
             await client.get_workflow_handle("order-2").terminate(secret)
 
     asyncio.run(end_it())

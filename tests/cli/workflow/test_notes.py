@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from actorflow.api.common.v1 import Payload
 from actorflow.cli.exits import Exit
 from actorflow.common import RawValue
-from actorflow.converter import Payload
 from tests.cli.commands import Run
 from tests.support import a_client, start
 
@@ -31,7 +31,7 @@ def noted(tmp_path: Path) -> Path:
                 static_summary="a large order",
             )
             await start(client, "Order", id="plain")
-            secret = RawValue(Payload(data=b"?", metadata={"encoding": "binary/secret"}))
+            secret = RawValue(Payload(data=b"?", metadata={"encoding": b"binary/secret"}))
             await start(client, "Order", id="secret", memo={"of": secret})
 
     asyncio.run(fill())

@@ -69,9 +69,9 @@ def child(workflow_id: str = "c", **options: Any) -> ev.ChildScheduled:
     return ev.ChildScheduled(workflow_id, "Parcel", "q", **options)
 
 
-STARTED = ev.Started("Order", "q", default.encode(["book", 3]), "3.11")
+STARTED = ev.Started("Order", "q", default().values.encode(["book", 3]), "3.11")
 ORDER = turns_of(
-    (STARTED, ev.SignalReceived("hurry", default.encode([1]), "r-1")),
+    (STARTED, ev.SignalReceived("hurry", default().values.encode([1]), "r-1")),
     (ev.CancelRequested("too late"), ev.TimerFired("1")),
 )
 

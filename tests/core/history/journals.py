@@ -21,8 +21,8 @@ from tests.core.history.given import turns_of
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
 json_values = st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | texts, st.lists, max_leaves=4)
 payloads = st.one_of(
-    json_values.map(default.encode_one),
-    st.binary(max_size=8).map(default.encode_one),
+    json_values.map(default().values.encode_one),
+    st.binary(max_size=8).map(default().values.encode_one),
     st.just(Payload(json=msgspec.Raw(b"{}"), metadata={"encoding": "json/plain", "messageType": "M"})),
     st.just(Payload(data=b"", metadata={"encoding": "binary/null"})),
     st.just(Payload(data=b"\x00", metadata={"encoding": "binary/encrypted", "key": "ü"})),

@@ -34,7 +34,7 @@ def test_a_child_is_named_by_the_event_that_asked_for_it_and_by_that_of_its_star
     turns = turns_of(
         (STARTED, child("c", parent_close=2, run_timeout=MINUTE, summary="the parcel")),
         (ev.ChildStarted(5, "run-c"),),
-        (ev.ChildCompleted(5, default.encode_one("sent")), ev.Completed()),
+        (ev.ChildCompleted(5, default().values.encode_one("sent")), ev.Completed()),
     )
     initiated, started, completed = [event for event in written(turns) if "CHILD" in event["eventType"]]
     assert initiated["userMetadata"]["summary"] == payload("the parcel")
@@ -120,7 +120,7 @@ def test_the_first_event_says_whom_the_run_follows_and_how_long_it_may_take() ->
         run_timeout=30 * SECOND,
         retry=ev.RetryRule(),
         cron="@daily",
-        last_result=default.encode_one(7),
+        last_result=default().values.encode_one(7),
         last_failure=FAILURE,
     )
     assert {key: said[key] for key in said if key not in ("retryPolicy", "input", "taskQueue", "header")} == {
@@ -224,7 +224,7 @@ def test_a_run_that_follows_another_knows_whom_and_why(said: str | int) -> None:
         initiator="cron",
         attempt=2,
         cron="* * * * *",
-        last_result=default.encode_one(7),
+        last_result=default().values.encode_one(7),
         last_failure=FAILURE,
         retry=ev.RetryRule(),
     )

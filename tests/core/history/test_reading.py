@@ -22,7 +22,7 @@ from tests.core.history.given import BEGINNING, at, event, payload, read
 def test_a_turn_has_the_time_at_which_its_task_was_started() -> None:
     found = read_history({"events": BEGINNING})
     assert (found.run_id, found.started_at) == ("a-run", at(1))
-    assert found.turns == (Turn(4, at(3), (ev.Started("Order", "orders", default.encode(["book"])),)),)
+    assert found.turns == (Turn(4, at(3), (ev.Started("Order", "orders", default().values.encode(["book"])),)),)
 
 
 def test_what_arrives_while_a_task_waits_is_taken_by_it_and_what_arrives_while_it_runs_by_the_next() -> None:

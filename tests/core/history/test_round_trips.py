@@ -25,7 +25,7 @@ def test_every_kind_of_event_can_be_written() -> None:
         assert read_back(turns) == as_written(turns)
 
 
-MEMO = {"a": default.encode_one(1), "b": default.encode_one(["c"])}
+MEMO = {"a": default().values.encode_one(1), "b": default().values.encode_one(["c"])}
 ATTRIBUTES = {
     "Customer": IndexedValue(Type.KEYWORD, "acme"),
     "Title": IndexedValue(Type.TEXT, "A long way"),
@@ -40,7 +40,7 @@ STORIES = [
         (STARTED, ev.LocalActivityScheduled("1", "look", MINUTE), ev.LocalActivityScheduled("own", "look", MINUTE)),
         (
             ev.SignalReceived("a"),
-            ev.LocalActivityResolved("1", "look", NOON, default.encode_one("seen"), attempt=2),
+            ev.LocalActivityResolved("1", "look", NOON, default().values.encode_one("seen"), attempt=2),
             ev.TimerFired("7"),
             ev.TimerStarted("1", SECOND),
             ev.LocalActivityCancelRequested("own"),
@@ -60,17 +60,22 @@ STORIES = [
         (ev.ActivityCancelled("4", Failure("Activity cancelled", kind="cancelled")), ev.Failed(FAILURE)),
     ),
     turns_of((STARTED,), (ev.SignalReceived("s"), ev.SignalUnhandled("s"), ev.Completed())),
-    turns_of((STARTED,), (ev.CancelRequested(), ev.Cancelled(default.encode([1])))),
-    turns_of((STARTED,), (ev.SignalUnhandled("s"), ev.Terminated("why", default.encode([1])))),
+    turns_of((STARTED,), (ev.CancelRequested(), ev.Cancelled(default().values.encode([1])))),
+    turns_of((STARTED,), (ev.SignalUnhandled("s"), ev.Terminated("why", default().values.encode([1])))),
     turns_of((STARTED, ev.Terminated())),
     turns_of(
-        (STARTED, ev.UpdateAccepted("u1", "add", default.encode([1])), scheduled("1"), ev.UpdateCompleted("u1")),
+        (
+            STARTED,
+            ev.UpdateAccepted("u1", "add", default().values.encode([1])),
+            scheduled("1"),
+            ev.UpdateCompleted("u1"),
+        ),
         (
             ev.SignalReceived("a"),
             ev.UpdateAccepted("u2", "add"),
             ev.SignalReceived("b"),
             ev.UpdateAccepted("u3", "add"),
-            ev.UpdateCompleted("u2", default.encode_one(2)),
+            ev.UpdateCompleted("u2", default().values.encode_one(2)),
             ev.UpdateCompleted("u3", failure=FAILURE),
             ev.Completed(),
         ),
@@ -78,11 +83,15 @@ STORIES = [
     turns_of(
         (STARTED, child("a"), child("b"), child("c"), child("d"), child("e"), child("f")),
         (ev.ChildStarted(5, "run-a"), ev.ChildStarted(6, "run-b"), ev.ChildStartFailed(10), ev.CancelSent("a", "", 5)),
-        (ev.MessageDelivered(17), ev.SignalSent("b", "s", default.encode([1]), "run-b", is_child=True)),
-        (ev.MessageRefused(22, NOBODY), ev.ChildCancelled(5, default.encode([1])), ev.CancelSent("x", "run-x")),
-        (ev.MessageRefused(28, "it is full"), ev.ChildCompleted(6, default.encode_one(2))),
+        (ev.MessageDelivered(17), ev.SignalSent("b", "s", default().values.encode([1]), "run-b", is_child=True)),
+        (
+            ev.MessageRefused(22, NOBODY),
+            ev.ChildCancelled(5, default().values.encode([1])),
+            ev.CancelSent("x", "run-x"),
+        ),
+        (ev.MessageRefused(28, "it is full"), ev.ChildCompleted(6, default().values.encode_one(2))),
         (ev.ChildFailed(7, FAILURE, 4), ev.ChildTimedOut(8, 3), ev.ChildTerminated(9), ev.SignalSent("y", "s")),
-        (ev.ContinuedAsNew("Order", "q", default.encode([2]), MINUTE, MINUTE, successor="run-2"),),
+        (ev.ContinuedAsNew("Order", "q", default().values.encode([2]), MINUTE, MINUTE, successor="run-2"),),
     ),
     turns_of((STARTED,), (ev.TimedOut(3),)),
     turns_of((STARTED,), (ev.Completed(successor="run-2"),)),
@@ -90,7 +99,7 @@ STORIES = [
     turns_of(
         (
             ev.Started("Order", "q", options=ev.RunOptions(memo=MEMO, search_attributes=ATTRIBUTES, headers=MEMO)),
-            ev.MemoUpserted({"a": default.encode_one(2), "b": None}),
+            ev.MemoUpserted({"a": default().values.encode_one(2), "b": None}),
             ev.SearchAttributesUpserted({**ATTRIBUTES, "Customer": None}),
             child(memo=MEMO, search_attributes=ATTRIBUTES, headers=MEMO, summary="one line", details="two\nlines"),
         ),

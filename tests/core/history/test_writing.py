@@ -15,7 +15,11 @@ from tests.core.history.given import FAILURE, ORDER, STARTED, read_back, schedul
 def test_a_turn_is_what_arrived_then_its_task_then_what_was_decided() -> None:
     turns = turns_of(
         (STARTED, ev.Patched("change"), scheduled("1"), ev.TimerStarted("1", MINUTE, "patience")),
-        (ev.ActivityCompleted("1", default.encode_one("ok"), attempt=2), ev.TimerCancelled("1"), ev.Completed()),
+        (
+            ev.ActivityCompleted("1", default().values.encode_one("ok"), attempt=2),
+            ev.TimerCancelled("1"),
+            ev.Completed(),
+        ),
     )
     assert [event["eventType"].removeprefix("EVENT_TYPE_") for event in written(turns)] == [
         "WORKFLOW_EXECUTION_STARTED",

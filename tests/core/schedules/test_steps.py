@@ -78,7 +78,7 @@ def waits(record: ScheduleRecord) -> list[str]:
     return [run_of(action) for action in record.buffer]
 
 
-COMPLETED = ev.Completed(default.encode((7,))[0])
+COMPLETED = ev.Completed(default().values.encode((7,))[0])
 FAILED = ev.Failed(Failure("no luck"))
 
 

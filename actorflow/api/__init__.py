@@ -1,0 +1,1 @@
+"""Data as the public API names it: what converters and codecs of ported programs take and return."""
