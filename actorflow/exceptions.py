@@ -451,13 +451,20 @@ class PayloadError(ActorflowError):
 
 
 class PayloadTooLargeError(PayloadError):
-    """An encoded value is over the hard limit; nothing was written."""
+    """An encoded value, or all of one call, is over the hard limit; nothing was written.
 
-    def __init__(self, what: str, *, size: int, limit: int) -> None:
-        super().__init__(
-            f"{what} takes {size:,} bytes encoded, over the limit of {limit:,}; "
-            "store it elsewhere (a file, an object store) and pass a reference"
-        )
+    An activity that raises it fails without another try, since it would do the same again.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        size: int,
+        limit: int,
+        advice: str = "store it elsewhere (a file, an object store) and pass a reference",
+    ) -> None:
+        super().__init__(f"{what} takes {size:,} bytes encoded, over the limit of {limit:,}; {advice}")
         self.size = size
         self.limit = limit
 

@@ -13,6 +13,7 @@ from actorflow.client.connection import Connection, Hosting, Looking
 from actorflow.client.host import EXAMPLES, parse_host
 from actorflow.client.standin import JOURNALS, TEMPORARY, StandIn, address_of_file, named_stand_in
 from actorflow.clock import Clock, SystemClock
+from actorflow.core import limits
 from actorflow.engine.engine import Engine
 from actorflow.engine.inspection import Inspection
 from actorflow.engine.ownership import acquire, join, release
@@ -32,12 +33,23 @@ class _Place(NamedTuple):
 
 
 async def connect(
-    address: str, clock: Clock | None = None, *, environment: Mapping[str, str] = os.environ
+    address: str,
+    clock: Clock | None = None,
+    *,
+    large_payload_bytes: int | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Connection:
     """The engine behind an address, opened if it is not open yet.
 
+    Args:
+        address: see `Client.connect`, as the others.
+        clock: of a new engine.
+        large_payload_bytes: of a file.
+        environment: may say where the journal of a node's address is.
+
     Raises:
         AddressError: the address is none we know.
+        ValueError: the engine is open with another ``large_payload_bytes``.
         StorageError: the journal can't be opened.
     """
     chosen = clock or SystemClock()
@@ -46,7 +58,7 @@ async def connect(
         key = f"memory://{place.name}" if place.name else f"memory://{UUID(chosen.new_run_id())}"
         return Hosting(await acquire(lambda: (key,), key, lambda: Engine(MemoryStore(), chosen, key)))
     try:
-        return Hosting(await _acquire_file(place.name, chosen))
+        return Hosting(await _acquire_file(place.name, chosen, large_payload_bytes))
     except StorageOwnedError as problem:
         if not place.stands_for:
             raise
@@ -119,7 +131,22 @@ def _file_keys(name: str) -> Sequence[Hashable]:
     return (name,) if identity is None else (identity, name)
 
 
-async def _acquire_file(name: str, clock: Clock) -> Engine:
+async def _acquire_file(name: str, clock: Clock, large_payload_bytes: int | None) -> Engine:
     from actorflow.store.sqlite import SqliteStore  # noqa: PLC0415 - aiosqlite is slow to import
 
-    return await acquire(lambda: _file_keys(name), name, lambda: Engine(SqliteStore(name, clock=clock), clock, name))
+    wanted = limits.LARGE_PAYLOAD_BYTES if large_payload_bytes is None else large_payload_bytes
+    if wanted < limits.LARGE_PAYLOAD_BYTES_MIN:
+        raise ValueError(f"large_payload_bytes must be at least {limits.LARGE_PAYLOAD_BYTES_MIN:,}, not {wanted}")
+    engine = await acquire(
+        lambda: _file_keys(name),
+        name,
+        lambda: Engine(SqliteStore(name, clock=clock, large_payload_bytes=wanted), clock, name),
+    )
+    found = engine.store.facts()["large_payload_bytes"]
+    if large_payload_bytes not in (None, found):
+        await release(engine)
+        raise ValueError(
+            f"{name} is open in this process with large_payload_bytes={found}, not {large_payload_bytes}; "
+            "give all clients of a journal the same, or only the first"
+        )
+    return engine

@@ -119,6 +119,7 @@ class Client:
         default_workflow_query_reject_condition: QueryRejectCondition | None = None,
         clock: Clock | None = None,
         read_only: bool = False,
+        large_payload_bytes: int | None = None,
         **ported: Unpack[PortedConnectOptions],
     ) -> Client:
         """Open a journal, or share it with those who opened it before.
@@ -137,10 +138,15 @@ class Client:
             clock: time and identities; for tests.
             read_only: only look, also at a file that another process owns, or left behind: describe, fetch histories
                 and wait for results. The file stays as it is; starting, signalling, querying and workers are refused.
+            large_payload_bytes: payloads of more bytes than this are stored once, however many executions use them, and
+                deleted with the last; 65,536 if nobody says otherwise. It is about what is written from now on: what is
+                there is read whatever it says. Memory has none.
             ported: options of the public SDK that change nothing here, see `PortedConnectOptions`.
 
         Raises:
             AddressError: an address of no known kind (it is a ValueError, too).
+            ValueError: ``large_payload_bytes`` below 1,024, or other than that of a client of this process that has the
+                journal open.
             UnsupportedOptionError: an option of the public SDK can't be honoured here.
             MissingFileError: with ``read_only``, there is no such file.
             StorageOwnedError: another process, or another event loop, has the file open.
@@ -151,7 +157,10 @@ class Client:
         check_name("namespace", namespace)
         if task_queue is not None:
             check_name("task queue", task_queue)
-        connection = await (connect_read_only if read_only else connect)(target_host, clock)
+        if read_only:
+            connection = await connect_read_only(target_host, clock)
+        else:
+            connection = await connect(target_host, clock, large_payload_bytes=large_payload_bytes)
         return Client(
             connection,
             namespace=namespace,

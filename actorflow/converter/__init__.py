@@ -22,6 +22,7 @@ from actorflow.converter.failure_converter import (
     DefaultFailureConverterWithEncodedAttributes,
     FailureConverter,
 )
+from actorflow.converter.json_values import PAYLOAD_BYTES_MAX
 from actorflow.converter.payload import Payload, public_payload, stored_payload
 from actorflow.converter.payload_converter import (
     CompositePayloadConverter,
@@ -33,6 +34,7 @@ from actorflow.converter.typed import JSONTypeConverter, JSONTypeConverterUnhand
 from actorflow.converter.values import ValueConverter
 
 __all__ = [
+    "PAYLOAD_BYTES_MAX",
     "ActivityRef",
     "AdvancedJSONEncoder",
     "BinaryNullPayloadConverter",

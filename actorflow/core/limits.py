@@ -20,6 +20,19 @@ DURATION_MAX: Final = timedelta(days=36_500)
 TASK_TIMEOUT_SHOWN: Final = timedelta(seconds=10)
 """What a program is told of the timeout of its tasks if nobody set one: the public default. Turns have none."""
 
+LARGE_PAYLOAD_BYTES: Final = 64 * 1024
+"""A larger payload is stored beside the rows that use it, once. It fills sixteen pages of the file: finding it by one
+more row is nothing beside that, and rows that are read for something else stay short."""
+
+LARGE_PAYLOAD_BYTES_MIN: Final = 1024
+"""The least that may be chosen instead; a reference takes a tenth of it."""
+
+CALL_PAYLOAD_BYTES_MAX: Final = 4 * 1024 * 1024
+"""The payloads of one call together: what a node takes in one request, so that a program may move behind one."""
+
+TURN_PAYLOAD_BYTES_MAX: Final = 64 * 1024 * 1024
+"""What all calls of one turn take along: a turn is one row, and is in memory as a whole, several times over."""
+
 TURN_MESSAGES_MAX: Final = 256
 """Messages one turn takes from a mailbox: bounds the size of a journal row and the time of a turn."""
 

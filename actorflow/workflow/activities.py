@@ -300,7 +300,9 @@ def encoded_arguments(
         expected = len(definition.signature.names)
         raise TypeError(f"activity {name!r} takes {expected} arguments, but {len(arguments)} were given")
     try:
-        return program.converter.encode(arguments)
+        payloads = program.converter.encode(arguments)
+        program.take_along(f"activity {name!r}", payloads)
     except PayloadError as problem:
         problem.add_note(f"while encoding the arguments of activity {name!r}")
         raise
+    return payloads

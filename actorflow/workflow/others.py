@@ -135,7 +135,10 @@ def encoded_for(whom: str, definition: WorkflowDefinition | None, arguments: Seq
         names = ", ".join(definition.signature.names) or "none"
         raise TypeError(f"{whom} takes other arguments ({names}) than the {len(arguments)} it was given")
     try:
-        return running_program().converter.encode(arguments)
+        program = running_program()
+        payloads = program.converter.encode(arguments)
+        program.take_along(whom, payloads)
     except PayloadError as problem:
         problem.add_note(f"while encoding the arguments of {whom}")
         raise
+    return payloads

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from actorflow.core.commands import Command
 from actorflow.core.definitions import DynamicWorkflowConfig, HandlerDefinition, WorkflowDefinition
 from actorflow.core.guard import is_lifted
 from actorflow.core.notes import IndexedValue
+from actorflow.core.policy.checks import check_payloads
 from actorflow.core.program import determinism, matcher
 from actorflow.core.program.errors import (
     CommandLimitError,
@@ -46,6 +47,7 @@ from actorflow.exceptions import (
     CancelledError,
     FailureError,
     PayloadError,
+    PayloadTooLargeError,
     RestrictedWorkflowAccessError,
     is_cancelled_exception,
 )
@@ -106,6 +108,7 @@ class Program:
         "_activities_started",
         "_activity_ids",
         "_arriving",
+        "_asked_bytes",
         "_at",
         "_children",
         "_close",
@@ -226,6 +229,7 @@ class Program:
             TurnError: the program raised what is not an outcome; its cause says what. The program is of no use then.
         """
         self._at = at
+        self._asked_bytes = 0
         self._linked = None
         self._arriving = frozenset(resolved_by(arrivals))
         self.loop.set_time((at - _EPOCH).total_seconds())
@@ -500,7 +504,7 @@ class Program:
         try:
             arguments = self._run_arguments()
             result = await self.definition.run(self._instance, *arguments)
-            self._finish(ev.Completed(result=None if result is None else self.converter.encode_one(result)))
+            self._finish(ev.Completed(result=None if result is None else self._encoded("the result", result)))
         except BaseException as problem:
             self._end_with(problem)
 
@@ -543,12 +547,17 @@ class Program:
             outcome = function(*arguments)
             if asyncio.iscoroutine(outcome):
                 outcome = await outcome
-            payload = None if outcome is None else self.converter.encode_one(outcome)
+            payload = None if outcome is None else self._encoded(f"the result of update {accepted.name!r}", outcome)
             self._complete_update(ev.UpdateCompleted(accepted.update_id, payload))
         except BaseException as problem:
             self._fail_update(accepted.update_id, problem)
         finally:
             self._handlers_running.end(number)
+
+    def _encoded(self, what: str, value: Any) -> Payload:
+        payload = self.converter.encode_one(value)
+        check_payloads(what, (payload,))
+        return payload
 
     def _complete_update(self, completed: ev.UpdateCompleted) -> None:
         if not self._is_evicted:
@@ -625,6 +634,22 @@ class Program:
         self._activities[scheduled.activity_id] = handle
         self._add(("activity", scheduled.activity_id), scheduled)
         return handle
+
+    def take_along(self, whom: str, payloads: Iterable[Payload]) -> None:
+        """What a call of the program takes along leaves with this turn.
+
+        Raises:
+            PayloadTooLargeError: one is too large, or all of the call, or all of the turn.
+        """
+        asked = self._asked_bytes + check_payloads(whom, payloads)
+        if asked > limits.TURN_PAYLOAD_BYTES_MAX:
+            raise PayloadTooLargeError(
+                f"{whom}, together with what this turn has asked for already,",
+                size=asked,
+                limit=limits.TURN_PAYLOAD_BYTES_MAX,
+                advice="wait for some of it before you ask for more",
+            )
+        self._asked_bytes = asked
 
     def start_local_activity(
         self, build: Callable[[str], ev.LocalActivityScheduled], result_type: Any
