@@ -104,6 +104,15 @@ class Decision(msgspec.Struct, eq=False):
         for delivery in self.taken:
             delivery.settle()
 
+    def pass_on(self, delivery: Delivery, ledger: Ledger) -> None:
+        """A message that no row holds finds the run closed; one for its workflow goes to the run that follows."""
+        is_for_any_run = isinstance(delivery.message, ev.SignalReceived | ev.CancelRequested)
+        follower = self.outgoing.follower() if is_for_any_run else None
+        if follower is None:
+            ledger.refuse_late(delivery)
+        else:
+            follower.post(delivery)
+
     def withdraw(self) -> None:
         """The run may not begin: it is as if nothing had been decided."""
         self.release()

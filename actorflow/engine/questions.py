@@ -23,7 +23,7 @@ from actorflow.store.protocol import Identity
 class Asked(Waiting, Protocol):
     """Who is asked."""
 
-    def on_answered(self, execution: Execution) -> None:
+    def on_answered(self) -> None:
         """The program has answered; it may have been changed by that."""
         ...
 
@@ -105,4 +105,4 @@ class Questions:
         for query, answer in zip(self._queries, answers, strict=True):
             # What the program knows may not be durable yet, and nobody may hear of it before it is.
             self._site.journal.when_settled(partial(query.answer, answer), query.refuse)
-        self._asked.on_answered(self._execution)
+        self._asked.on_answered()

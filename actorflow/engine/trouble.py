@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -11,6 +12,8 @@ from actorflow.engine.mailbox import Query
 from actorflow.engine.site import Site
 from actorflow.service import Parked
 from actorflow.store.protocol import Identity, LoadedRun
+
+_log = logging.getLogger("actorflow.engine")
 
 
 class Trouble:
@@ -69,6 +72,11 @@ class Trouble:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
+
+    def end(self, identity: Identity) -> None:
+        """It is over."""
+        self.stop_waiting()
+        _log.info("workflow %r (run %s) goes on", identity.workflow_id, identity.run_id)
 
     def as_parked(self, run_id: str) -> Parked:
         """What to tell whoever waits for the execution."""
