@@ -171,6 +171,10 @@ class StaleAttemptError(RPCError):
         self.current_attempt = current
 
 
+Headers = dict[str, Payload] | None
+"""What interceptors pass on beside the arguments of a call; None for nothing, which is what most have."""
+
+
 class StartRequest(msgspec.Struct, frozen=True):
     """Start a workflow execution; a signal given with it is sent also to one that is open already.
 
@@ -198,6 +202,7 @@ class UpdateRequest(msgspec.Struct, frozen=True):
     input: tuple[Payload, ...] = ()
     update_id: str = ""
     wants_outcome: bool = True
+    headers: Headers = None
 
 
 class UpdateAnswer(msgspec.Struct, frozen=True):
@@ -427,7 +432,9 @@ class Service(Protocol):
         """
         ...
 
-    async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
+    async def signal(
+        self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "", headers: Headers = None
+    ) -> None:
         """Deliver a signal durably."""
         ...
 
@@ -438,6 +445,7 @@ class Service(Protocol):
         input: tuple[Payload, ...],
         reject: QueryRejectCondition | None,
         timeout: float | None,
+        headers: Headers = None,
     ) -> Payload | Failure | Parked | QueryRejected:
         """Ask the program; the answer reflects every signal acknowledged before."""
         ...

@@ -151,6 +151,9 @@ class WorkflowDefinition:
     runs_activity: Callable[[str], bool] | None = None
     """True for activities the worker can run beside its programs. A worker adds it; without it none is refused."""
 
+    intercepts: Callable[[], Any] | None = None
+    """Makes the interceptors of a run (see `core.program.interception`). A worker that has some adds it."""
+
     @property
     def is_dynamic(self) -> bool:
         """True if it runs every type nobody else does, and gets raw values."""
