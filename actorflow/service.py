@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import ClassVar, Protocol
 
 import msgspec
 
+from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import Failure, Payload
 from actorflow.core import limits
@@ -116,6 +117,29 @@ class HttpConnectProxyConfig:
 
     target_host: str
     basic_auth: tuple[str, str] | None = None
+
+
+@dataclass
+class ConnectConfig:
+    """What `Client.connect` is to open, as plugins see it; see there.
+
+    Attributes:
+        clock: time and identities; None for the system's.
+        read_only: only look.
+    """
+
+    target_host: str
+    api_key: str | None = None
+    tls: bool | TLSConfig | None = None
+    retry_config: RetryConfig | None = None
+    keep_alive_config: KeepAliveConfig | None = None
+    rpc_metadata: Mapping[str, str | bytes] = field(default_factory=dict[str, "str | bytes"])
+    identity: str = ""
+    lazy: bool = False
+    runtime: object = None
+    http_connect_proxy_config: HttpConnectProxyConfig | None = None
+    clock: Clock | None = None
+    read_only: bool = False
 
 
 def not_found(workflow_id: str, run_id: str | None, namespace: str) -> RPCError:

@@ -9,11 +9,13 @@ from urllib.parse import unquote
 from uuid import UUID
 
 from actorflow.client.connection import Connection, Hosting, Looking
+from actorflow.client.ported import check_ported
 from actorflow.clock import Clock, SystemClock
 from actorflow.engine.engine import Engine
 from actorflow.engine.inspection import Inspection
 from actorflow.engine.ownership import acquire, join, release
 from actorflow.engine.stored_readings import StoredReadings
+from actorflow.service import ConnectConfig
 from actorflow.store.memory import MemoryStore
 
 _EXAMPLES = 'use "sqlite:///orders.db" (relative), "sqlite:////var/lib/orders.db" (absolute) or "memory://"'
@@ -22,6 +24,18 @@ _EXAMPLES = 'use "sqlite:///orders.db" (relative), "sqlite:////var/lib/orders.db
 def address_of_file(path: str | os.PathLike[str]) -> str:
     """The address of the journal in a file, whatever the file's name holds."""
     return f"sqlite:///{os.fsdecode(path).replace('%', '%25')}"
+
+
+async def connected(config: ConnectConfig) -> Connection:
+    """What stands behind an address, as plugins want it opened.
+
+    Raises:
+        UnsupportedOptionError: something is wanted that can't be honoured here.
+        ValueError, StorageError: as `connect` and `connect_read_only`.
+    """
+    check_ported({name: getattr(config, name) for name in ("tls", "api_key", "http_connect_proxy_config")})
+    opened = connect_read_only if config.read_only else connect
+    return await opened(config.target_host, config.clock)
 
 
 async def connect(address: str, clock: Clock | None = None) -> Connection:

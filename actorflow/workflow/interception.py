@@ -66,13 +66,11 @@ class RunInterceptors:
         for cls in reversed(classes):
             inbound = chained(cls(inbound))
         self._inbound = inbound
-        # Interceptors may ask for the run's info as soon as they are made.
-        self.outbound: WorkflowOutboundInterceptor = _ToProgram()
-        inbound.init(self.outbound)
+        inbound.init(_ToProgram())
         if code.outbound is None:
-            names = ", ".join(cls.__qualname__ for cls in classes)
-            raise TypeError(f"the init of a workflow interceptor does not call self.next.init(outbound): one of {names}")
-        self.outbound = chained(code.outbound)
+            names = " or ".join(cls.__qualname__ for cls in classes)
+            raise TypeError(f"init of {names} keeps the outbound interceptor to itself; call self.next.init(outbound)")
+        self.outbound: WorkflowOutboundInterceptor = chained(code.outbound)
 
     def around_run(self, cls: type, run: Callable[..., Any], headers: Sent) -> Callable[..., Any]:
         """See `Interception`."""
@@ -149,7 +147,7 @@ class _ToCode(WorkflowInboundInterceptor):
     async def handle_signal(self, input: HandleSignalInput) -> None:
         function, arguments = _handler("signal", input.signal, input.args)
         outcome = function(*arguments)
-        if outcome is not None:
+        if hasattr(outcome, "__await__"):
             await outcome
 
     async def handle_query(self, input: HandleQueryInput) -> Any:
