@@ -325,7 +325,7 @@ async def test_a_handle_of_a_list_goes_through_the_interceptors() -> None:
 
 
 class Forgetful(OutboundInterceptor):
-    def __init__(self, next: OutboundInterceptor) -> None:  # pyright: ignore[reportMissingSuperCall]
+    def __init__(self, next: OutboundInterceptor) -> None:
         pass
 
 
