@@ -1,10 +1,12 @@
-"""Plays it: a refund is asked for, approved by the wrong one, then by the right one, in another process."""
+"""Plays it: a refund is asked for; after a restart the wrong one tries to approve it, then the right one does."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from actorflow.client import Client, WorkflowUpdateFailedError
@@ -17,9 +19,19 @@ from examples.context_propagation.refunds import Payment, Refund, note
 QUEUE = "refunds"
 
 
+@asynccontextmanager
+async def at_work(journal: Path) -> AsyncGenerator[Client]:
+    """A client and its worker. The interceptor is given once, and is in both."""
+    async with (
+        await Client.connect(f"sqlite:///{journal}", interceptors=[CallerPropagation()]) as client,
+        Worker(client, task_queue=QUEUE, workflows=[Refund, Payment], activities=[note]),
+    ):
+        yield client
+
+
 async def ask(journal: Path) -> None:
-    """Ada asks for a refund; nobody works yet."""
-    async with await Client.connect(f"sqlite:///{journal}", interceptors=[CallerPropagation()]) as client:
+    """Ada asks for a refund."""
+    async with at_work(journal) as client:
         with acting_for("ada"):
             await client.start_workflow(
                 Refund.run, 30, id="refund", task_queue=QUEUE, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
@@ -28,10 +40,7 @@ async def ask(journal: Path) -> None:
 
 async def approve(journal: Path) -> list[str]:
     """Ada tries to approve it herself, then Grace does; returns what is in the books."""
-    async with (
-        await Client.connect(f"sqlite:///{journal}", interceptors=[CallerPropagation()]) as client,
-        Worker(client, task_queue=QUEUE, workflows=[Refund, Payment], activities=[note]),
-    ):
+    async with at_work(journal) as client:
         refund = client.get_workflow_handle_for(Refund.run, "refund")
         with acting_for("ada"):
             try:
