@@ -34,7 +34,7 @@ class WorkflowData:
         self.converter = converter
         self.values = converter.values
         self._coder = converter.coder
-        self._context = WorkflowSerializationContext(namespace, workflow_id)
+        self._context = WorkflowSerializationContext.of(namespace, workflow_id)
 
     async def encode(self, values: Sequence[Any]) -> tuple[Payload, ...]:
         """Values as they are stored.

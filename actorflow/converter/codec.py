@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 from actorflow.api.common.v1 import Payload as PublicPayload, Payloads
 from actorflow.converter.payload import Payload, public_payload, stored_payload
 from actorflow.exceptions import CodecError
+
+_STAMP: Final = re.compile(r"-\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z$")
+"""What a schedule puts behind the ids of the workflows it starts."""
 
 
 class PayloadCodec(ABC):
@@ -52,10 +56,19 @@ class SerializationContext:
 
 @dataclass(frozen=True)
 class WorkflowSerializationContext(SerializationContext):
-    """Payloads of one workflow and of its activities, whichever of its runs they belong to."""
+    """Payloads of one workflow and of its activities, whichever of its runs they belong to.
+
+    The workflows of a schedule share one context, with the id that the schedule's action names: their arguments were
+    encoded before any of them had a time in its id, and one is told the result of the one before it.
+    """
 
     namespace: str
     workflow_id: str
+
+    @classmethod
+    def of(cls, namespace: str, workflow_id: str) -> Self:
+        """The context of the payloads of a workflow."""
+        return cls(namespace, _STAMP.sub("", workflow_id))
 
 
 class WithSerializationContext(ABC):

@@ -340,7 +340,7 @@ class Attempt:
 
     @property
     def _serialization_context(self) -> WorkflowSerializationContext:
-        return WorkflowSerializationContext(self._identity.namespace, self._identity.workflow_id)
+        return WorkflowSerializationContext.of(self._identity.namespace, self._identity.workflow_id)
 
     def _outcome_of(self, result: Any, problem: BaseException | None) -> AttemptOutcome:
         if problem is None:

@@ -184,7 +184,7 @@ async def _coded(code: _Code, identity: Identity, carriers: Sequence[T], childre
             by_workflow.setdefault(_workflow_of(carrier, identity, children), []).append(index)
     coded = list(carriers)
     for workflow_id, indexes in by_workflow.items():
-        context = WorkflowSerializationContext(identity.namespace, workflow_id)
+        context = WorkflowSerializationContext.of(identity.namespace, workflow_id)
         made = await code([payload for index in indexes for payload in held[index]], context)
         place = 0
         for index in indexes:

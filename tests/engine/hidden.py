@@ -1,4 +1,4 @@
-"""A codec that hides payloads, as long as it has its key."""
+"""Codecs: one hides payloads as long as it has its key, one binds them to their workflow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actorflow.api.common.v1 import Payload
-from actorflow.converter import DataConverter, DefaultFailureConverterWithEncodedAttributes, PayloadCodec
+from actorflow.converter import (
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
+)
 
 SECRET = "open sesame"
 ENCODING = b"binary/hidden"
@@ -42,6 +49,29 @@ class Hidden(PayloadCodec):
             await self.gate.wait()
         if what in self.cannot:
             raise KeyError("no key")
+
+
+class Bound(PayloadCodec, WithSerializationContext):
+    """Turns payloads round, and gives them back only where they belong."""
+
+    def __init__(self, place: str = "nowhere") -> None:
+        self._place = place.encode()
+
+    def with_context(self, context: SerializationContext) -> Bound:
+        assert isinstance(context, WorkflowSerializationContext)
+        return Bound(f"{context.namespace}/{context.workflow_id}")
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        assert self._place != b"nowhere"
+        return [
+            Payload(metadata={"encoding": b"binary/bound", "place": self._place}, data=one.SerializeToString()[::-1])
+            for one in payloads
+        ]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        places = [one.metadata.get("place", b"of no codec") for one in payloads]
+        assert places == [self._place] * len(payloads)
+        return [Payload.FromString(one.data[::-1]) for one in payloads]
 
 
 def hiding(codec: PayloadCodec) -> DataConverter:

@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from actorflow import activity, workflow
-from actorflow.api.common.v1 import Payload
 from actorflow.converter import (
     DataConverter,
-    PayloadCodec,
-    SerializationContext,
-    WithSerializationContext,
-    WorkflowSerializationContext,
 )
 from actorflow.worker import Replayer
+from tests.engine.hidden import Bound
 from tests.support import a_client, a_worker, start
 
 SOON = timedelta(seconds=5)
-
-
-class Bound(PayloadCodec, WithSerializationContext):
-    """Gives a payload back only where it belongs."""
-
-    def __init__(self, place: str = "nowhere") -> None:
-        self._place = place.encode()
-
-    def with_context(self, context: SerializationContext) -> Bound:
-        assert isinstance(context, WorkflowSerializationContext)
-        return Bound(f"{context.namespace}/{context.workflow_id}")
-
-    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        assert self._place != b"nowhere"
-        return [
-            Payload(metadata={"encoding": b"binary/bound", "place": self._place}, data=one.SerializeToString())
-            for one in payloads
-        ]
-
-    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        places = [one.metadata.get("place", b"of no codec") for one in payloads]
-        assert places == [self._place] * len(payloads)
-        return [Payload.FromString(one.data) for one in payloads]
 
 
 @activity.defn

@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from actorflow import activity, workflow
 from actorflow.client import (
     Client,
@@ -17,8 +19,9 @@ from actorflow.client import (
     ScheduleUpdateInput,
 )
 from actorflow.common import ScheduleOverlapPolicy
+from actorflow.converter import PayloadCodec
 from actorflow.worker import Replayer
-from tests.engine.hidden import SECRET, Hidden, files_hold, hiding
+from tests.engine.hidden import SECRET, Bound, Hidden, files_hold, hiding
 from tests.support import a_client, a_worker, start
 
 
@@ -62,7 +65,8 @@ async def test_a_memo_is_hidden_on_disk_and_shown_to_those_with_the_key(tmp_path
     assert not files_hold(path, SECRET)
 
 
-async def test_a_schedule_keeps_arguments_memo_and_last_result_hidden(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", [Hidden(), Bound()])
+async def test_a_schedule_keeps_arguments_memo_and_last_result_hidden(tmp_path: Path, codec: PayloadCodec) -> None:
     path = tmp_path / "journal.db"
     arrivals: asyncio.Queue[str] = asyncio.Queue()
 
@@ -72,7 +76,7 @@ async def test_a_schedule_keeps_arguments_memo_and_last_result_hidden(tmp_path: 
 
     action = ScheduleActionStartWorkflow(Echo.run, SECRET, id="echo", task_queue="q")
     async with (
-        a_client(path, data_converter=hiding(Hidden())) as client,
+        a_client(path, data_converter=hiding(codec)) as client,
         a_worker(client, workflows=[Echo], activities=[arrive]),
         asyncio.timeout(10),
     ):
@@ -87,7 +91,8 @@ async def test_a_schedule_keeps_arguments_memo_and_last_result_hidden(tmp_path: 
         about = await handle.describe()
         assert await about.memo() == {"why": SECRET}
         assert isinstance(about.schedule.action, ScheduleActionStartWorkflow)
-        assert await client.data_converter.decode(about.schedule.action.args) == [SECRET]
+        (argument,) = about.schedule.action.args
+        assert argument.metadata["encoding"].startswith(b"binary/")
         await handle.update(changed_note)
         assert await result_of_a_trigger() == SECRET + SECRET
     assert not files_hold(path, SECRET)
