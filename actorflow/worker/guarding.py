@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from itertools import repeat
-from typing import Any, Final
+from typing import Final
 
 from actorflow.core import limits
 from actorflow.core.definitions import WorkflowDefinition
@@ -14,18 +14,21 @@ from actorflow.core.guard import Guard, Watch
 from actorflow.engine.guard import install, watching
 from actorflow.worker.workflow_sandbox import SandboxedWorkflowRunner, UnsandboxedWorkflowRunner
 
-DEBUG_VARIABLE: Final = "ACTORFLOW_DEBUG"
+DEVELOPMENT_VARIABLE: Final = "ACTORFLOW_DEVELOPMENT"
 """Turns development mode on for workers that were not told; "0" turns it off, in tests too."""
 
 _OFF: Final = frozenset({"0", "false", "no", "off"})
 
 
 def guarded(
-    definitions: Mapping[str, WorkflowDefinition], ported: Mapping[str, Any], *, is_of_test: bool = False
+    definitions: Mapping[str, WorkflowDefinition],
+    runner: object,
+    *,
+    development_mode: bool | None = None,
+    is_of_test: bool = False,
 ) -> dict[str, WorkflowDefinition]:
-    """The definitions, as strict as a worker with these options is; see `PortedOptions`."""
-    runner = ported.get("workflow_runner")
-    is_development = _is_development(ported.get("debug_mode"), is_of_test=is_of_test)
+    """The definitions, as strict as a worker with this ``workflow_runner`` and ``development_mode`` is."""
+    is_development = _is_development(development_mode, is_of_test=is_of_test)
     return {
         name: dataclasses.replace(definition, guard=_guard(definition, runner, is_development=is_development))
         for name, definition in definitions.items()
@@ -41,7 +44,7 @@ def install_guard(definitions: Mapping[str, WorkflowDefinition]) -> None:
 def _is_development(said: bool | None, *, is_of_test: bool) -> bool:
     if said is not None:
         return said
-    by_environment = os.environ.get(DEBUG_VARIABLE, "")
+    by_environment = os.environ.get(DEVELOPMENT_VARIABLE, "")
     return by_environment.lower() not in _OFF if by_environment else is_of_test
 
 

@@ -13,15 +13,10 @@ class PortedOptions(TypedDict, total=False):
     """What a ported program may give a `Worker` or a `Replayer`.
 
     ``workflow_runner`` says how strict it is with workflow code (see `actorflow.worker.workflow_sandbox`).
-    ``debug_mode`` turns development mode on or off; without it, the variable ``ACTORFLOW_DEBUG`` does, and without
-    that it is on in test environments: clocks, chance, threads and sleeping are refused in workflow code, and every
-    turn is run twice and compared before it is committed. (The public SDK's option makes a worker less strict, for
-    debuggers; here they need no option.)
-
     Accepted without effect, since there is no thread per workflow turn, no polling of a server and one version of the
     code: ``unsandboxed_workflow_runner``, ``workflow_task_executor``, ``nexus_task_executor``, ``build_id``,
-    ``runtime``, ``disable_*``, the numbers and behaviours of polls, and bounds of workflow tasks. Refused unless they
-    say "nothing": all others.
+    ``runtime``, ``debug_mode`` (debuggers need no option), ``disable_*``, the numbers and behaviours of polls, and
+    bounds of workflow tasks. Refused unless they say "nothing": all others.
     """
 
     workflow_runner: Any

@@ -77,7 +77,7 @@ class Replayer:
             raise ValueError("At least one workflow must be specified")
         self._namespace = namespace
         self._coder = data_converter.coder
-        definitions = guarded(workflows_by_name(workflows), ported)
+        definitions = guarded(workflows_by_name(workflows), ported.get("workflow_runner"))
         self._code = _Code(definitions, data_converter.values, tuple(workflow_failure_exception_types))
 
     async def replay_workflow(

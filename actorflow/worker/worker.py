@@ -45,6 +45,8 @@ class Worker:
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
         graceful_shutdown_timeout: how long running activities may go on once the worker leaves.
         identity: a name for people; default is the client's.
+        development_mode: refuse clocks, chance, threads and sleeping in workflow code, too, and run every turn twice to
+            compare; by default the variable ``ACTORFLOW_DEVELOPMENT`` says so, and without it whether this is a test.
         ported: further options of the public SDK, see `PortedOptions`.
 
     Raises:
@@ -73,6 +75,7 @@ class Worker:
         patch_activation_callback: PatchActivationCallback | None = None,
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
+        development_mode: bool | None = None,
         **ported: Unpack[PortedOptions],
     ) -> None:
         check_ported("Worker", ported)
@@ -101,7 +104,12 @@ class Worker:
             }
         if client.is_of_test:
             self._workflows = {name: asserting(definition) for name, definition in self._workflows.items()}
-        self._workflows = guarded(self._workflows, ported, is_of_test=client.is_of_test)
+        self._workflows = guarded(
+            self._workflows,
+            ported.get("workflow_runner"),
+            development_mode=development_mode,
+            is_of_test=client.is_of_test,
+        )
         self._activities = _activities_by_name(activities, activity_executor)
         self._workflows = {
             name: dataclasses.replace(definition, runs_activity=self._runs_activity)
