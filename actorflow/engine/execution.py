@@ -117,7 +117,7 @@ class Execution:
         if self._program is None:
             self._program = self._rebuilt(code, started) if self._turns else self._replayed(code, started)
             self._code = code
-            if self._program.definition.guard.runs_twice:
+            if self._program.definition.guard.runs_twice():
                 self._twin = self._twin_on(code, started)
             self._turns = self._rows = ()
         return self._program

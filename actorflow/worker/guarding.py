@@ -6,17 +6,18 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from itertools import repeat
-from typing import Final
+from typing import Final, TypeVar
 
 from actorflow.core import limits
 from actorflow.core.definitions import WorkflowDefinition
-from actorflow.core.guard import Guard, Watch
+from actorflow.core.guard import Guard
 from actorflow.engine.guard import install, watching
 from actorflow.worker.workflow_sandbox import SandboxedWorkflowRunner, UnsandboxedWorkflowRunner
 
 DEVELOPMENT_VARIABLE: Final = "ACTORFLOW_DEVELOPMENT"
 """Turns development mode on for workers that were not told; "0" turns it off, in tests too."""
 
+T = TypeVar("T")
 _OFF: Final = frozenset({"0", "false", "no", "off"})
 
 
@@ -55,15 +56,14 @@ def _guard(definition: WorkflowDefinition, runner: object, *, is_development: bo
         and not isinstance(runner, UnsandboxedWorkflowRunner)
         and not (restrictions is not None and restrictions.passthrough_all_modules)
     )
-    guard = Guard(
-        is_on=is_on,
-        passes=frozenset() if restrictions is None else frozenset(restrictions.passthrough_modules),
-        runs_twice=is_development,
-    )
-    return dataclasses.replace(guard, watch=_first_programs()) if is_on and is_development else guard
+    passes = frozenset[str]() if restrictions is None else frozenset(restrictions.passthrough_modules)
+    if not is_development:
+        return Guard(is_on=is_on, passes=passes)
+    watch = _first(watching, None) if is_on else _first(None, None)
+    return Guard(is_on=is_on, passes=passes, watch=watch, runs_twice=_first(True, False))
 
 
-def _first_programs() -> Callable[[], Watch | None]:
-    """Watches the first programs of a definition: it is slow, and the hundredth run of the same code is no news."""
-    watches = repeat(watching, limits.PROGRAMS_WATCHED_MAX)
-    return lambda: next(watches, None)
+def _first(these: T, others: T) -> Callable[[], T]:
+    """One thing for the first programs of a definition, another for those after them: the same code is no news then."""
+    first = repeat(these, limits.PROGRAMS_WATCHED_MAX)
+    return lambda: next(first, others)

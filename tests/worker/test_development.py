@@ -215,6 +215,14 @@ async def test_a_turn_that_comes_out_differently_shows_at_once(how: str, shown: 
     assert "runs every turn twice" in str(parked.value)
 
 
+async def test_only_the_first_programs_of_a_definition_run_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PROGRAMS_WATCHED_MAX", 1)
+    async with a_place(Counts, activities=[echo], development_mode=True, max_cached_workflows=100) as client:
+        with pytest.raises(WorkflowParkedError, match="NondeterminismError"):
+            await execute(client, Counts.run, "arguments")
+        assert await execute(client, Counts.run, "arguments", id="another") >= 0
+
+
 async def test_nothing_of_such_a_turn_is_done() -> None:
     done: list[int] = []
 
