@@ -15,7 +15,18 @@ __all__ = ["ActorflowError", "RetryPolicy", "SystemClock", "__version__"]
 __version__ = "0.1.0"
 
 _EMBEDDED = ("open", "run")
-_MODULES = ("activity", "client", "common", "diagram", "observability", "testing", "worker", "workflow")
+_MODULES = (
+    "activity",
+    "client",
+    "common",
+    "diagram",
+    "envconfig",
+    "observability",
+    "runtime",
+    "testing",
+    "worker",
+    "workflow",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from actorflow.api.common.v1 import Payload
 from actorflow.metering import (
@@ -43,6 +43,9 @@ class RawValue:
     payload: Payload
 
 
+_WAIT_WITHOUT_END_MIN: Final = timedelta(milliseconds=1)
+
+
 @dataclass
 class RetryPolicy:
     """When and how often a failed attempt is repeated.
@@ -55,7 +58,8 @@ class RetryPolicy:
         non_retryable_error_types: `ApplicationError.type` values that end the retries.
 
     Raises:
-        ValueError: an interval is negative, the coefficient is below 1, or the bounds contradict each other;
+        ValueError: an interval is negative, the coefficient is below 1, the bounds contradict each other, or there
+            would be attempts without end and without rest;
             raised when the policy is used, and by `validate`.
     """
 
@@ -81,6 +85,17 @@ class RetryPolicy:
             )
         if self.maximum_attempts < 0:
             raise ValueError(f"maximum_attempts must not be negative, but is {self.maximum_attempts}")
+        if self.maximum_attempts == 0 and self._longest_wait < _WAIT_WITHOUT_END_MIN:
+            raise ValueError(
+                f"a policy without maximum_attempts that never waits longer than {self._longest_wait} would only burn "
+                f"time; let it come to {_WAIT_WITHOUT_END_MIN} at least, or say how many attempts there may be"
+            )
+
+    @property
+    def _longest_wait(self) -> timedelta:
+        if self.backoff_coefficient == 1:
+            return self.initial_interval
+        return 100 * self.initial_interval if self.maximum_interval is None else self.maximum_interval
 
     def _check_types(self) -> None:
         kinds: Sequence[tuple[str, Any, Any]] = (

@@ -37,6 +37,7 @@ class OpenOptions(TypedDict, total=False):
         task_queue: what the worker serves, and where the client starts workflows; default "default".
         namespace: keeps executions of different programs in one journal apart.
         data_converter: for arguments, results and failures.
+        large_payload_bytes: see `Client.connect`.
         activity_executor: where activities that are not async run; by default threads of our own.
         max_concurrent_activities: attempts at the same time; others wait in order of arrival.
         max_cached_workflows: programs kept in memory; others are rebuilt from the journal when something arrives.
@@ -51,6 +52,7 @@ class OpenOptions(TypedDict, total=False):
     task_queue: str
     namespace: str
     data_converter: DataConverter | None
+    large_payload_bytes: int | None
     activity_executor: Executor | None
     max_concurrent_activities: int | None
     max_cached_workflows: int
@@ -89,6 +91,7 @@ async def open(journal: str | os.PathLike[str], **options: Unpack[OpenOptions]) 
             interceptors=options.pop("interceptors", ()),
             plugins=options.pop("plugins", ()),
             task_queue=task_queue,
+            large_payload_bytes=options.pop("large_payload_bytes", None),
         )
         await stack.enter_async_context(client)
         if options.get("workflows") or options.get("activities"):

@@ -342,6 +342,45 @@ class UnsupportedOptionError(ActorflowError, ValueError):
         self.option = option
 
 
+class AddressError(ActorflowError, ValueError):
+    """An address that leads nowhere: of no known kind, malformed, or of something that is not there."""
+
+    def __init__(self, address: object, why: str) -> None:
+        super().__init__(f"can't connect to {address!r}: {why}")
+        self.address = address
+        self.why = why
+
+
+class BindAddressError(ActorflowError, ValueError):
+    """An address where nobody can listen, because it is none."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"bind_address {address!r} is no address to listen at; it is a host and a port, such as 127.0.0.1:9000, "
+            "[::1]:9000 or 0.0.0.0:0 (any port that is free)"
+        )
+        self.address = address
+
+
+class EnvironmentConfigError(ActorflowError, ValueError, RuntimeError):
+    """A configuration file, or a variable of the environment, that can't be understood.
+
+    Both a `ValueError` and, as in the public SDK, a `RuntimeError`.
+
+    Attributes:
+        source: the file, or the variable.
+        field: which part of it, such as ``profile.default.address``; empty if it is about all of it.
+        line: where in the file, from 1; None if that is unknown.
+    """
+
+    def __init__(self, source: str, why: str, *, field: str = "", line: int | None = None) -> None:
+        where = "".join((f", line {line}" if line else "", f", {field}" if field else ""))
+        super().__init__(f"{source}{where}: {why}")
+        self.source = source
+        self.field = field
+        self.line = line
+
+
 class WorkflowAlreadyStartedError(FailureError):
     """A workflow id is taken: an open run has it, or the reuse policy forbids another run.
 
@@ -383,18 +422,49 @@ class WorkflowParkedError(ActorflowError):
         self.reason = reason
 
 
+class RestrictedWorkflowAccessError(TemporalError):
+    """Workflow code tried what replay could not repeat: I/O, or in development mode the clock, chance or a thread.
+
+    The turn fails, also if the code catches this: it is a mistake in the code, and nothing of the turn counts. The run
+    goes on with code that has been repaired.
+
+    Args:
+        qualified_name: what was tried, such as "time.sleep" or "open".
+        detail: of what was tried, such as the file's name; may be empty.
+        line: where in the workflow code.
+        instead: what to do, as the end of a sentence.
+    """
+
+    def __init__(self, qualified_name: str, *, detail: str = "", line: str, instead: str) -> None:
+        tried = f"{qualified_name} ({detail})" if detail else qualified_name
+        super().__init__(
+            f"workflow code tried {tried} at {line}, which replay could not repeat; {instead}, or lift the guard for a "
+            "block that is harmless: with workflow.unsafe.sandbox_unrestricted()"
+        )
+        self.qualified_name = qualified_name
+        self.line = line
+        self.instead = instead
+
+
 class PayloadError(ActorflowError):
     """A value can't be encoded, or stored bytes can't be decoded into the type the code declares."""
 
 
 class PayloadTooLargeError(PayloadError):
-    """An encoded value is over the hard limit; nothing was written."""
+    """An encoded value, or all of one call, is over the hard limit; nothing was written.
 
-    def __init__(self, what: str, *, size: int, limit: int) -> None:
-        super().__init__(
-            f"{what} takes {size:,} bytes encoded, over the limit of {limit:,}; "
-            "store it elsewhere (a file, an object store) and pass a reference"
-        )
+    An activity that raises it fails without another try, since it would do the same again.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        size: int,
+        limit: int,
+        advice: str = "store it elsewhere (a file, an object store) and pass a reference",
+    ) -> None:
+        super().__init__(f"{what} takes {size:,} bytes encoded, over the limit of {limit:,}; {advice}")
         self.size = size
         self.limit = limit
 

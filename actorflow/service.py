@@ -126,6 +126,7 @@ class ConnectConfig:
     Attributes:
         clock: time and identities; None for the system's.
         read_only: only look.
+        large_payload_bytes: which payloads are stored once, see `Client.connect`.
     """
 
     target_host: str
@@ -140,6 +141,7 @@ class ConnectConfig:
     http_connect_proxy_config: HttpConnectProxyConfig | None = None
     clock: Clock | None = None
     read_only: bool = False
+    large_payload_bytes: int | None = None
 
 
 def not_found(workflow_id: str, run_id: str | None, namespace: str) -> RPCError:

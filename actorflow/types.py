@@ -35,6 +35,18 @@ class CallableSyncNoParam(Protocol[ProtocolReturnType]):
     def __call__(self) -> ProtocolReturnType: ...
 
 
+class CallableAsyncAnyParams(Protocol[ProtocolReturnType]):
+    """An async callable, whatever its parameters."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Awaitable[ProtocolReturnType]: ...
+
+
+class CallableSyncAnyParams(Protocol[ProtocolReturnType]):
+    """A callable, whatever its parameters."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> ProtocolReturnType: ...
+
+
 class CallableAsyncSingleParam(Protocol[ProtocolParamType, ProtocolReturnType]):
     """An async callable with one parameter."""
 
@@ -75,6 +87,14 @@ class MethodSyncOrAsyncNoParam(Protocol[ProtocolSelfType, ProtocolReturnType]):
     """A method without a parameter, sync or async."""
 
     def __call__(self, self_: ProtocolSelfType, /) -> ProtocolReturnType | Awaitable[ProtocolReturnType]: ...
+
+
+class MethodSyncOrAsyncAnyParams(Protocol[ProtocolSelfType, ProtocolReturnType]):
+    """A method, sync or async, whatever its parameters."""
+
+    def __call__(
+        self, self_: ProtocolSelfType, /, *args: Any, **kwargs: Any
+    ) -> ProtocolReturnType | Awaitable[ProtocolReturnType]: ...
 
 
 class MethodSyncOrAsyncSingleParam(Protocol[ProtocolSelfType, ProtocolParamType, ProtocolReturnType]):

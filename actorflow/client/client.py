@@ -8,15 +8,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Self, Unpack, overload
 
 from actorflow.client.activity_reference import AsyncActivityIDReference
 from actorflow.client.address import connected
 from actorflow.client.arguments import arguments_of, several
 from actorflow.client.asking import Access
 from actorflow.client.async_activity import AsyncActivityHandle
-from actorflow.client.connection import Borrowed, Connection, Hosting, OfTest
-from actorflow.client.handle import WorkflowHandle, declared_result, update_name
+from actorflow.client.connection import Connection, Hosting, OfTest
+from actorflow.client.handle import UpdateOptions, WorkflowHandle, declared_result, update_name
 from actorflow.client.inputs import (
     CountWorkflowsInput,
     CreateScheduleInput,
@@ -63,10 +63,19 @@ from actorflow.converter import DataConverter
 from actorflow.core.policy.checks import check_name
 from actorflow.engine.engine import Engine
 from actorflow.service import ConnectConfig
-from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType, ReturnType, SelfType
+from actorflow.types import (
+    LocalReturnType,
+    MethodAsyncNoParam,
+    MethodAsyncSingleParam,
+    MethodSyncOrAsyncAnyParams,
+    MethodSyncOrAsyncNoParam,
+    MethodSyncOrAsyncSingleParam,
+    MultiParamSpec,
+    ParamType,
+    ReturnType,
+    SelfType,
+)
 from actorflow.workflow.activities import UNSET
-
-R = TypeVar("R")
 
 
 class Client:
@@ -105,7 +114,6 @@ class Client:
         for plugin in plugins:
             config = plugin.configure_client(config)
         self._active_config = config
-        self._is_closed = False
         self._set_up(**config)
 
     def _set_up(
@@ -129,6 +137,7 @@ class Client:
         self._access = Access(
             service_client.service, namespace, self._converter, task_queue, default_workflow_query_reject_condition
         )
+        self._use = service_client.users.come()
         self._outbound = intercepted(interceptors, ServiceOutbound(self._access))
         self._access.outbound = self._outbound
 
@@ -145,13 +154,17 @@ class Client:
         plugins: Sequence[Plugin] = (),
         clock: Clock | None = None,
         read_only: bool = False,
+        large_payload_bytes: int | None = None,
         **ported: Unpack[PortedConnectOptions],
     ) -> Client:
         """Open a journal, or share it with those who opened it before.
 
         Args:
             target_host: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``memory://`` (private to this
-                client) or ``memory://name`` (shared by that name in this process).
+                client) or ``memory://name`` (shared by that name in this process). Or the address of a node, such as
+                ``localhost:7233``: clients and workers of this process that name it share a journal, the one the
+                variables ``ACTORFLOW_ADDRESS`` (its address) or ``ACTORFLOW_HOME`` (its directory) name, else one that
+                lasts as long as the process.
             namespace: keeps executions of different programs in one journal apart.
             data_converter: for arguments, results and failures; workers of this client use it too.
             task_queue: where this client starts executions, unless a call says otherwise.
@@ -164,10 +177,15 @@ class Client:
             clock: time and identities; for tests.
             read_only: only look, also at a file that another process owns, or left behind: describe, fetch histories
                 and wait for results. The file stays as it is; starting, signalling, querying and workers are refused.
+            large_payload_bytes: payloads of more bytes than this are stored once, however many executions use them, and
+                deleted with the last; 65,536 if nobody says otherwise. It is about what is written from now on: what is
+                there is read whatever it says. Memory has none.
             ported: options of the public SDK that change nothing here, see `PortedConnectOptions`.
 
         Raises:
-            ValueError: an address of no known kind.
+            AddressError: an address of no known kind (it is a ValueError, too).
+            ValueError: ``large_payload_bytes`` below 1,024, or other than that of a client of this process that has the
+                journal open.
             UnsupportedOptionError: an option of the public SDK can't be honoured here.
             TypeError: an interceptor or a plugin is none.
             MissingFileError: with ``read_only``, there is no such file.
@@ -182,7 +200,14 @@ class Client:
         check_instances("interceptors", interceptors, Interceptor, "actorflow.client.Interceptor")
         check_instances("plugins", plugins, Plugin, "actorflow.client.Plugin")
         known: Any = {name: value for name, value in ported.items() if name in ConnectConfig.__annotations__}
-        asked = ConnectConfig(target_host, identity=identity or "", clock=clock, read_only=read_only, **known)
+        asked = ConnectConfig(
+            target_host,
+            identity=identity or "",
+            clock=clock,
+            read_only=read_only,
+            large_payload_bytes=large_payload_bytes,
+            **known,
+        )
         connection = await connecting_through(plugins, connected)(asked)
         try:
             return Client(
@@ -207,19 +232,19 @@ class Client:
             config["data_converter"] = encrypting
             other = Client(**config)
 
-        The connection stays this client's: closing the other one does nothing, closing this one ends both.
+        Each of them uses the journal for itself: the last one that is closed closes it. One that was dropped without
+        being closed does not count.
 
         Args:
             active_config: as plugins have changed it; by default as it was given, since the plugins are in it, too.
         """
         config = (self._active_config if active_config else self._given_config).copy()
-        config["service_client"] = Borrowed(self._connection)
+        config["service_client"] = self._connection
         return config
 
     async def close(self) -> None:
         """Let go of the journal; the last user of it closes the file. Safe to call twice."""
-        if not self._is_closed:
-            self._is_closed = True
+        if self._connection.users.leave(self._use):
             await self._connection.close()
 
     async def __aenter__(self) -> Self:
@@ -283,8 +308,12 @@ class Client:
     ) -> WorkflowHandle[SelfType, ReturnType]: ...
     @overload
     async def start_workflow(
-        self, workflow: Callable[..., Awaitable[R]], *, args: Sequence[Any], **options: Unpack[StartOptions]
-    ) -> WorkflowHandle[Any, R]: ...
+        self,
+        workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+        *,
+        args: Sequence[Any],
+        **options: Unpack[StartOptions],
+    ) -> WorkflowHandle[SelfType, ReturnType]: ...
     @overload
     async def start_workflow(
         self, workflow: str, arg: Any = ..., *, args: Sequence[Any] = ..., **options: Unpack[StartOptions]
@@ -379,9 +408,49 @@ class Client:
             )
         )
 
+    @overload
     async def start_update_with_start_workflow(
         self,
-        update: str | Callable[..., Any],
+        update: MethodSyncOrAsyncNoParam[SelfType, LocalReturnType],
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    async def start_update_with_start_workflow(
+        self,
+        update: MethodSyncOrAsyncSingleParam[SelfType, ParamType, LocalReturnType],
+        arg: ParamType,
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    async def start_update_with_start_workflow(
+        self,
+        update: MethodSyncOrAsyncAnyParams[SelfType, LocalReturnType],
+        *,
+        args: Sequence[Any],
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    async def start_update_with_start_workflow(
+        self,
+        update: str,
+        arg: Any = ...,
+        *,
+        args: Sequence[Any] = ...,
+        start_workflow_operation: WithStartWorkflowOperation[Any, Any],
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[Any]: ...
+    async def start_update_with_start_workflow(
+        self,
+        update: Any,
         arg: Any = UNSET,
         *,
         start_workflow_operation: WithStartWorkflowOperation[Any, Any],
@@ -437,9 +506,43 @@ class Client:
                 )
             )
 
+    @overload
     async def execute_update_with_start_workflow(
-        self, update: str | Callable[..., Any], arg: Any = UNSET, **options: Any
-    ) -> Any:
+        self,
+        update: MethodSyncOrAsyncNoParam[SelfType, LocalReturnType],
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        **options: Unpack[UpdateOptions],
+    ) -> LocalReturnType: ...
+    @overload
+    async def execute_update_with_start_workflow(
+        self,
+        update: MethodSyncOrAsyncSingleParam[SelfType, ParamType, LocalReturnType],
+        arg: ParamType,
+        *,
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        **options: Unpack[UpdateOptions],
+    ) -> LocalReturnType: ...
+    @overload
+    async def execute_update_with_start_workflow(
+        self,
+        update: MethodSyncOrAsyncAnyParams[SelfType, LocalReturnType],
+        *,
+        args: Sequence[Any],
+        start_workflow_operation: WithStartWorkflowOperation[SelfType, Any],
+        **options: Unpack[UpdateOptions],
+    ) -> LocalReturnType: ...
+    @overload
+    async def execute_update_with_start_workflow(
+        self,
+        update: str,
+        arg: Any = ...,
+        *,
+        args: Sequence[Any] = ...,
+        start_workflow_operation: WithStartWorkflowOperation[Any, Any],
+        **options: Unpack[UpdateOptions],
+    ) -> Any: ...
+    async def execute_update_with_start_workflow(self, update: Any, arg: Any = UNSET, **options: Any) -> Any:
         """`start_update_with_start_workflow`, then wait for the update's result; takes and raises what those two do."""
         stage = WorkflowUpdateStage.COMPLETED
         handle = await self.start_update_with_start_workflow(update, arg, wait_for_stage=stage, **options)
@@ -458,8 +561,12 @@ class Client:
     ) -> ReturnType: ...
     @overload
     async def execute_workflow(
-        self, workflow: Callable[..., Awaitable[R]], *, args: Sequence[Any], **options: Unpack[StartOptions]
-    ) -> R: ...
+        self,
+        workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+        *,
+        args: Sequence[Any],
+        **options: Unpack[StartOptions],
+    ) -> ReturnType: ...
     @overload
     async def execute_workflow(
         self, workflow: str, arg: Any = ..., *, args: Sequence[Any] = ..., **options: Unpack[StartOptions]
@@ -656,32 +763,14 @@ class Client:
         asked = ListSchedulesInput(page_size, next_page_token, query, rpc_metadata, rpc_timeout)
         return self._outbound.list_schedules(asked)
 
-    @overload
     def get_workflow_handle_for(
         self,
-        workflow: MethodAsyncNoParam[SelfType, ReturnType],
+        workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
         workflow_id: str,
         *,
         run_id: str | None = None,
         first_execution_run_id: str | None = None,
-    ) -> WorkflowHandle[SelfType, ReturnType]: ...
-    @overload
-    def get_workflow_handle_for(
-        self,
-        workflow: MethodAsyncSingleParam[SelfType, Any, ReturnType],
-        workflow_id: str,
-        *,
-        run_id: str | None = None,
-        first_execution_run_id: str | None = None,
-    ) -> WorkflowHandle[SelfType, ReturnType]: ...
-    def get_workflow_handle_for(
-        self,
-        workflow: Any,
-        workflow_id: str,
-        *,
-        run_id: str | None = None,
-        first_execution_run_id: str | None = None,
-    ) -> WorkflowHandle[Any, Any]:
+    ) -> WorkflowHandle[SelfType, ReturnType]:
         """`get_workflow_handle`, typed by the workflow's run method."""
         declared = described(workflow)[1]
         return self._handle(workflow_id, run_id, declared, result_run_id=run_id, first_run_id=first_execution_run_id)

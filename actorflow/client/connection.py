@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
+from weakref import WeakSet
 
 from actorflow.engine.engine import Engine
 from actorflow.engine.inspection import Inspection
@@ -12,8 +13,40 @@ from actorflow.exceptions import ReadOnlyError
 from actorflow.service import Service
 
 
+class Use:
+    """One client's use of a connection. It ends when it is given back, or when nothing refers to it any more."""
+
+
+class Users:
+    """Who uses a connection.
+
+    Programs make clients from clients and drop the first without closing it; nobody waits for those that are gone.
+    """
+
+    def __init__(self) -> None:
+        self._uses: WeakSet[Use] = WeakSet()
+
+    def come(self) -> Use:
+        """One more; keep what is returned."""
+        use = Use()
+        self._uses.add(use)
+        return use
+
+    def leave(self, use: Use) -> bool:
+        """One less. True if nobody is left; False if others are, or this one had left before."""
+        if use not in self._uses:
+            return False
+        self._uses.discard(use)
+        return not self._uses
+
+
 class Connection(Protocol):
     """A service, and how to let go of it."""
+
+    @property
+    def users(self) -> Users:
+        """The clients on it; the last one that leaves closes it."""
+        ...
 
     @property
     def service(self) -> Service:
@@ -44,6 +77,7 @@ class Hosting:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.users = Users()
 
     @property
     def service(self) -> Service:
@@ -65,36 +99,16 @@ class Hosting:
         await release(self._engine)
 
 
-class Borrowed:
-    """A connection of another client, which lets go of it."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    @property
-    def service(self) -> Service:
-        """See `Connection.service`."""
-        return self._connection.service
-
-    @property
-    def engine(self) -> Engine:
-        """See `Connection.engine`."""
-        return self._connection.engine
-
-    @property
-    def is_of_test(self) -> bool:
-        """See `Connection.is_of_test`."""
-        return self._connection.is_of_test
-
-    async def close(self) -> None:
-        """Nothing: it is somebody else's."""
-
-
 class OfTest:
     """The connection of a test environment's client."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def users(self) -> Users:
+        """See `Connection.users`."""
+        return self._connection.users
 
     @property
     def service(self) -> Service:
@@ -123,6 +137,7 @@ class Looking:
         self._inspection = inspection
         self._close = close
         self._name = name
+        self.users = Users()
 
     @property
     def service(self) -> Service:

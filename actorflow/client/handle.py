@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
@@ -35,6 +35,7 @@ from actorflow.exceptions import CancelledError, TerminatedError, TimeoutError, 
 from actorflow.service import Closed, Parked, Target
 from actorflow.types import (
     LocalReturnType,
+    MethodSyncOrAsyncAnyParams,
     MethodSyncOrAsyncNoParam,
     MethodSyncOrAsyncSingleParam,
     ParamType,
@@ -178,7 +179,11 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
     ) -> None: ...
     @overload
     async def signal(
-        self, signal: Callable[..., Awaitable[None] | None], *, args: Sequence[Any], **options: Unpack[SignalOptions]
+        self,
+        signal: MethodSyncOrAsyncAnyParams[SelfType, None],
+        *,
+        args: Sequence[Any],
+        **options: Unpack[SignalOptions],
     ) -> None: ...
     @overload
     async def signal(
@@ -237,7 +242,17 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
     @overload
     async def query(
         self,
-        query: str | Callable[..., Any],
+        query: MethodSyncOrAsyncAnyParams[SelfType, LocalReturnType],
+        *,
+        args: Sequence[Any],
+        reject_condition: QueryRejectCondition | None = None,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> LocalReturnType: ...
+    @overload
+    async def query(
+        self,
+        query: str,
         arg: Any = ...,
         *,
         args: Sequence[Any] = ...,
@@ -301,7 +316,15 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
     @overload
     async def execute_update(
         self,
-        update: str | Callable[..., Any],
+        update: MethodSyncOrAsyncAnyParams[SelfType, LocalReturnType],
+        *,
+        args: Sequence[Any],
+        **options: Unpack[UpdateOptions],
+    ) -> LocalReturnType: ...
+    @overload
+    async def execute_update(
+        self,
+        update: str,
         arg: Any = ...,
         *,
         args: Sequence[Any] = ...,
@@ -346,7 +369,16 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
     @overload
     async def start_update(
         self,
-        update: str | Callable[..., Any],
+        update: MethodSyncOrAsyncAnyParams[SelfType, LocalReturnType],
+        *,
+        args: Sequence[Any],
+        wait_for_stage: WorkflowUpdateStage,
+        **options: Unpack[UpdateOptions],
+    ) -> WorkflowUpdateHandle[LocalReturnType]: ...
+    @overload
+    async def start_update(
+        self,
+        update: str,
         arg: Any = ...,
         *,
         wait_for_stage: WorkflowUpdateStage,

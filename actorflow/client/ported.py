@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Final, TypedDict
 
 from actorflow.exceptions import UnsupportedOptionError
+from actorflow.runtime import Runtime
 from actorflow.service import HttpConnectProxyConfig, KeepAliveConfig, RetryConfig, TLSConfig
 
 
@@ -15,10 +16,10 @@ class PortedConnectOptions(TypedDict, total=False):
     """What a ported program may give `Client.connect`.
 
     Accepted without effect, since a journal is opened and nobody is called over a network: ``retry_config``,
-    ``keep_alive_config``, ``connect_timeout``, ``rpc_metadata``, ``lazy`` (the journal is opened at once), ``runtime``,
-    ``dns_load_balancing_config``, ``grpc_compression``, ``payload_limits``, ``header_codec_behavior``. Refused unless
-    they say "nothing": ``tls``, ``api_key`` and ``http_connect_proxy_config``, which protect a connection there is none
-    of.
+    ``keep_alive_config``, ``connect_timeout``, ``rpc_metadata``, ``lazy`` (the journal is opened at once), ``runtime``
+    (its metrics and its logging began when it was made), ``dns_load_balancing_config``, ``grpc_compression``,
+    ``payload_limits``, ``header_codec_behavior``. Refused unless they say "nothing": ``tls``, ``api_key`` and
+    ``http_connect_proxy_config``, which protect a connection there is none of.
     """
 
     retry_config: RetryConfig | None
@@ -26,7 +27,7 @@ class PortedConnectOptions(TypedDict, total=False):
     connect_timeout: timedelta | None
     rpc_metadata: Mapping[str, str | bytes]
     lazy: bool
-    runtime: Any
+    runtime: Runtime | None
     dns_load_balancing_config: Any
     grpc_compression: Any
     payload_limits: Any
@@ -46,6 +47,9 @@ _REFUSED: Final[Mapping[str, str]] = {
 def check_ported(options: Mapping[str, Any]) -> None:
     """Refuse what can't be honoured of `PortedConnectOptions`; raises as `check_options`."""
     check_options("Client.connect", options, known=PortedConnectOptions.__annotations__, refused=_REFUSED)
+    runtime = options.get("runtime")
+    if runtime is not None and not isinstance(runtime, Runtime):
+        raise TypeError(f"runtime of Client.connect must be a Runtime, not {type(runtime).__name__}")
 
 
 def check_options(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack, overload
 
 from actorflow.client.arguments import arguments_of
 from actorflow.client.start import check_arguments, described
 from actorflow.common import Priority, RetryPolicy, ScheduleOverlapPolicy
 from actorflow.converter import Headers
+from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType
 from actorflow.workflow.activities import UNSET
 
 
@@ -85,6 +86,21 @@ class ScheduleAction:
     """What a schedule does: see `ScheduleActionStartWorkflow`."""
 
 
+class ScheduledStartOptions(TypedDict, total=False):
+    """How a schedule starts a workflow; see `ScheduleActionStartWorkflow`."""
+
+    id: Required[str]
+    task_queue: str | None
+    execution_timeout: timedelta | None
+    run_timeout: timedelta | None
+    task_timeout: timedelta | None
+    retry_policy: RetryPolicy | None
+    static_summary: str | None
+    static_details: str | None
+    priority: Priority
+    headers: Headers | None
+
+
 @dataclass(init=False)
 class ScheduleActionStartWorkflow(ScheduleAction):
     """Start a workflow each time. Its id is ``id``, a hyphen, and the time in UTC, such as ``…-2030-01-31T02:00:00Z``.
@@ -106,9 +122,26 @@ class ScheduleActionStartWorkflow(ScheduleAction):
     retry_policy: RetryPolicy | None
     headers: Headers | None
 
+    @overload
+    def __init__(self, workflow: MethodAsyncNoParam[Any, Any], **options: Unpack[ScheduledStartOptions]) -> None: ...
+    @overload
     def __init__(
         self,
-        workflow: str | Callable[..., Awaitable[Any]],
+        workflow: MethodAsyncSingleParam[Any, ParamType, Any],
+        arg: ParamType,
+        **options: Unpack[ScheduledStartOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, workflow: Callable[..., Awaitable[Any]], *, args: Sequence[Any], **options: Unpack[ScheduledStartOptions]
+    ) -> None: ...
+    @overload
+    def __init__(
+        self, workflow: str, arg: Any = ..., *, args: Sequence[Any] = ..., **options: Unpack[ScheduledStartOptions]
+    ) -> None: ...
+    def __init__(
+        self,
+        workflow: Any,
         arg: Any = UNSET,
         *,
         args: Sequence[Any] = (),

@@ -77,6 +77,15 @@ NO_METADATA: Final[Mapping[str, str | bytes]] = MappingProxyType({})
 """Of calls that go nowhere, so nobody reads it."""
 
 
+class NoteOptions(TypedDict, total=False):
+    """The part of `StartOptions` that says what is noted about an execution."""
+
+    memo: Mapping[str, Any] | None
+    search_attributes: SearchAttributes | TypedSearchAttributes | None
+    static_summary: str | None
+    static_details: str | None
+
+
 class LifeOptions(TypedDict, total=False):
     """The part of `StartOptions` that says how long an execution lives, and what follows its end."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Generic, Unpack
+from typing import Any, Concatenate, Generic, Required, Unpack, overload
 
 from actorflow.client.arguments import arguments_of
 from actorflow.client.handle import WorkflowHandle
@@ -14,6 +14,7 @@ from actorflow.client.ported import check_start
 from actorflow.client.start import (
     NO_METADATA,
     LifeOptions,
+    NoteOptions,
     check_arguments,
     described,
     id_policies,
@@ -27,8 +28,29 @@ from actorflow.common import (
     WorkflowIDReusePolicy,
 )
 from actorflow.service import RPCError, RPCStatusCode
-from actorflow.types import ReturnType, SelfType
+from actorflow.types import (
+    MethodAsyncNoParam,
+    MethodAsyncSingleParam,
+    MultiParamSpec,
+    ParamType,
+    ReturnType,
+    SelfType,
+)
 from actorflow.workflow.activities import UNSET
+
+
+class WithStartOptions(LifeOptions, NoteOptions, total=False):
+    """How the workflow is started; see `WithStartWorkflowOperation`."""
+
+    id: Required[str]
+    task_queue: str | None
+    id_conflict_policy: Required[WorkflowIDConflictPolicy]
+    id_reuse_policy: WorkflowIDReusePolicy
+    result_type: type | None
+    request_id: str
+    priority: Priority
+    versioning_override: Any
+    stack_level: int
 
 
 class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
@@ -58,9 +80,37 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         ValueError: the conflict policy is UNSPECIFIED, or `StartOptions` that can't be.
     """
 
+    @overload
+    def __init__(
+        self, workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[WithStartOptions]
+    ) -> None: ...
+    @overload
     def __init__(
         self,
-        workflow: str | Callable[..., Awaitable[ReturnType]],
+        workflow: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
+        arg: ParamType,
+        **options: Unpack[WithStartOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self,
+        workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+        *,
+        args: Sequence[Any],
+        **options: Unpack[WithStartOptions],
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: WithStartWorkflowOperation[Any, Any],
+        workflow: str,
+        arg: Any = ...,
+        *,
+        args: Sequence[Any] = ...,
+        **options: Unpack[WithStartOptions],
+    ) -> None: ...
+    def __init__(
+        self,
+        workflow: Any,
         arg: Any = UNSET,
         *,
         args: Sequence[Any] = (),

@@ -23,6 +23,7 @@ from actorflow.converter.failure_converter import (
     FailureConverter,
 )
 from actorflow.converter.headers import NO_HEADERS, Headers, public_headers, stored_headers
+from actorflow.converter.json_values import PAYLOAD_BYTES_MAX
 from actorflow.converter.payload import Payload, public_payload, stored_payload
 from actorflow.converter.payload_converter import (
     CompositePayloadConverter,
@@ -35,6 +36,7 @@ from actorflow.converter.values import ValueConverter
 
 __all__ = [
     "NO_HEADERS",
+    "PAYLOAD_BYTES_MAX",
     "ActivityRef",
     "AdvancedJSONEncoder",
     "BinaryNullPayloadConverter",

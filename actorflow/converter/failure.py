@@ -148,7 +148,13 @@ def failure_from(exception: BaseException, values: ValueCodec, *, depth: int = 0
                 cause=cause_failure,
             )
         case _:
-            return Failure(message=message, type=type(exception).__name__, stack_trace=stack_trace, cause=cause_failure)
+            return Failure(
+                message=message,
+                type=type(exception).__name__,
+                non_retryable=isinstance(exception, errors.PayloadTooLargeError),
+                stack_trace=stack_trace,
+                cause=cause_failure,
+            )
 
 
 def exception_from(failure: Failure, values: ValueCodec) -> errors.FailureError:

@@ -34,7 +34,7 @@ class Payload(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def size(self) -> int:
         """Bytes the encoded value takes."""
-        return len(bytes(self.json)) if self.data is None else len(self.data)
+        return memoryview(self.json).nbytes if self.data is None else len(self.data)
 
 
 def public_payload(payload: Payload) -> public.Payload:

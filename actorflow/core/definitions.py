@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from actorflow.common import VersioningBehavior
+from actorflow.core.guard import GUARDED, Guard
 
 WORKFLOW_MARK: Final = "__actorflow_workflow__"
 RUN_MARK: Final = "__actorflow_run__"
@@ -153,6 +154,9 @@ class WorkflowDefinition:
 
     intercepts: Callable[[], Any] | None = None
     """Makes the interceptors of a run (see `core.program.interception`). A worker that has some adds it."""
+
+    guard: Guard = GUARDED
+    """What its code is kept from. A worker makes it stricter."""
 
     @property
     def is_dynamic(self) -> bool:

@@ -13,11 +13,13 @@ I7    a message is kept until a turn consumes it, once: none is left behind by t
 I10   what is kept beside the journal belongs to something open
 I11   the head says what the journal says, and so do the memo and the search attributes, and the index of these
 I12   no row was written under an epoch, or with a number, that has not been given out
+I13   a large payload is there for each row that refers to it, is what its name says, and is used by some row
 ====  ================================================================================================================
 
 The numbers have gaps where a rule speaks of something that is not in a journal: that every open run has something to
 wait for can't be seen (a program may wait for a signal), and that a program replays needs its code. Everything here is
-a function of one run's rows; `I12` is checked where the counters are, what runs say of each other in `relations`.
+a function of one run's rows; `I12` and `I13` are checked where the counters and the payloads are, what runs say of each
+other in `relations`.
 """
 
 from __future__ import annotations

@@ -20,6 +20,19 @@ DURATION_MAX: Final = timedelta(days=36_500)
 TASK_TIMEOUT_SHOWN: Final = timedelta(seconds=10)
 """What a program is told of the timeout of its tasks if nobody set one: the public default. Turns have none."""
 
+LARGE_PAYLOAD_BYTES: Final = 64 * 1024
+"""A larger payload is stored beside the rows that use it, once. It fills sixteen pages of the file: finding it by one
+more row is nothing beside that, and rows that are read for something else stay short."""
+
+LARGE_PAYLOAD_BYTES_MIN: Final = 1024
+"""The least that may be chosen instead; a reference takes a tenth of it."""
+
+CALL_PAYLOAD_BYTES_MAX: Final = 4 * 1024 * 1024
+"""The payloads of one call together: what a node takes in one request, so that a program may move behind one."""
+
+TURN_PAYLOAD_BYTES_MAX: Final = 64 * 1024 * 1024
+"""What all calls of one turn take along: a turn is one row, and is in memory as a whole, several times over."""
+
 TURN_MESSAGES_MAX: Final = 256
 """Messages one turn takes from a mailbox: bounds the size of a journal row and the time of a turn."""
 
@@ -71,6 +84,13 @@ ACTIVITIES_CONCURRENT_MAX: Final = 100
 
 LOCAL_ACTIVITIES_CONCURRENT_MAX: Final = 100
 """Default of `max_concurrent_local_activities`."""
+
+TUNED_SLOTS: Final = 100
+"""Slots of each kind that a tuner of fixed sizes has where nothing else is said: the public SDK's number."""
+
+RESOURCE_BASED_SLOTS_MAX: Final = 500
+"""Slots of each kind that a tuner which would follow the load may reach where nothing else is said: enough to keep
+a machine busy whose activities mostly wait, few enough for the threads of those that block."""
 
 LOCAL_RETRY_THRESHOLD: Final = timedelta(minutes=1)
 """A local activity that has to wait longer for its next attempt waits for a durable timer, if the call says nothing."""
@@ -218,6 +238,11 @@ SEARCH_TEXT_BYTES_MAX: Final = 8_192
 
 SKIP_ACTIVITY_GRACE: Final = timedelta(milliseconds=20)
 """Before a test that sleeps skips time, activities that run get so long to end: most are quicker, none holds it up."""
+
+PROGRAMS_WATCHED_MAX: Final = 100
+"""Programs of a definition that a worker in development mode watches for clocks and chance, and whose turns it runs
+twice. On Python 3.11 code that is watched is three times slower, and what the next thousand runs of the same code do
+is no news."""
 
 SKIP_STUCK_GRACE: Final = timedelta(seconds=1)
 """How long nothing at all may happen, nor be due, before a test is told that what it awaits does not come."""

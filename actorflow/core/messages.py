@@ -54,4 +54,10 @@ def decode_message(text: str) -> Message:
     Raises:
         msgspec.DecodeError: the row was written by a newer version or is damaged.
     """
-    return _decoder.decode(text)
+    try:
+        return _decoder.decode(text)
+    except msgspec.DecodeError as problem:
+        raise type(problem)(
+            f"a message that waits can't be read ({problem}); `actorflow db verify` says more. Restore the database "
+            "from a backup, or terminate this execution"
+        ) from problem

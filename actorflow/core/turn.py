@@ -31,6 +31,11 @@ TypeAttributes = Callable[[Command], Command]
 """A command with its search attributes in the types of their names; raises `ActorflowError` if one has another type."""
 
 
+Prove = Callable[[Program, datetime, int, Sequence[ev.Event], Sequence[Command]], None]
+"""Repeats a turn, given its program, time, first number, arrivals and commands; raises `TurnError` if it comes out
+differently."""
+
+
 def _as_asked(command: Command) -> Command:
     return command
 
@@ -49,6 +54,7 @@ def decide(
     unhandled: Callable[[], Sequence[Message]] = tuple,
     new_run_id: NewRunId = _no_run_id,
     typed: TypeAttributes = _as_asked,
+    prove: Prove | None = None,
     is_held: bool = False,
 ) -> Turn | None:
     """Let a program consume messages, and fold what came of it into the state.
@@ -63,6 +69,7 @@ def decide(
             follows it, they are recorded as unhandled signals before its end.
         new_run_id: for children, and for the run that follows if the turn closes this one and one does.
         typed: knows the types of search attributes.
+        prove: in development mode, repeats the turn.
         is_held: leave the state as it is, since the payloads of the turn have to be encoded first: `released` folds it
             into the state then, and asks what is unhandled at that time.
 
@@ -84,6 +91,8 @@ def decide(
     if not arrivals:
         return None
     commands = program.advance(at, arrivals, first_number=state.last_event + 1)
+    if prove is not None:
+        prove(program, at, state.last_event + 1, arrivals, commands)
     if program.asks_for_attributes:
         commands = _typed(commands, typed)
     if commands and type(commands[-1]) in ev.CLOSING:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from actorflow.converter import Payload
-from actorflow.core.policy.checks import check_name
+from actorflow.core.policy.checks import check_name, check_payloads
 from actorflow.engine.activity_actor import ActivityActor
 from actorflow.engine.calls import Calls
 from actorflow.engine.population import Population
@@ -29,6 +31,7 @@ class ActivityRequests:
     async def settle(self, activity: ActivityTarget, report: ActivityReport) -> None:
         """See `Service.settle_activity`."""
         self._calls.check_writable()
+        check_payloads(f"the outcome of activity {activity.activity_id!r}", _payloads(report))
         found = await self._find(activity)
         found.check_report(activity.attempt, report)
         reply = self._calls.reply()
@@ -47,6 +50,7 @@ class ActivityRequests:
     async def beat(self, activity: ActivityTarget, details: tuple[Payload, ...]) -> bool:
         """See `Service.beat_activity`."""
         self._calls.check_writable()
+        check_payloads(f"a heartbeat of activity {activity.activity_id!r}", details)
         return (await self._find(activity)).beat(activity.attempt, details)
 
     async def _find(self, activity: ActivityTarget) -> ActivityActor:
@@ -66,3 +70,7 @@ class ActivityRequests:
         if not isinstance(found, ActivityActor):
             raise ActivityNotRunningError(target.workflow_id, activity_id, "there is no open activity of that id")
         return found
+
+
+def _payloads(report: ActivityReport) -> Sequence[Payload]:
+    return (*report.details, *(() if report.result is None else (report.result,)))

@@ -24,6 +24,7 @@ from actorflow.converter import (
 )
 from actorflow.core import limits
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition
+from actorflow.core.policy.checks import check_payloads
 from actorflow.core.policy.retry import policy_of
 from actorflow.core.state import PendingActivity
 from actorflow.core.task_token import TaskToken, encode_task_token
@@ -32,7 +33,7 @@ from actorflow.engine.codecs import outcome_of
 from actorflow.engine.intercepted import InterceptedAttempt
 from actorflow.engine.registry import ActivityInterception, WorkerHost
 from actorflow.engine.site import Site
-from actorflow.exceptions import ApplicationError, CancelledError, CodecError, TimeoutType
+from actorflow.exceptions import ApplicationError, CancelledError, CodecError, PayloadTooLargeError, TimeoutType
 from actorflow.pool.deadlines import Deadline
 from actorflow.pool.executors import RunningAttempt
 from actorflow.pool.interruption import Interruption
@@ -345,13 +346,22 @@ class Attempt:
     def _outcome_of(self, result: Any, problem: BaseException | None) -> AttemptOutcome:
         if problem is None:
             try:
-                return Succeeded(None if result is None else self._host.converter.encode_one(result))
+                return Succeeded(None if result is None else self._encoded(result))
             except Exception as bad_result:
                 problem = bad_result
         was_asked = self._why is not None or self._host.is_shutting_down
         if was_asked and isinstance(problem, asyncio.CancelledError | CancelledError):
             return Stopped()
         return Errored(self._host.converter.failure(problem), problem)
+
+    def _encoded(self, result: Any) -> Payload:
+        what = f"the result of {self.name}"
+        try:
+            payload = self._host.converter.encode_one(result)
+        except PayloadTooLargeError as problem:
+            raise PayloadTooLargeError(what, size=problem.size, limit=problem.limit) from problem
+        check_payloads(what, (payload,))
+        return payload
 
     def _report(self, outcome: AttemptOutcome | None) -> None:
         if not self._is_reported:
@@ -393,6 +403,7 @@ class Attempt:
     def _heartbeat(self, details: Sequence[Any]) -> None:
         """Called by user code, in whichever thread it runs."""
         payloads = self._host.converter.encode(details)
+        check_payloads(f"a heartbeat of {self.name}", payloads)
         if asyncio._get_running_loop() is self._site.loop:
             self._take_plain_heartbeat(payloads)
         else:

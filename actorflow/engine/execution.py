@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import zip_longest
 from time import perf_counter
 from typing import Protocol
@@ -15,8 +16,10 @@ from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksu
 from actorflow.core.program import Program
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.core.state import ExecutionState, turn_width
+from actorflow.core.turn import Prove
 from actorflow.engine.counting import Counting, text_bytes
 from actorflow.engine.reporting import ProgramReporter
+from actorflow.engine.twin import Step, Twin
 from actorflow.store.protocol import Identity
 
 _log = logging.getLogger("actorflow.engine")
@@ -52,7 +55,18 @@ class Execution:
         has_unseen: see `Program`; False for turns that may have been read from a public history.
     """
 
-    __slots__ = ("_code", "_counting", "_has_unseen", "_identity", "_program", "_rows", "_started", "_turns", "state")
+    __slots__ = (
+        "_code",
+        "_counting",
+        "_has_unseen",
+        "_identity",
+        "_program",
+        "_rows",
+        "_started",
+        "_turns",
+        "_twin",
+        "state",
+    )
 
     def __init__(
         self,
@@ -69,6 +83,7 @@ class Execution:
         self._rows = rows
         self._has_unseen = has_unseen
         self._program: Program | None = None
+        self._twin: Twin | None = None
         self._started: ev.Started | None = None
         self._code: Code | None = None
         self.state = ExecutionState.folded(turns)
@@ -102,8 +117,15 @@ class Execution:
         if self._program is None:
             self._program = self._rebuilt(code, started) if self._turns else self._replayed(code, started)
             self._code = code
+            if self._program.definition.guard.runs_twice():
+                self._twin = self._twin_on(code, started)
             self._turns = self._rows = ()
         return self._program
+
+    @property
+    def prove(self) -> Prove | None:
+        """In development mode, what repeats a turn of the live program."""
+        return None if self._twin is None else self._twin.prove
 
     @property
     def is_live(self) -> bool:
@@ -120,6 +142,9 @@ class Execution:
         program, self._program, self._code = self._program, None, None
         if program is not None:
             dismantle(program, self._identity)
+        if self._twin is not None:
+            self._twin.tear_down()
+            self._twin = None
 
     def _rebuilt(self, code: Code, started: ev.Started) -> Program:
         began = perf_counter()
@@ -134,9 +159,13 @@ class Execution:
         # Once more, slowly: now with the line that asked for the wrong thing.
         return self._replayed(code, started, records_lines=True)
 
-    def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool = False) -> Program:
+    def _twin_on(self, code: Code, started: ev.Started) -> Twin:
+        build = partial(self._built, code, started, records_lines=True)
+        return Twin(build, partial(dismantle, identity=self._identity), _steps(self._turns, self._rows))
+
+    def _built(self, code: Code, started: ev.Started, *, records_lines: bool) -> Program:
         definition = WorkflowDefinition.among(code.workflows, self._identity.workflow_type)
-        program = Program(
+        return Program(
             definition,
             self._identity,
             started,
@@ -146,9 +175,13 @@ class Execution:
             records_lines=records_lines,
             has_unseen=self._has_unseen,
         )
+
+    def _replayed(self, code: Code, started: ev.Started, *, records_lines: bool = False) -> Program:
+        program = self._built(code, started, records_lines=records_lines)
+        program.loop.watches = program.definition.guard.watch()
         try:
             for turn, row in zip_longest(self._turns, self._rows):
-                if type(turn.events[0]) is not ev.TurnFailed and type(turn.events[-1]) not in ev.UNASKED:
+                if _was_run(turn):
                     first_number = turn.number - turn_width(turn.events) + 1
                     program.replay(turn.at, turn.events, first_number=first_number)
                 program.history_bytes += 0 if row is None else text_bytes(row.events)
@@ -156,6 +189,19 @@ class Execution:
             dismantle(program, self._identity)
             raise
         return program
+
+
+def _was_run(turn: Turn) -> bool:
+    """True if a program decided the turn: it did not fail in it, and was not ended from outside."""
+    return type(turn.events[0]) is not ev.TurnFailed and type(turn.events[-1]) not in ev.UNASKED
+
+
+def _steps(turns: Sequence[Turn], rows: Sequence[TurnRow]) -> Iterable[Step]:
+    size = 0
+    for turn, row in zip_longest(turns, rows):
+        if _was_run(turn):
+            yield Step(turn.at, turn.events, turn.number - turn_width(turn.events) + 1, size)
+        size += 0 if row is None else text_bytes(row.events)
 
 
 def turns_of(identity: Identity, rows: Sequence[TurnRow]) -> Sequence[Turn]:

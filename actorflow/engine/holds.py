@@ -1,6 +1,7 @@
 """Workflows to which something is on its way that only the store will deliver.
 
-Until that is durable none of their runs is read or takes a turn: it could close without what it is about to get.
+Until that is durable none of their runs is read or takes a turn: it could close without what it is about to get, or,
+as a child, before its parent has heard that it began.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 A receiver in memory gets a letter before it decides again, and what it decides then is written behind the sender's
 turn. A receiver that is not in memory is found by the store, inside the transaction; until that is durable no run of
-its workflow is read or takes a turn, or it could decide without the letter. So it is with everything a run sends before
+its workflow is read or takes a turn, or it could decide without the letter; nor does a child, which could answer before
+its parent knows that it has begun. So it is with everything a run sends before
 it is known that it may begin at all. A sender that waits for an answer gets it as a row of its own inbox, written in
 the same transaction. So each letter takes effect exactly once, whenever the process dies.
 """
@@ -64,6 +65,15 @@ class _Posted(NamedTuple):
     message: _Written | None
     received: _Written | None
     refused: _Written | None
+
+    @property
+    def workflow(self) -> tuple[str, str]:
+        """Namespace and id of the receiver, which is not to go on before the sender has its answer."""
+        if self.to is not None:
+            run = self.to.run.begin.identity
+            return run.namespace, run.workflow_id
+        assert isinstance(self.letter, Letter)
+        return self.letter.to.namespace, self.letter.to.workflow_id
 
     @property
     def send(self) -> Send:
@@ -233,8 +243,7 @@ class Post:
             for answer in answers:
                 actor.receive(answer.delivery)
         for one in posted:
-            if isinstance(one.letter, Letter):
-                self._site.holds.hold(one.letter.to.namespace, one.letter.to.workflow_id)
+            self._site.holds.hold(*one.workflow)
 
     def _on_durable(
         self, sender: Identity, begins: Callable[[], None], posted: Sequence[_Posted], committed: Committed
@@ -253,8 +262,7 @@ class Post:
 
     def _release(self, posted: Sequence[_Posted]) -> None:
         for one in posted:
-            if isinstance(one.letter, Letter):
-                self._site.holds.release(one.letter.to.namespace, one.letter.to.workflow_id)
+            self._site.holds.release(*one.workflow)
 
 
 def _is_full(letter: Letter, receiver: WorkflowActor, coming: Mapping[int, int]) -> bool:

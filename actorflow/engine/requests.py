@@ -9,7 +9,7 @@ from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition
 from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev, limits
-from actorflow.core.policy.checks import check_name, check_text
+from actorflow.core.policy.checks import check_name, check_payloads, check_text
 from actorflow.core.schedules.record import Definition, Patch
 from actorflow.engine.activity_requests import ActivityRequests
 from actorflow.engine.calls import Calls
@@ -109,6 +109,7 @@ class Requests:
         """See `Service.signal`."""
         check_name("signal", name)
         check_text("request id", request_id)
+        check_payloads(f"signal {name!r}", input)
         await self._calls.post(target, ev.SignalReceived(name, input, request_id, headers))
 
     async def cancel(self, target: Target, reason: str) -> None:
@@ -128,6 +129,7 @@ class Requests:
         """See `Service.terminate`."""
         self._calls.check_writable()
         check_text("reason", reason)
+        check_payloads("the details", details)
         actor, record = await self._calls.find(target)
         if actor is None:
             assert record is not None
@@ -150,6 +152,7 @@ class Requests:
         """See `Service.query`."""
         self._calls.check_running()
         check_name("query", name)
+        check_payloads(f"query {name!r}", input)
         actor, record = await self._calls.find(target)
         status = "running" if actor is not None else record.head.status if record is not None else ""
         if _is_rejected(reject, status):

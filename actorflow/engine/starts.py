@@ -11,7 +11,7 @@ from actorflow.clock import Clock
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.core import events as ev
 from actorflow.core.messages import Message
-from actorflow.core.policy.checks import check_id, check_name, check_text
+from actorflow.core.policy.checks import check_id, check_name, check_payloads, check_text
 from actorflow.core.policy.succession import first_options
 from actorflow.core.program.matcher import interpreter_version
 from actorflow.core.state import NO_OPTIONS
@@ -162,13 +162,18 @@ def check_start(request: StartRequest) -> None:
 
     Raises:
         ValueError, TypeError: an id or a name, or policies that contradict each other.
+        PayloadTooLargeError: the input, the memo, or the signal's input.
     """
     check_id(request.workflow_id)
     check_name("workflow type", request.workflow_type)
     check_name("task queue", request.task_queue)
     check_text("request id", request.request_id)
+    check_payloads(f"workflow {request.workflow_id!r}", request.input)
+    if request.options is not None and request.options.memo:
+        check_payloads(f"the memo of workflow {request.workflow_id!r}", request.options.memo.values())
     if request.signal is not None:
         check_name("signal", request.signal.name)
+        check_payloads(f"signal {request.signal.name!r}", request.signal.input)
     if (request.conflict, request.reuse) == (_TERMINATE, WorkflowIDReusePolicy.REJECT_DUPLICATE):
         raise ValueError("TERMINATE_EXISTING and REJECT_DUPLICATE contradict each other; choose one")
 

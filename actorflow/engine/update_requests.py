@@ -10,7 +10,7 @@ import msgspec
 
 from actorflow.clock import Clock
 from actorflow.core import events as ev
-from actorflow.core.policy.checks import check_name
+from actorflow.core.policy.checks import check_name, check_payloads
 from actorflow.core.policy.succession import successor_id
 from actorflow.core.state import ExecutionState
 from actorflow.engine.calls import Calls
@@ -56,6 +56,7 @@ class UpdateRequests:
         update_id = request.update_id or self._clock.new_run_id()
         check_name("update", request.name)
         check_name("update id", update_id)
+        check_payloads(f"update {request.name!r}", request.input)
         aimed = target
         while True:
             answer = await self._update_run(aimed, request, update_id)
@@ -147,6 +148,7 @@ class UpdateRequests:
         update_id = request.update_id or self._clock.new_run_id()
         check_name("update", request.name)
         check_name("update id", update_id)
+        check_payloads(f"update {request.name!r}", request.input)
         check_start(start)
         message = _message(request, update_id)
         with ExitStack() as waiting:

@@ -514,6 +514,7 @@ class WorkflowActor:
                 unhandled=self._not_taken,
                 new_run_id=self._site.clock.new_run_id,
                 typed=self._typed,
+                prove=execution.prove,
                 is_held=host.coder is not None,
             )
             rejections = program.take_rejections()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Final, Literal
 
@@ -10,7 +10,7 @@ from prometheus_client import Metric
 from prometheus_client.registry import Collector as PrometheusCollector
 from prometheus_client.utils import floatToGoString  # pyright: ignore[reportUnknownVariableType] - it has no types
 
-from actorflow.observability.custom import Family
+from actorflow.observability.custom import Family, label_of
 from actorflow.observability.process import PROCESS, Source
 from actorflow.observability.snapshot import Labels, Snapshot
 from actorflow.observability.table import LATENCY, TABLE, Spec
@@ -24,10 +24,14 @@ class Collector(PrometheusCollector):
     Args:
         source: whose metrics: of all engines of this process, or ``client.engine.metrics`` for one engine's.
         cardinality: 'low' adds up over the label ``type``, for those who pay by the series.
+        labels: that every series has; where a series has one of that name itself, its own counts.
     """
 
-    def __init__(self, source: Source = PROCESS, *, cardinality: Cardinality = "full") -> None:
+    def __init__(
+        self, source: Source = PROCESS, *, cardinality: Cardinality = "full", labels: Mapping[str, str] | None = None
+    ) -> None:
         self._source = source
+        self._labels = {label_of(name): value for name, value in (labels or {}).items()}
         self._dropped = ("type",) if cardinality == "low" else ()
 
     def describe(self) -> Iterable[Metric]:
@@ -38,7 +42,13 @@ class Collector(PrometheusCollector):
         """The numbers of this moment; metrics that have none are left out."""
         snapshot = self._source.snapshot()
         families = (_Family(spec, self._dropped).filled(snapshot) for spec in TABLE)
-        return [metric for metric in (*families, *map(_custom, self._source.families())) if metric.samples]
+        found = [metric for metric in (*families, *map(_custom, self._source.families())) if metric.samples]
+        if self._labels:
+            for metric in found:
+                metric.samples = [
+                    sample._replace(labels={**self._labels, **sample.labels}) for sample in metric.samples
+                ]
+        return found
 
 
 _SUFFIX: Final = {"counter": "_total", "info": "_info"}

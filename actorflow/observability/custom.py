@@ -72,7 +72,7 @@ class CustomMetrics:
 
     def record(self, instrument: Instrument, value: float, attributes: MetricAttributes) -> None:
         """See `actorflow.metering.Record`."""
-        labels = tuple(sorted((_label(name), str(found)) for name, found in attributes.items()))
+        labels = tuple(sorted((label_of(name), str(found)) for name, found in attributes.items()))
         with self._lock:
             metric = self._metric(instrument)
             if metric is not None:
@@ -113,7 +113,8 @@ def _name(instrument: Instrument) -> str:
     return name.removesuffix("_total") if instrument.kind == "counter" else name
 
 
-def _label(name: str) -> str:
+def label_of(name: str) -> str:
+    """A name of a label that Prometheus takes."""
     label = _LABEL.sub("_", name)
     return f"_{label}" if not label or label[0].isdigit() or label == "le" else label
 

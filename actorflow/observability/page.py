@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -51,10 +51,10 @@ class Page:
             return self._rendered[content_type][1]
 
 
-def registry_of(source: Source = PROCESS) -> CollectorRegistry:
+def registry_of(source: Source = PROCESS, *, labels: Mapping[str, str] | None = None) -> CollectorRegistry:
     """A registry of our own: our metrics, and those of the process, the interpreter and its garbage collector."""
     registry = CollectorRegistry()
-    registry.register(Collector(source))
+    registry.register(Collector(source, labels=labels))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

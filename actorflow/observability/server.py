@@ -7,6 +7,7 @@ import selectors
 import socket
 import sys
 import threading
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
@@ -66,7 +67,11 @@ class MetricsServer:
 
 
 def start_http_server(
-    port: int, addr: str = "127.0.0.1", *, registry: CollectorRegistry | None = None
+    port: int,
+    addr: str = "127.0.0.1",
+    *,
+    registry: CollectorRegistry | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> MetricsServer:
     """Serve the metrics of all engines of this process, on any path.
 
@@ -74,11 +79,12 @@ def start_http_server(
         port: 0 takes a free one; see `MetricsServer.port`.
         addr: "0.0.0.0" lets other machines scrape; there is no access control.
         registry: serve this one instead of our own; register `Collector()` with it to have our metrics in it.
+        labels: of every series of our own registry's `Collector`.
 
     Raises:
         PortUnavailableError: somebody else listens there, or the address is none of this machine's.
     """
-    return MetricsServer(Page(registry or registry_of()), port, addr)
+    return MetricsServer(Page(registry or registry_of(labels=labels)), port, addr)
 
 
 class _Server(ThreadingMixIn, TCPServer):

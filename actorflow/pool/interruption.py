@@ -8,6 +8,7 @@ nothing is thrown twice: whatever happens while the end is being noted happens o
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -87,3 +88,28 @@ class Interruption:
             thread, self._thread = self._thread, None
             if thread is not None and self._is_thrown:
                 _set_exception(thread, ctypes.py_object())  # NULL: it was raised already, or never will be
+
+
+def settle() -> None:
+    """Let this thread forget that something was thrown into another one, or taken back.
+
+    Until somebody raises something thrown, every thread of the interpreter stops at each call to look for it. Before
+    3.12 a thread that is being profiled or traced never gets on from there: it looks, and looks again. A thread that
+    has not raised its own yet looks for it by itself, as soon as it goes on.
+    """
+    if sys.version_info >= (3, 12):
+        return
+    thread = threading.get_ident()
+    try:
+        _set_exception(thread, ctypes.py_object(_Settled))
+        while True:  # it is raised here at the latest
+            pass
+    except _Settled:
+        return
+    except BaseException:  # such as Ctrl-C
+        _set_exception(thread, ctypes.py_object())
+        raise
+
+
+class _Settled(BaseException):
+    """Thrown and caught by `settle`."""

@@ -13,6 +13,7 @@ from actorflow.pool.shared_state import SharedStateManager
 from actorflow.worker.interceptor import Interceptor
 from actorflow.worker.patches import PatchActivationCallback
 from actorflow.worker.ported import PortedOptions
+from actorflow.worker.tuning import WorkerTuner
 
 
 class WorkerConfig(PortedOptions, total=False):
@@ -26,6 +27,7 @@ class WorkerConfig(PortedOptions, total=False):
     shared_state_manager: SharedStateManager | None
     max_concurrent_activities: int | None
     max_concurrent_local_activities: int | None
+    tuner: WorkerTuner | None
     max_cached_workflows: int
     workflow_failure_exception_types: Sequence[type[BaseException]]
     patch_activation_callback: PatchActivationCallback | None
@@ -33,6 +35,7 @@ class WorkerConfig(PortedOptions, total=False):
     plugins: Sequence[Any]
     graceful_shutdown_timeout: timedelta
     identity: str | None
+    development_mode: bool | None
 
 
 class ReplayerConfig(PortedOptions, total=False):

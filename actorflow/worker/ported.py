@@ -12,9 +12,10 @@ from actorflow.client.ported import check_options
 class PortedOptions(TypedDict, total=False):
     """What a ported program may give a `Worker` or a `Replayer`.
 
-    Accepted without effect, since there is no sandbox, no thread per workflow turn, no polling of a server, one version
-    of the code, and codecs leave headers as they are: ``workflow_runner``, ``unsandboxed_workflow_runner``,
-    ``workflow_task_executor``, ``nexus_task_executor``, ``build_id``, ``debug_mode``, ``runtime``, ``disable_*``,
+    ``workflow_runner`` says how strict it is with workflow code (see `actorflow.worker.workflow_sandbox`).
+    Accepted without effect, since there is no thread per workflow turn, no polling of a server, one version of the
+    code, and codecs leave headers as they are: ``unsandboxed_workflow_runner``, ``workflow_task_executor``,
+    ``nexus_task_executor``, ``build_id``, ``runtime``, ``debug_mode`` (debuggers need no option), ``disable_*``,
     ``header_codec_behavior``, the numbers and behaviours of polls, and bounds of workflow tasks. Refused unless they
     say "nothing": all others.
     """
@@ -43,7 +44,6 @@ class PortedOptions(TypedDict, total=False):
     plugin_shutdown_timeout: timedelta | None
     header_codec_behavior: Any
     nexus_service_handlers: Sequence[Any]
-    tuner: Any
     max_activities_per_second: float | None
     max_task_queue_activities_per_second: float | None
     on_fatal_error: Any
@@ -53,7 +53,6 @@ class PortedOptions(TypedDict, total=False):
 
 _REFUSED: Final[Mapping[str, str]] = {
     "nexus_service_handlers": "there is no Nexus",
-    "tuner": "slots are a number, max_concurrent_activities",
     "max_activities_per_second": "there is no limit of starts per second; limit those at the same time with "
     "max_concurrent_activities",
     "max_task_queue_activities_per_second": "there is no limit of starts per second; limit those at the same time with "

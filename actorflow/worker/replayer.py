@@ -19,6 +19,7 @@ from actorflow.engine.execution import Execution, extra_failure_types
 from actorflow.exceptions import CodecError
 from actorflow.store.protocol import Identity
 from actorflow.worker.config import ReplayerConfig
+from actorflow.worker.guarding import guarded, install_guard
 from actorflow.worker.interceptor import Interceptor
 from actorflow.worker.plugin import Plugin, replaying_through
 from actorflow.worker.ported import PortedOptions, check_ported
@@ -117,8 +118,9 @@ class Replayer:
         self._namespace = namespace
         self._coder = data_converter.coder
         check_instances("interceptors", interceptors, Interceptor, "actorflow.worker.Interceptor")
+        definitions = guarded(workflows_by_name(workflows), ported.get("workflow_runner"))
         self._code = _Code(
-            intercepting(workflows_by_name(workflows), interceptors),
+            intercepting(definitions, interceptors),
             data_converter.values,
             tuple(workflow_failure_exception_types),
         )
@@ -202,6 +204,7 @@ class Replayer:
                 "add its class to workflows"
             )
         identity = self._identity(history, started)
+        install_guard(self._code.workflows)
         turns = history.turns
         if self._coder is not None:
             try:

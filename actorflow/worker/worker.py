@@ -21,12 +21,14 @@ from actorflow.pool.shared_state import SharedStateManager
 from actorflow.worker.activity_interception import intercepting_activities
 from actorflow.worker.assertions import asserting
 from actorflow.worker.config import WorkerConfig
+from actorflow.worker.guarding import guarded, install_guard
 from actorflow.worker.inheritance import interceptors_of, plugins_of
 from actorflow.worker.interceptor import Interceptor
 from actorflow.worker.patches import PatchActivationCallback, asking
 from actorflow.worker.plugin import Plugin, working_through
 from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.processes import check_processes, is_process_pool, running_in_processes
+from actorflow.worker.tuning import WorkerTuner, slot_counts
 from actorflow.worker.workflow_interception import intercepting
 
 
@@ -43,6 +45,7 @@ class Worker:
         shared_state_manager: for activities in processes, which must be picklable then.
         max_concurrent_activities: attempts at the same time; others wait in order of arrival.
         max_concurrent_local_activities: the same for local activities of its workflows.
+        tuner: says these two instead.
         max_cached_workflows: programs kept in memory; with 0 every turn rebuilds its program from the journal.
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
@@ -50,14 +53,16 @@ class Worker:
         plugins: may change how the worker is made and run, after those of the client.
         graceful_shutdown_timeout: how long running activities may go on once the worker leaves.
         identity: a name for people; default is the client's.
-        ported: options of the public SDK that change nothing here, see `PortedOptions`.
+        development_mode: refuse clocks, chance, threads and sleeping in workflow code, too, and run every turn twice to
+            compare; by default the variable ``ACTORFLOW_DEVELOPMENT`` says so, and without it whether this is a test.
+        ported: further options of the public SDK, see `PortedOptions`.
 
     Raises:
         TypeError: something is not decorated, a class was given where an instance is needed, or an interceptor or a
             plugin is none.
         RegistrationError: two definitions have one name, a sync activity has no executor, or one for processes can't
             be pickled or has no shared-state manager (it is a TypeError and a ValueError, too).
-        ValueError: nothing was given to run, or a bound is negative.
+        ValueError: nothing was given to run, a bound is negative, or there is one beside a tuner.
         ReadOnlyError: the client is read-only.
         UnsupportedOptionError: an option of the public SDK can't be honoured here.
     """
@@ -73,6 +78,7 @@ class Worker:
         shared_state_manager: SharedStateManager | None = None,
         max_concurrent_activities: int | None = None,
         max_concurrent_local_activities: int | None = None,
+        tuner: WorkerTuner | None = None,
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         patch_activation_callback: PatchActivationCallback | None = None,
@@ -80,6 +86,7 @@ class Worker:
         plugins: Sequence[Plugin] = (),
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
+        development_mode: bool | None = None,
         **ported: Unpack[PortedOptions],
     ) -> None:
         check_ported("Worker", ported)
@@ -92,6 +99,7 @@ class Worker:
             shared_state_manager=shared_state_manager,
             max_concurrent_activities=max_concurrent_activities,
             max_concurrent_local_activities=max_concurrent_local_activities,
+            tuner=tuner,
             max_cached_workflows=max_cached_workflows,
             workflow_failure_exception_types=workflow_failure_exception_types,
             patch_activation_callback=patch_activation_callback,
@@ -99,6 +107,7 @@ class Worker:
             plugins=plugins,
             graceful_shutdown_timeout=graceful_shutdown_timeout,
             identity=identity,
+            development_mode=development_mode,
             **ported,
         )
         self._given_config = config.copy()
@@ -119,6 +128,7 @@ class Worker:
         shared_state_manager: SharedStateManager | None = None,
         max_concurrent_activities: int | None = None,
         max_concurrent_local_activities: int | None = None,
+        tuner: WorkerTuner | None = None,
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         patch_activation_callback: PatchActivationCallback | None = None,
@@ -126,6 +136,7 @@ class Worker:
         plugins: Sequence[Plugin] = (),
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
+        development_mode: bool | None = None,
         **ported: Unpack[PortedOptions],
     ) -> None:
         check_ported("Worker", ported)
@@ -134,18 +145,12 @@ class Worker:
             raise ValueError("At least one activity or workflow must be specified")
         if max_cached_workflows < 0:
             raise ValueError(f"max_cached_workflows must not be negative, but is {max_cached_workflows}")
-        activities_max = (
-            limits.ACTIVITIES_CONCURRENT_MAX if max_concurrent_activities is None else max_concurrent_activities
+        slots = slot_counts(
+            tuner,
+            max_concurrent_activities,
+            max_concurrent_local_activities,
+            ported.get("max_concurrent_workflow_tasks"),
         )
-        if activities_max < 1:
-            raise ValueError(f"max_concurrent_activities must be positive, but is {activities_max}")
-        local_max = (
-            limits.LOCAL_ACTIVITIES_CONCURRENT_MAX
-            if max_concurrent_local_activities is None
-            else max_concurrent_local_activities
-        )
-        if local_max < 1:
-            raise ValueError(f"max_concurrent_local_activities must be positive, but is {local_max}")
         if graceful_shutdown_timeout < timedelta(0):
             raise ValueError(f"graceful_shutdown_timeout must not be negative, but is {graceful_shutdown_timeout}")
         client.engine  # noqa: B018 - a client that only looks has none, and says so here
@@ -160,6 +165,12 @@ class Worker:
             }
         if client.is_of_test:
             self._workflows = {name: asserting(definition) for name, definition in self._workflows.items()}
+        self._workflows = guarded(
+            self._workflows,
+            ported.get("workflow_runner"),
+            development_mode=development_mode,
+            is_of_test=client.is_of_test,
+        )
         self._activities = _activities_by_name(activities, activity_executor)
         self._workflows = {
             name: dataclasses.replace(definition, runs_activity=self._runs_activity)
@@ -177,8 +188,7 @@ class Worker:
                     activity_executor, shared_state_manager, client.data_converter
                 )
                 self._activity_executor = None
-        self._activities_max = activities_max
-        self._local_activities_max = local_max
+        self._slots = slots
         self._cached_max = max_cached_workflows
         self._failure_types = tuple(workflow_failure_exception_types)
         self._graceful_shutdown_timeout = graceful_shutdown_timeout
@@ -286,8 +296,8 @@ class Worker:
             coder=self._client.data_converter.coder,
             activity_executor=self._activity_executor,
             in_processes=self._in_processes,
-            activities_max=self._activities_max,
-            local_activities_max=self._local_activities_max,
+            activities_max=self._slots.activities,
+            local_activities_max=self._slots.local_activities,
             cached_max=self._cached_max,
             failure_types=self._failure_types,
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,
@@ -295,6 +305,7 @@ class Worker:
             client=self._client,
             interception=self._interception,
         )
+        install_guard(self._workflows)
         try:
             self._client.engine.register(host)
         except BaseException:

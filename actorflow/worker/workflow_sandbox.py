@@ -1,7 +1,7 @@
-"""The public SDK's sandbox by name: programs may ask for it, and run as they always do here, without one.
+"""The public SDK's sandbox by name; what keeps watch here is a guard, and nothing is imported again.
 
-Workflow code runs in the modules it was imported from. What a sandbox would catch, replay catches: a program that asks
-for something else than its journal says is parked with a `NondeterminismError`.
+Workflow code runs in the modules it was imported from. While it runs, I/O is refused with a
+`RestrictedWorkflowAccessError`; in development mode clocks, chance, threads and sleeping are, too.
 """
 
 from __future__ import annotations
@@ -10,9 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
+from actorflow.exceptions import RestrictedWorkflowAccessError
 from actorflow.workflow import SandboxImportNotificationPolicy
 
-__all__ = ["SandboxMatcher", "SandboxRestrictions", "SandboxedWorkflowRunner", "UnsandboxedWorkflowRunner"]
+__all__ = [
+    "RestrictedWorkflowAccessError",
+    "SandboxMatcher",
+    "SandboxRestrictions",
+    "SandboxedWorkflowRunner",
+    "UnsandboxedWorkflowRunner",
+]
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,13 @@ class SandboxMatcher:
 
 @dataclass(frozen=True)
 class SandboxRestrictions:
-    """What a sandbox would restrict; accepted for ported programs."""
+    """What workflow code may do all the same.
+
+    Attributes:
+        passthrough_modules: their code, and what it calls, is free of the guard; submodules are, too.
+        passthrough_all_modules: all code is: there is no guard.
+        invalid_modules: accepted for ported programs, as are all others.
+    """
 
     passthrough_modules: frozenset[str] | set[str] = frozenset()
     invalid_modules: SandboxMatcher = SandboxMatcher()
@@ -47,7 +60,7 @@ class SandboxRestrictions:
         return replace(self, passthrough_modules=self.passthrough_modules | set(modules))
 
     def with_passthrough_all_modules(self) -> SandboxRestrictions:
-        """A copy that lets every module through."""
+        """A copy that lets every module through, so that there is no guard."""
         return replace(self, passthrough_all_modules=True)
 
     def with_import_notification_policy(self, policy: SandboxImportNotificationPolicy) -> SandboxRestrictions:
@@ -59,7 +72,12 @@ SandboxRestrictions.default = SandboxRestrictions()
 
 
 class SandboxedWorkflowRunner:
-    """Accepted as a worker's ``workflow_runner``, and the same as `UnsandboxedWorkflowRunner`."""
+    """As a worker's ``workflow_runner``: workflow code is guarded, as it is by default, but for what is let through.
+
+    Args:
+        restrictions: what is let through.
+        runner_class: accepted for ported programs.
+    """
 
     def __init__(
         self, restrictions: SandboxRestrictions = SandboxRestrictions.default, runner_class: Any = None
@@ -69,4 +87,4 @@ class SandboxedWorkflowRunner:
 
 
 class UnsandboxedWorkflowRunner:
-    """Accepted as a worker's ``workflow_runner``: workflows run without a sandbox, as they always do here."""
+    """As a worker's ``workflow_runner``: workflow code is not guarded; replay still checks it."""

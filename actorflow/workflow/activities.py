@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Concatenate, TypedDict, TypeVar, Unpack, cast, overload
 
 from actorflow.common import Priority, RetryPolicy, VersioningIntent
 from actorflow.converter import Payload, text_of
@@ -16,7 +16,16 @@ from actorflow.core.policy.retry import rule_from
 from actorflow.core.program import Program
 from actorflow.core.program.pending import ActivityCancellationType, ActivityHandle
 from actorflow.exceptions import PayloadError
-from actorflow.types import ParamType, ReturnType, SelfType
+from actorflow.types import (
+    CallableAsyncAnyParams,
+    CallableAsyncNoParam,
+    CallableAsyncSingleParam,
+    CallableSyncAnyParams,
+    CallableSyncNoParam,
+    CallableSyncSingleParam,
+    MultiParamSpec,
+    SelfType,
+)
 from actorflow.workflow.context import running_program
 from actorflow.workflow.inputs import StartActivityInput
 
@@ -24,43 +33,32 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-class ActivityOptions(TypedDict, total=False):
-    """How an activity is run.
+class ActivityConfig(TypedDict, total=False):
+    """How an activity is run; options that several calls share: ``execute_activity(send, order, **config)``.
 
     At least one of ``start_to_close_timeout`` (one attempt) and ``schedule_to_close_timeout`` (all of it, waits and
     retries included) is required. ``heartbeat_timeout`` ends an attempt that gives no sign of life for that long.
     ``priority`` and ``versioning_intent`` are accepted for ported programs and change nothing, see `Priority`.
     """
 
+    task_queue: str | None
+    schedule_to_close_timeout: timedelta | None
+    schedule_to_start_timeout: timedelta | None
+    start_to_close_timeout: timedelta | None
+    heartbeat_timeout: timedelta | None
+    retry_policy: RetryPolicy | None
+    cancellation_type: ActivityCancellationType
+    activity_id: str | None
+    versioning_intent: VersioningIntent | None
+    summary: str | None
+    priority: Priority
+
+
+class ActivityOptions(ActivityConfig, total=False):
+    """`ActivityConfig`, and what the type-checker knows of an activity that is not given by its name."""
+
     args: Sequence[Any]
-    task_queue: str | None
     result_type: type | None
-    schedule_to_close_timeout: timedelta | None
-    schedule_to_start_timeout: timedelta | None
-    start_to_close_timeout: timedelta | None
-    heartbeat_timeout: timedelta | None
-    retry_policy: RetryPolicy | None
-    cancellation_type: ActivityCancellationType
-    activity_id: str | None
-    versioning_intent: VersioningIntent | None
-    summary: str | None
-    priority: Priority
-
-
-class ActivityConfig(TypedDict, total=False):
-    """Options that several calls share: ``execute_activity(send, order, **config)``. See `ActivityOptions`."""
-
-    task_queue: str | None
-    schedule_to_close_timeout: timedelta | None
-    schedule_to_start_timeout: timedelta | None
-    start_to_close_timeout: timedelta | None
-    heartbeat_timeout: timedelta | None
-    retry_policy: RetryPolicy | None
-    cancellation_type: ActivityCancellationType
-    activity_id: str | None
-    versioning_intent: VersioningIntent | None
-    summary: str | None
-    priority: Priority
 
 
 class _Unset:
@@ -73,15 +71,15 @@ UNSET = _Unset()
 
 @overload
 def start_activity(
-    activity: Callable[[], Awaitable[R]] | Callable[[], R], **options: Unpack[ActivityOptions]
+    activity: Callable[[], Awaitable[R]] | Callable[[], R], **options: Unpack[ActivityConfig]
 ) -> ActivityHandle[R]: ...
 @overload
 def start_activity(
-    activity: Callable[[P], Awaitable[R]] | Callable[[P], R], arg: P, **options: Unpack[ActivityOptions]
+    activity: Callable[[P], Awaitable[R]] | Callable[[P], R], arg: P, **options: Unpack[ActivityConfig]
 ) -> ActivityHandle[R]: ...
 @overload
 def start_activity(
-    activity: Callable[..., Awaitable[R]] | Callable[..., R], *, args: Sequence[Any], **options: Any
+    activity: Callable[..., Awaitable[R]] | Callable[..., R], *, args: Sequence[Any], **options: Unpack[ActivityConfig]
 ) -> ActivityHandle[R]: ...
 @overload
 def start_activity(activity: str, arg: Any = ..., **options: Unpack[ActivityOptions]) -> ActivityHandle[Any]: ...
@@ -108,15 +106,15 @@ def start_activity(activity: Any, arg: Any = UNSET, **options: Any) -> ActivityH
 
 @overload
 async def execute_activity(
-    activity: Callable[[], Awaitable[R]] | Callable[[], R], **options: Unpack[ActivityOptions]
+    activity: Callable[[], Awaitable[R]] | Callable[[], R], **options: Unpack[ActivityConfig]
 ) -> R: ...
 @overload
 async def execute_activity(
-    activity: Callable[[P], Awaitable[R]] | Callable[[P], R], arg: P, **options: Unpack[ActivityOptions]
+    activity: Callable[[P], Awaitable[R]] | Callable[[P], R], arg: P, **options: Unpack[ActivityConfig]
 ) -> R: ...
 @overload
 async def execute_activity(
-    activity: Callable[..., Awaitable[R]] | Callable[..., R], *, args: Sequence[Any], **options: Any
+    activity: Callable[..., Awaitable[R]] | Callable[..., R], *, args: Sequence[Any], **options: Unpack[ActivityConfig]
 ) -> R: ...
 @overload
 async def execute_activity(activity: str, arg: Any = ..., **options: Unpack[ActivityOptions]) -> Any: ...
@@ -129,19 +127,22 @@ async def execute_activity(activity: Any, arg: Any = UNSET, **options: Any) -> A
 
 @overload
 def start_activity_method(
-    activity: Callable[[SelfType], Awaitable[ReturnType]] | Callable[[SelfType], ReturnType],
-    **options: Unpack[ActivityOptions],
-) -> ActivityHandle[ReturnType]: ...
+    activity: Callable[[SelfType], Awaitable[R]] | Callable[[SelfType], R], **options: Unpack[ActivityConfig]
+) -> ActivityHandle[R]: ...
 @overload
 def start_activity_method(
-    activity: Callable[[SelfType, ParamType], Awaitable[ReturnType]] | Callable[[SelfType, ParamType], ReturnType],
-    arg: ParamType,
-    **options: Unpack[ActivityOptions],
-) -> ActivityHandle[ReturnType]: ...
+    activity: Callable[[SelfType, P], Awaitable[R]] | Callable[[SelfType, P], R],
+    arg: P,
+    **options: Unpack[ActivityConfig],
+) -> ActivityHandle[R]: ...
 @overload
 def start_activity_method(
-    activity: Callable[..., Awaitable[ReturnType]] | Callable[..., ReturnType], *, args: Sequence[Any], **options: Any
-) -> ActivityHandle[ReturnType]: ...
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[R]]
+    | Callable[Concatenate[SelfType, MultiParamSpec], R],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ActivityConfig],
+) -> ActivityHandle[R]: ...
 def start_activity_method(activity: Any, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
     """`start_activity` for a method named through its class, such as ``Mailer.send``."""
     return start_activity(activity, arg, **options)
@@ -149,30 +150,67 @@ def start_activity_method(activity: Any, arg: Any = UNSET, **options: Any) -> Ac
 
 @overload
 async def execute_activity_method(
-    activity: Callable[[SelfType], Awaitable[ReturnType]] | Callable[[SelfType], ReturnType],
-    **options: Unpack[ActivityOptions],
-) -> ReturnType: ...
+    activity: Callable[[SelfType], Awaitable[R]] | Callable[[SelfType], R], **options: Unpack[ActivityConfig]
+) -> R: ...
 @overload
 async def execute_activity_method(
-    activity: Callable[[SelfType, ParamType], Awaitable[ReturnType]] | Callable[[SelfType, ParamType], ReturnType],
-    arg: ParamType,
-    **options: Unpack[ActivityOptions],
-) -> ReturnType: ...
+    activity: Callable[[SelfType, P], Awaitable[R]] | Callable[[SelfType, P], R],
+    arg: P,
+    **options: Unpack[ActivityConfig],
+) -> R: ...
 @overload
 async def execute_activity_method(
-    activity: Callable[..., Awaitable[ReturnType]] | Callable[..., ReturnType], *, args: Sequence[Any], **options: Any
-) -> ReturnType: ...
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[R]]
+    | Callable[Concatenate[SelfType, MultiParamSpec], R],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ActivityConfig],
+) -> R: ...
 async def execute_activity_method(activity: Any, arg: Any = UNSET, **options: Any) -> Any:
     """`execute_activity` for a method named through its class, such as ``Mailer.send``."""
     return await start_activity(activity, arg, **options)
 
 
-def start_activity_class(activity: type, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
+@overload
+def start_activity_class(
+    activity: type[CallableAsyncNoParam[R]] | type[CallableSyncNoParam[R]], **options: Unpack[ActivityConfig]
+) -> ActivityHandle[R]: ...
+@overload
+def start_activity_class(
+    activity: type[CallableAsyncSingleParam[P, R]] | type[CallableSyncSingleParam[P, R]],
+    arg: P,
+    **options: Unpack[ActivityConfig],
+) -> ActivityHandle[R]: ...
+@overload
+def start_activity_class(
+    activity: type[CallableAsyncAnyParams[R]] | type[CallableSyncAnyParams[R]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ActivityConfig],
+) -> ActivityHandle[R]: ...
+def start_activity_class(activity: Any, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
     """`start_activity` for a callable class, named by the class."""
     return start_activity(activity, arg, **options)
 
 
-async def execute_activity_class(activity: type, arg: Any = UNSET, **options: Any) -> Any:
+@overload
+async def execute_activity_class(
+    activity: type[CallableAsyncNoParam[R]] | type[CallableSyncNoParam[R]], **options: Unpack[ActivityConfig]
+) -> R: ...
+@overload
+async def execute_activity_class(
+    activity: type[CallableAsyncSingleParam[P, R]] | type[CallableSyncSingleParam[P, R]],
+    arg: P,
+    **options: Unpack[ActivityConfig],
+) -> R: ...
+@overload
+async def execute_activity_class(
+    activity: type[CallableAsyncAnyParams[R]] | type[CallableSyncAnyParams[R]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ActivityConfig],
+) -> R: ...
+async def execute_activity_class(activity: Any, arg: Any = UNSET, **options: Any) -> Any:
     """`execute_activity` for a callable class, named by the class."""
     return await start_activity(activity, arg, **options)
 
@@ -308,7 +346,9 @@ def encoded_arguments(
     """Arguments as payloads, once it is known that the activity can take them."""
     check_accepted(name, definition, arguments)
     try:
-        return program.converter.encode(arguments)
+        payloads = program.converter.encode(arguments)
+        program.take_along(f"activity {name!r}", payloads)
     except PayloadError as problem:
         problem.add_note(f"while encoding the arguments of activity {name!r}")
         raise
+    return payloads

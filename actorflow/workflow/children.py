@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Generic, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.common import (
     Priority,
@@ -25,8 +25,10 @@ from actorflow.exceptions import UnsupportedOptionError
 from actorflow.types import (
     MethodAsyncNoParam,
     MethodAsyncSingleParam,
+    MethodSyncOrAsyncAnyParams,
     MethodSyncOrAsyncNoParam,
     MethodSyncOrAsyncSingleParam,
+    MultiParamSpec,
     ParamType,
     ReturnType,
     SelfType,
@@ -46,7 +48,7 @@ from actorflow.workflow.others import check_workflow_accepts, described_workflow
 T = TypeVar("T")
 
 
-class ChildWorkflowOptions(TypedDict, total=False):
+class ChildWorkflowConfig(TypedDict, total=False):
     """How a child is started.
 
     ``id`` is a random one by default, ``task_queue`` that of the parent. ``execution_timeout`` bounds the whole chain
@@ -57,10 +59,8 @@ class ChildWorkflowOptions(TypedDict, total=False):
     ``versioning_intent`` and ``priority`` are accepted for ported programs and change nothing.
     """
 
-    args: Sequence[Any]
     id: str | None
     task_queue: str | None
-    result_type: type | None
     cancellation_type: ChildWorkflowCancellationType
     parent_close_policy: ParentClosePolicy
     execution_timeout: timedelta | None
@@ -77,6 +77,13 @@ class ChildWorkflowOptions(TypedDict, total=False):
     priority: Priority
 
 
+class ChildWorkflowOptions(ChildWorkflowConfig, total=False):
+    """`ChildWorkflowConfig`, and what the type-checker knows of a workflow that is not given by its name."""
+
+    args: Sequence[Any]
+    result_type: type | None
+
+
 class ChildWorkflowHandle(ChildFuture[T], Generic[SelfType, T]):
     """A child that has begun: awaitable, and a future in every other way.
 
@@ -90,7 +97,9 @@ class ChildWorkflowHandle(ChildFuture[T], Generic[SelfType, T]):
     @overload
     async def signal(self, signal: MethodSyncOrAsyncSingleParam[SelfType, ParamType, None], arg: ParamType) -> None: ...
     @overload
-    async def signal(self, signal: str | Callable[..., Any], arg: Any = ..., *, args: Sequence[Any] = ...) -> None: ...
+    async def signal(self, signal: MethodSyncOrAsyncAnyParams[SelfType, None], *, args: Sequence[Any]) -> None: ...
+    @overload
+    async def signal(self, signal: str, arg: Any = ..., *, args: Sequence[Any] = ...) -> None: ...
     async def signal(self, signal: str | Callable[..., Any], arg: Any = UNSET, *, args: Sequence[Any] = ()) -> None:
         """Signal the child; returns once the child has the signal.
 
@@ -112,17 +121,24 @@ class ChildWorkflowHandle(ChildFuture[T], Generic[SelfType, T]):
 
 @overload
 async def start_child_workflow(
-    workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[ChildWorkflowOptions]
+    workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[ChildWorkflowConfig]
 ) -> ChildWorkflowHandle[SelfType, ReturnType]: ...
 @overload
 async def start_child_workflow(
     workflow: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
     arg: ParamType,
-    **options: Unpack[ChildWorkflowOptions],
+    **options: Unpack[ChildWorkflowConfig],
 ) -> ChildWorkflowHandle[SelfType, ReturnType]: ...
 @overload
 async def start_child_workflow(
-    workflow: str | Callable[..., Any], arg: Any = ..., **options: Unpack[ChildWorkflowOptions]
+    workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ChildWorkflowConfig],
+) -> ChildWorkflowHandle[SelfType, ReturnType]: ...
+@overload
+async def start_child_workflow(
+    workflow: str, arg: Any = ..., **options: Unpack[ChildWorkflowOptions]
 ) -> ChildWorkflowHandle[Any, Any]: ...
 async def start_child_workflow(workflow: Any, arg: Any = UNSET, **options: Any) -> ChildWorkflowHandle[Any, Any]:
     """Start a workflow as a child of this one, and wait until it has begun.
@@ -147,18 +163,23 @@ async def start_child_workflow(workflow: Any, arg: Any = UNSET, **options: Any) 
 
 @overload
 async def execute_child_workflow(
-    workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[ChildWorkflowOptions]
+    workflow: MethodAsyncNoParam[SelfType, ReturnType], **options: Unpack[ChildWorkflowConfig]
 ) -> ReturnType: ...
 @overload
 async def execute_child_workflow(
     workflow: MethodAsyncSingleParam[SelfType, ParamType, ReturnType],
     arg: ParamType,
-    **options: Unpack[ChildWorkflowOptions],
+    **options: Unpack[ChildWorkflowConfig],
 ) -> ReturnType: ...
 @overload
 async def execute_child_workflow(
-    workflow: str | Callable[..., Any], arg: Any = ..., **options: Unpack[ChildWorkflowOptions]
-) -> Any: ...
+    workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[ReturnType]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[ChildWorkflowConfig],
+) -> ReturnType: ...
+@overload
+async def execute_child_workflow(workflow: str, arg: Any = ..., **options: Unpack[ChildWorkflowOptions]) -> Any: ...
 async def execute_child_workflow(workflow: Any, arg: Any = UNSET, **options: Any) -> Any:
     """Run a workflow as a child of this one and wait for its result; takes and raises what `start_child_workflow` does.
 

@@ -17,6 +17,7 @@ from actorflow.common import Priority, RetryPolicy, SearchAttributes, TypedSearc
 from actorflow.converter import PayloadConverter, public_headers, public_payload, text_of
 from actorflow.core import limits
 from actorflow.core.definitions import DYNAMIC
+from actorflow.core.guard import is_lifted
 from actorflow.core.notes import typed_shown, untyped_shown
 from actorflow.core.policy.retry import policy_from
 from actorflow.core.program import Program, ProgramLoop, determinism
@@ -418,7 +419,7 @@ def _time_out(future: asyncio.Future[Any]) -> None:
 
 
 class SandboxImportNotificationPolicy(Flag):
-    """What a sandbox says about imports; accepted for ported programs, since there is no sandbox."""
+    """What a sandbox says about imports; accepted for ported programs, since nothing is imported again here."""
 
     SILENT = 1
     WARN_ON_DYNAMIC_IMPORT = 2
@@ -446,7 +447,7 @@ class unsafe:
 
     @staticmethod
     def in_sandbox() -> bool:
-        """Always False: there is no sandbox."""
+        """Always False: a guard keeps watch, but nothing is imported again."""
         return False
 
     @staticmethod
@@ -462,8 +463,9 @@ class unsafe:
 
     @staticmethod
     def is_sandbox_unrestricted() -> bool:
-        """Always True: there is no sandbox."""
-        return True
+        """True if the guard is lifted here, or there is none: in `sandbox_unrestricted`, in definitions with
+        ``sandboxed=False``, and outside workflow code."""
+        return not in_workflow() or is_lifted.get() or not running_program().definition.guard.is_on
 
     @staticmethod
     def current_import_notification_policy_override() -> SandboxImportNotificationPolicy | None:
@@ -479,5 +481,13 @@ class unsafe:
     @staticmethod
     @contextmanager
     def sandbox_unrestricted() -> Generator[None]:
-        """Accepted for ported programs; there is no sandbox to lift."""
-        yield
+        """Lift the guard for a block, and for the tasks it makes: it may do I/O, and ask for the time and for chance.
+
+        Whatever comes of it must not change what the workflow does: replay runs the block again.
+        """
+        was_lifted = is_lifted.get()
+        is_lifted.set(True)
+        try:
+            yield
+        finally:
+            is_lifted.set(was_lifted)

@@ -27,6 +27,7 @@ from actorflow.core.definitions import (
     WorkflowDefinition,
     signature_of,
 )
+from actorflow.core.guard import Guard
 from actorflow.types import CallableType, ClassType
 
 M = TypeVar("M", bound=Callable[..., Any])
@@ -58,7 +59,7 @@ def defn(
 
     Args:
         name: the workflow type; default is the class's name.
-        sandboxed: accepted for ported programs; there is no sandbox here to leave.
+        sandboxed: False lets its code do I/O and, in development mode, ask for the time and for chance.
         dynamic: it runs every type nobody else does on its worker; ``run`` takes ``(self, args: Sequence[RawValue])``,
             and the type asked for is ``workflow.info().workflow_type``.
         failure_exception_types: exceptions that fail the execution; any other (except failures and timeouts) fails
@@ -91,6 +92,7 @@ def defn(
             updates=_handlers(target, UPDATE_MARK, "update"),
             failure_exception_types=tuple(failure_exception_types),
             dynamic_config=_dynamic_config(target) if dynamic else _no_dynamic_config(target),
+            guard=Guard(is_on=sandboxed),
         )
         setattr(target, WORKFLOW_MARK, definition)
         setattr(definition.run, WORKFLOW_MARK, definition)  # clients name a workflow by its run method

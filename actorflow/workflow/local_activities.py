@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import Any, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Concatenate, TypedDict, TypeVar, Unpack, cast, overload
 
 from actorflow.common import RetryPolicy
 from actorflow.converter import Payload, text_of
@@ -16,7 +16,16 @@ from actorflow.core.policy.retry import rule_from
 from actorflow.core.program import Program
 from actorflow.core.program.pending import ActivityCancellationType, ActivityHandle
 from actorflow.exceptions import RegistrationError
-from actorflow.types import ParamType, ReturnType, SelfType
+from actorflow.types import (
+    CallableAsyncAnyParams,
+    CallableAsyncNoParam,
+    CallableAsyncSingleParam,
+    CallableSyncAnyParams,
+    CallableSyncNoParam,
+    CallableSyncSingleParam,
+    MultiParamSpec,
+    SelfType,
+)
 from actorflow.workflow.activities import (
     UNSET,
     arguments_of,
@@ -41,8 +50,6 @@ class LocalActivityConfig(TypedDict, total=False):
     one minute) is a durable timer of the workflow; a shorter one is over with the process.
     """
 
-    args: Sequence[Any]
-    result_type: type | None
     schedule_to_close_timeout: timedelta | None
     schedule_to_start_timeout: timedelta | None
     start_to_close_timeout: timedelta | None
@@ -51,6 +58,13 @@ class LocalActivityConfig(TypedDict, total=False):
     cancellation_type: ActivityCancellationType
     activity_id: str | None
     summary: str | None
+
+
+class LocalActivityOptions(LocalActivityConfig, total=False):
+    """`LocalActivityConfig`, and what the type-checker knows of an activity that is not given by its name."""
+
+    args: Sequence[Any]
+    result_type: type | None
 
 
 @overload
@@ -63,11 +77,14 @@ def start_local_activity(
 ) -> ActivityHandle[R]: ...
 @overload
 def start_local_activity(
-    activity: Callable[..., Awaitable[R]] | Callable[..., R], *, args: Sequence[Any], **options: Any
+    activity: Callable[..., Awaitable[R]] | Callable[..., R],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
 ) -> ActivityHandle[R]: ...
 @overload
 def start_local_activity(
-    activity: str, arg: Any = ..., **options: Unpack[LocalActivityConfig]
+    activity: str, arg: Any = ..., **options: Unpack[LocalActivityOptions]
 ) -> ActivityHandle[Any]: ...
 def start_local_activity(activity: Any, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
     """Start an activity in the worker of this workflow and return its handle.
@@ -104,10 +121,13 @@ async def execute_local_activity(
 ) -> R: ...
 @overload
 async def execute_local_activity(
-    activity: Callable[..., Awaitable[R]] | Callable[..., R], *, args: Sequence[Any], **options: Any
+    activity: Callable[..., Awaitable[R]] | Callable[..., R],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
 ) -> R: ...
 @overload
-async def execute_local_activity(activity: str, arg: Any = ..., **options: Unpack[LocalActivityConfig]) -> Any: ...
+async def execute_local_activity(activity: str, arg: Any = ..., **options: Unpack[LocalActivityOptions]) -> Any: ...
 async def execute_local_activity(activity: Any, arg: Any = UNSET, **options: Any) -> Any:
     """Run a local activity and wait for its result; takes and raises what `start_local_activity` does."""
     return await start_local_activity(activity, arg, **options)
@@ -115,19 +135,22 @@ async def execute_local_activity(activity: Any, arg: Any = UNSET, **options: Any
 
 @overload
 def start_local_activity_method(
-    activity: Callable[[SelfType], Awaitable[ReturnType]] | Callable[[SelfType], ReturnType],
-    **options: Unpack[LocalActivityConfig],
-) -> ActivityHandle[ReturnType]: ...
+    activity: Callable[[SelfType], Awaitable[R]] | Callable[[SelfType], R], **options: Unpack[LocalActivityConfig]
+) -> ActivityHandle[R]: ...
 @overload
 def start_local_activity_method(
-    activity: Callable[[SelfType, ParamType], Awaitable[ReturnType]] | Callable[[SelfType, ParamType], ReturnType],
-    arg: ParamType,
+    activity: Callable[[SelfType, P], Awaitable[R]] | Callable[[SelfType, P], R],
+    arg: P,
     **options: Unpack[LocalActivityConfig],
-) -> ActivityHandle[ReturnType]: ...
+) -> ActivityHandle[R]: ...
 @overload
 def start_local_activity_method(
-    activity: Callable[..., Awaitable[ReturnType]] | Callable[..., ReturnType], *, args: Sequence[Any], **options: Any
-) -> ActivityHandle[ReturnType]: ...
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[R]]
+    | Callable[Concatenate[SelfType, MultiParamSpec], R],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
+) -> ActivityHandle[R]: ...
 def start_local_activity_method(activity: Any, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
     """`start_local_activity` for a method named through its class, such as ``Mailer.send``."""
     return start_local_activity(activity, arg, **options)
@@ -135,30 +158,67 @@ def start_local_activity_method(activity: Any, arg: Any = UNSET, **options: Any)
 
 @overload
 async def execute_local_activity_method(
-    activity: Callable[[SelfType], Awaitable[ReturnType]] | Callable[[SelfType], ReturnType],
-    **options: Unpack[LocalActivityConfig],
-) -> ReturnType: ...
+    activity: Callable[[SelfType], Awaitable[R]] | Callable[[SelfType], R], **options: Unpack[LocalActivityConfig]
+) -> R: ...
 @overload
 async def execute_local_activity_method(
-    activity: Callable[[SelfType, ParamType], Awaitable[ReturnType]] | Callable[[SelfType, ParamType], ReturnType],
-    arg: ParamType,
+    activity: Callable[[SelfType, P], Awaitable[R]] | Callable[[SelfType, P], R],
+    arg: P,
     **options: Unpack[LocalActivityConfig],
-) -> ReturnType: ...
+) -> R: ...
 @overload
 async def execute_local_activity_method(
-    activity: Callable[..., Awaitable[ReturnType]] | Callable[..., ReturnType], *, args: Sequence[Any], **options: Any
-) -> ReturnType: ...
+    activity: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[R]]
+    | Callable[Concatenate[SelfType, MultiParamSpec], R],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
+) -> R: ...
 async def execute_local_activity_method(activity: Any, arg: Any = UNSET, **options: Any) -> Any:
     """`execute_local_activity` for a method named through its class, such as ``Mailer.send``."""
     return await start_local_activity(activity, arg, **options)
 
 
-def start_local_activity_class(activity: type, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
+@overload
+def start_local_activity_class(
+    activity: type[CallableAsyncNoParam[R]] | type[CallableSyncNoParam[R]], **options: Unpack[LocalActivityConfig]
+) -> ActivityHandle[R]: ...
+@overload
+def start_local_activity_class(
+    activity: type[CallableAsyncSingleParam[P, R]] | type[CallableSyncSingleParam[P, R]],
+    arg: P,
+    **options: Unpack[LocalActivityConfig],
+) -> ActivityHandle[R]: ...
+@overload
+def start_local_activity_class(
+    activity: type[CallableAsyncAnyParams[R]] | type[CallableSyncAnyParams[R]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
+) -> ActivityHandle[R]: ...
+def start_local_activity_class(activity: Any, arg: Any = UNSET, **options: Any) -> ActivityHandle[Any]:
     """`start_local_activity` for a callable class, named by the class."""
     return start_local_activity(activity, arg, **options)
 
 
-async def execute_local_activity_class(activity: type, arg: Any = UNSET, **options: Any) -> Any:
+@overload
+async def execute_local_activity_class(
+    activity: type[CallableAsyncNoParam[R]] | type[CallableSyncNoParam[R]], **options: Unpack[LocalActivityConfig]
+) -> R: ...
+@overload
+async def execute_local_activity_class(
+    activity: type[CallableAsyncSingleParam[P, R]] | type[CallableSyncSingleParam[P, R]],
+    arg: P,
+    **options: Unpack[LocalActivityConfig],
+) -> R: ...
+@overload
+async def execute_local_activity_class(
+    activity: type[CallableAsyncAnyParams[R]] | type[CallableSyncAnyParams[R]],
+    *,
+    args: Sequence[Any],
+    **options: Unpack[LocalActivityConfig],
+) -> R: ...
+async def execute_local_activity_class(activity: Any, arg: Any = UNSET, **options: Any) -> Any:
     """`execute_local_activity` for a callable class, named by the class."""
     return await start_local_activity(activity, arg, **options)
 
@@ -183,7 +243,7 @@ def begin(
 ) -> ActivityHandle[Any]:
     """Start a local activity; ``headers`` as for an activity, see `actorflow.workflow.activities.begin`."""
     if unknown:
-        raise unknown_option(f"activity {name!r}", next(iter(unknown)), LocalActivityConfig.__annotations__)
+        raise unknown_option(f"activity {name!r}", next(iter(unknown)), LocalActivityOptions.__annotations__)
     program = running_program()
     arguments = arguments_of(f"activity {name!r}", arg, args)
     if program.interception is not None and headers is None:

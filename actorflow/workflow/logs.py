@@ -21,7 +21,7 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
         workflow_info_on_extra: add it to ``extra``.
         full_workflow_info_on_extra: add the whole `Info` as ``workflow_info``.
         log_during_replay: don't be silent on replay.
-        disable_sandbox: accepted for ported programs; there is no sandbox.
+        disable_sandbox: accepted for ported programs; what logging does is free of the guard.
     """
 
     def __init__(self, logger: logging.Logger, extra: Mapping[str, Any] | None) -> None:
@@ -54,7 +54,7 @@ class LoggerAdapter(logging.LoggerAdapter[logging.Logger]):
         return super().isEnabledFor(level)
 
     def unsafe_disable_sandbox(self, value: bool = True) -> None:
-        """Accepted for ported programs; there is no sandbox."""
+        """Accepted for ported programs; what logging does is free of the guard."""
         self.disable_sandbox = value
 
     @property

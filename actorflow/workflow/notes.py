@@ -39,7 +39,7 @@ def upsert_memo(updates: Mapping[str, Any]) -> None:
     """Change the memo of this execution; entries that are not named stay as they are, None removes one.
 
     Raises:
-        PayloadError: a value can't be encoded.
+        PayloadError: a value can't be encoded, or is too large.
         ValueError, TypeError: a name that can't be one.
         ReadOnlyContextError: inside a query.
     """
@@ -80,7 +80,8 @@ def memo_value(key: str, default: Any = _NO_DEFAULT, *, type_hint: Any = None) -
 
 def memo_changes(updates: Mapping[str, Any]) -> dict[str, Payload | None]:
     """Changes of a memo as they are journaled; raises as `upsert_memo`."""
-    converter = running_program().converter
+    program = running_program()
+    converter = program.converter
     changes: dict[str, Payload | None] = {}
     for name, value in updates.items():
         check_name("name of a memo's entry", name)
@@ -89,6 +90,7 @@ def memo_changes(updates: Mapping[str, Any]) -> dict[str, Payload | None]:
         except PayloadError as problem:
             problem.add_note(f"while encoding {name!r} of the memo")
             raise
+    program.take_along("the memo", [payload for payload in changes.values() if payload is not None])
     return changes
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, overload
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Concatenate, Generic, overload
 
 from actorflow.converter import Payload
 from actorflow.core import events as ev
@@ -11,10 +11,10 @@ from actorflow.core.definitions import SIGNAL_MARK, WorkflowDefinition
 from actorflow.core.policy.checks import check_id, check_name, check_text
 from actorflow.exceptions import PayloadError
 from actorflow.types import (
-    MethodAsyncNoParam,
-    MethodAsyncSingleParam,
+    MethodSyncOrAsyncAnyParams,
     MethodSyncOrAsyncNoParam,
     MethodSyncOrAsyncSingleParam,
+    MultiParamSpec,
     ParamType,
     SelfType,
 )
@@ -46,7 +46,9 @@ class ExternalWorkflowHandle(Generic[SelfType]):
     @overload
     async def signal(self, signal: MethodSyncOrAsyncSingleParam[SelfType, ParamType, None], arg: ParamType) -> None: ...
     @overload
-    async def signal(self, signal: str | Callable[..., Any], arg: Any = ..., *, args: Sequence[Any] = ...) -> None: ...
+    async def signal(self, signal: MethodSyncOrAsyncAnyParams[SelfType, None], *, args: Sequence[Any]) -> None: ...
+    @overload
+    async def signal(self, signal: str, arg: Any = ..., *, args: Sequence[Any] = ...) -> None: ...
     async def signal(self, signal: str | Callable[..., Any], arg: Any = UNSET, *, args: Sequence[Any] = ()) -> None:
         """Signal it; returns once it has the signal, which it handles exactly once.
 
@@ -95,7 +97,7 @@ def get_external_workflow_handle(workflow_id: str, *, run_id: str | None = None)
 
 
 def get_external_workflow_handle_for(
-    workflow: MethodAsyncNoParam[SelfType, Any] | MethodAsyncSingleParam[SelfType, Any, Any],
+    workflow: Callable[Concatenate[SelfType, MultiParamSpec], Awaitable[Any]],
     workflow_id: str,
     *,
     run_id: str | None = None,
@@ -154,7 +156,10 @@ def encoded_for(whom: str, definition: WorkflowDefinition | None, arguments: Seq
     """
     check_workflow_accepts(whom, definition, arguments)
     try:
-        return running_program().converter.encode(arguments)
+        program = running_program()
+        payloads = program.converter.encode(arguments)
+        program.take_along(whom, payloads)
     except PayloadError as problem:
         problem.add_note(f"while encoding the arguments of {whom}")
         raise
+    return payloads

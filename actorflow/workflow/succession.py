@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, NoReturn, TypeVar, overload
+from typing import Any, NoReturn, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.common import RetryPolicy, SearchAttributes, TypedSearchAttributes, VersioningIntent
 from actorflow.converter import stored_headers
@@ -13,6 +13,7 @@ from actorflow.core.notes import attributes_given
 from actorflow.core.policy.checks import check_name, check_timeout
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.program.succession import ContinueAsNewError
+from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType
 from actorflow.workflow.activities import UNSET, arguments_of, declared_types
 from actorflow.workflow.context import running_program
 from actorflow.workflow.inputs import ContinueAsNewInput
@@ -22,6 +23,36 @@ from actorflow.workflow.others import check_workflow_accepts, described_workflow
 T = TypeVar("T")
 
 
+class ContinueAsNewOptions(TypedDict, total=False):
+    """How a run goes on; see `continue_as_new`."""
+
+    task_queue: str | None
+    run_timeout: timedelta | None
+    task_timeout: timedelta | None
+    retry_policy: RetryPolicy | None
+    memo: Mapping[str, Any] | None
+    search_attributes: SearchAttributes | TypedSearchAttributes | None
+    versioning_intent: VersioningIntent | None
+
+
+@overload
+def continue_as_new(
+    arg: Any = ..., *, args: Sequence[Any] = ..., **options: Unpack[ContinueAsNewOptions]
+) -> NoReturn: ...
+@overload
+def continue_as_new(*, workflow: MethodAsyncNoParam[Any, Any], **options: Unpack[ContinueAsNewOptions]) -> NoReturn: ...
+@overload
+def continue_as_new(
+    arg: ParamType, *, workflow: MethodAsyncSingleParam[Any, ParamType, Any], **options: Unpack[ContinueAsNewOptions]
+) -> NoReturn: ...
+@overload
+def continue_as_new(
+    *, args: Sequence[Any], workflow: Callable[..., Awaitable[Any]], **options: Unpack[ContinueAsNewOptions]
+) -> NoReturn: ...
+@overload
+def continue_as_new(
+    arg: Any = ..., *, args: Sequence[Any] = ..., workflow: str | None, **options: Unpack[ContinueAsNewOptions]
+) -> NoReturn: ...
 def continue_as_new(
     arg: Any = UNSET,
     *,

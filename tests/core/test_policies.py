@@ -75,6 +75,8 @@ def test_an_attempt_that_could_not_begin_before_the_deadline_is_not_made() -> No
         ({"backoff_coefficient": float("nan")}, "backoff_coefficient"),
         ({"maximum_interval": timedelta(milliseconds=1)}, "maximum_interval"),
         ({"maximum_attempts": -1}, "maximum_attempts"),
+        ({"initial_interval": timedelta(microseconds=9)}, "maximum_attempts"),
+        ({"initial_interval": timedelta(microseconds=999), "backoff_coefficient": 1}, "burn"),
     ],
 )
 def test_a_policy_that_contradicts_itself_is_refused(options: dict[str, Any], says: str) -> None:

@@ -69,8 +69,10 @@ import asyncio, gc, sys
 from datetime import timedelta
 from actorflow import activity, workflow
 from actorflow.client import Client
+from actorflow.core import limits
 from actorflow.worker import Worker
 
+limits.LOOP_STALL_SECONDS = 1000  # taking thousands apart at once takes a while on a busy machine
 ended = {}
 
 @activity.defn

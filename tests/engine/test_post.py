@@ -113,7 +113,25 @@ class Parents:
         return "done"
 
 
-ALL = [Listens, Hurries, Tells, Restless, Parents]
+@workflow.defn
+class Delegates:
+    """Lets a child do the work, once it is asked to."""
+
+    def __init__(self) -> None:
+        self._is_asked = False
+
+    @workflow.signal
+    def ask(self) -> None:
+        self._is_asked = True
+
+    @workflow.run
+    async def run(self, child_id: str, queue: str) -> str:
+        await workflow.wait_condition(lambda: self._is_asked)
+        await workflow.execute_child_workflow("Hurries", id=child_id, task_queue=queue)
+        return "done"
+
+
+ALL = [Listens, Hurries, Tells, Restless, Parents, Delegates]
 IN_MEMORY = 100
 """Programs of a worker whose runs are not read again while a gate of the store is closed: that would wait for it."""
 
@@ -165,6 +183,27 @@ async def test_a_run_that_has_just_begun_takes_what_is_under_way_to_it(tmp_path:
         store.before_commit.open()
         assert await sender.result() == "told"
         assert await client.get_workflow_handle("hurried").result() == ["hello"]
+    invariants.check(path)
+
+
+async def test_a_child_that_a_worker_finds_before_its_parent_knows_that_it_has_begun_waits_for_that(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "j.db"
+    async with (
+        asyncio.timeout(10),
+        a_gated_client(path) as (client, store),
+        a_worker(client, workflows=ALL, max_cached_workflows=IN_MEMORY),
+    ):
+        parent = await start(client, Delegates.run, "child", "late", id="parent")
+        store.after_commit.close(for_one=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(parent.signal(Delegates.ask))
+            await store.after_commit.reached.wait()  # the child is on disk, and nobody here has heard of that
+            async with a_worker(client, workflows=ALL, task_queue="late"):
+                await rounds()
+                store.after_commit.open()
+                assert await parent.result() == "done"
     invariants.check(path)
 
 

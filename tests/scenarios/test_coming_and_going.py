@@ -241,7 +241,7 @@ async def test_another_event_loop_of_this_process_is_refused_on_the_same_file(tm
 
 @pytest.mark.parametrize(
     "address",
-    ["", "x", "sqlite://", "sqlite:///", "sqlite:/x.db", "postgres://x", "localhost:7233", "MEMORY://", None, 5],
+    ["", "orders.db", "sqlite://", "sqlite:///", "sqlite:/x.db", "postgres://x", "local host", "MEMORY://", None, 5],
 )
 async def test_connecting_to_nonsense_says_what_an_address_looks_like(address: Any) -> None:
     with pytest.raises((ValueError, TypeError), match=r"sqlite:///orders\.db"):

@@ -27,7 +27,7 @@ from tests.support import a_client, a_worker, events_of, start
 
 SOON = timedelta(seconds=5)
 ONCE = RetryPolicy(maximum_attempts=1)
-PATIENCE = 2.0
+PATIENCE = 30.0
 """Seconds until a test says that something hangs."""
 
 

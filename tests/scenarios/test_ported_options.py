@@ -122,7 +122,6 @@ async def test_a_connection_refuses_what_nobody_would_do(options: dict[str, Any]
     "options",
     [
         {"nexus_service_handlers": ["of another kind"]},
-        {"tuner": "of another kind"},
         {"max_activities_per_second": 1.0},
         {"max_task_queue_activities_per_second": 1.0},
         {"use_worker_versioning": True},

@@ -498,13 +498,14 @@ async def reader(request: pytest.FixtureRequest, path: Path, sqlite: SqliteStore
 async def test_a_query_without_end_is_ended_and_harms_nobody(
     reader: ListingReader, sqlite: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "LIST_TIMEOUT", timedelta(milliseconds=20))
-    endless = asyncio.create_task(reader.fetch(ENDLESS, {}))
-    run = begin(sqlite, "order")
-    assert await sqlite.commit([run]) == [COMMITTED]
-    assert len(await sqlite.load([run.key])) == 1
-    with pytest.raises(ListTimeoutError, match="narrow it down with WorkflowId, WorkflowType or ExecutionStatus"):
-        await endless
+    with monkeypatch.context() as soon:
+        soon.setattr(limits, "LIST_TIMEOUT", timedelta(milliseconds=20))
+        endless = asyncio.create_task(reader.fetch(ENDLESS, {}))
+        run = begin(sqlite, "order")
+        assert await sqlite.commit([run]) == [COMMITTED]
+        assert len(await sqlite.load([run.key])) == 1
+        with pytest.raises(ListTimeoutError, match="narrow it down with WorkflowId, WorkflowType or ExecutionStatus"):
+            await endless
     assert await reader.fetch("SELECT 1", {}) == [(1,)]
 
 
@@ -538,10 +539,11 @@ async def test_closing_while_the_connection_is_being_opened_starts_nothing(reade
 
 
 async def test_waiting_for_other_lists_has_an_end_too(reader: ListingReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "LIST_TIMEOUT", timedelta(milliseconds=20))
-    async with reader._turn:
-        with pytest.raises(ListTimeoutError):
-            await reader.fetch("SELECT 1", {})
+    with monkeypatch.context() as soon:
+        soon.setattr(limits, "LIST_TIMEOUT", timedelta(milliseconds=20))
+        async with reader._turn:
+            with pytest.raises(ListTimeoutError):
+                await reader.fetch("SELECT 1", {})
     assert await reader.fetch("SELECT 1", {}) == [(1,)]
 
 

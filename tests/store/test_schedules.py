@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import gzip
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
-import pytest
-
-from actorflow.exceptions import OlderSchemaError
 from actorflow.store.protocol import COMMITTED, NO_RUN, Change, Conflict, ScheduleRow, ScheduleWrite, Store
 from actorflow.store.sqlite import ReadOnlyStore, SqliteStore
-from actorflow.store.sqlite.schema import MIGRATIONS, SCHEDULES_SINCE
 from actorflow.store.sqlite.verify import verify
 from tests.store.given import begin
 
@@ -95,19 +89,3 @@ async def test_a_file_without_the_table_gets_it_when_it_is_opened_for_writing(pa
     assert list(await store.schedules(("", ""), 5)) == []
     assert await store.commit([put(a_row())]) == [COMMITTED]
     await store.close()
-
-
-async def test_who_looks_at_a_file_without_the_table_is_told_what_to_do(path: Path) -> None:
-    store = SqliteStore(path)
-    await store.open()
-    await store.close()
-    with closing(sqlite3.connect(path)) as raw:
-        raw.execute("DROP TABLE schedule")
-        raw.execute(f"PRAGMA user_version = {SCHEDULES_SINCE - 1}")
-        raw.commit()
-    looking = ReadOnlyStore(path)
-    await looking.open()
-    with pytest.raises(OlderSchemaError, match="open it once for writing"):
-        await looking.schedules(("", ""), 5)
-    await looking.close()
-    assert len(MIGRATIONS) >= SCHEDULES_SINCE

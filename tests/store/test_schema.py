@@ -197,6 +197,26 @@ HOSTED = {
                 "SEARCH turn USING INDEX turn_run (run=?)",
                 "SEARCH inbox USING INDEX inbox_run (run=?)",
                 "SEARCH activity USING INDEX activity_run (run=?)",
+                "SEARCH used USING COVERING INDEX payload_use_holder (run=?)",
+                "SEARCH payload USING INDEX payload_hash (hash=?)",
+            ],
+        ),
+        (
+            queries.rows_statement(queries.RELEASE_PAYLOADS, 2, 2),
+            (None,) * 4,
+            ["SEARCH used USING COVERING INDEX payload_use_holder (run=? AND holder=?)"],
+        ),
+        (
+            queries.rows_statement(queries.RELEASE_INBOX, 2, 1),
+            (None,) * 2,
+            ["SEARCH used USING COVERING INDEX payload_use_holder (run=? AND holder>? AND holder<?)"],
+        ),
+        (
+            queries.rows_statement(queries.DROP_UNUSED_PAYLOADS, 2, 1),
+            (None,) * 2,
+            [
+                "SEARCH payload USING COVERING INDEX payload_hash (hash=?)",
+                "SEARCH used USING COVERING INDEX payload_use_hash (hash=?)",
             ],
         ),
         (
@@ -246,5 +266,5 @@ def test_hot_statements_search_their_index(
     found = plan(connection, query, values)
     connection.close()
     assert [step for step in uses if step not in found] == [], found
-    tables = ("run", "turn", "inbox", "activity")
+    tables = ("run", "turn", "inbox", "activity", "payload", "used")
     assert not any(step.startswith(tuple(f"SCAN {table}" for table in tables)) for step in found), found

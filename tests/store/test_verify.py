@@ -272,7 +272,7 @@ async def test_figures_of_a_file_beside_its_owner(path: Path) -> None:
     await store.commit([receives(store, 2), receives(store, 3)])
     change(path, "UPDATE run SET failing = '{}', parked = 'because' WHERE key = 2")
     found = stats(path)
-    assert found.rows_by_table == {"run": 12, "turn": 28, "inbox": 2, "activity": 0}
+    assert found.rows_by_table == {"run": 12, "turn": 28, "inbox": 2, "activity": 0, "payload": 0}
     assert found.runs_by_status == {"completed": 4, "running": 8}
     assert found.runs_by_type == {"Order": 12}
     assert (found.turns, found.inbox, found.parked, found.epoch) == (28, 2, 1, 2)

@@ -34,6 +34,7 @@ def _figures(found: Stats, runs_by_status: Mapping[str, int]) -> Mapping[str, ob
         "database": f"{size(found.database_bytes)}, {size(found.free_bytes)} of it free",
         "write-ahead log": size(found.wal_bytes),
         "events": f"{size(found.journal_bytes)} in {found.turns} turns",
+        "large payloads": f"{size(found.payload_bytes)} in {found.rows_by_table['payload']}",
         "executions": ", ".join(f"{count} {status}" for status, count in runs_by_status.items()) or "none",
         "types": ", ".join(f"{count} {name}" for name, count in found.runs_by_type.items()),
         "parked": found.parked,

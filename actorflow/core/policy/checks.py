@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
+from actorflow.converter import PAYLOAD_BYTES_MAX, Payload
 from actorflow.core import limits
+from actorflow.exceptions import PayloadTooLargeError
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -41,6 +44,23 @@ def check_text(what: str, text: str) -> None:
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"a {what} must be a str, not {type(text).__name__}")
     _check_size(what, text, limits.TEXT_BYTES_MAX)
+
+
+def check_payloads(whom: str, payloads: Iterable[Payload]) -> int:
+    """Refuse payloads that are too large, whoever encoded them; returns how many bytes they take.
+
+    Raises:
+        PayloadTooLargeError: one of them, or all together.
+    """
+    total = 0
+    for payload in payloads:
+        size = payload.size
+        if size > PAYLOAD_BYTES_MAX:
+            raise PayloadTooLargeError(f"a payload of {whom}", size=size, limit=PAYLOAD_BYTES_MAX)
+        total += size
+    if total > limits.CALL_PAYLOAD_BYTES_MAX:
+        raise PayloadTooLargeError(f"{whom} with all its payloads", size=total, limit=limits.CALL_PAYLOAD_BYTES_MAX)
+    return total
 
 
 def check_timeout(activity: str, what: str, timeout: timedelta | None) -> timedelta | None:

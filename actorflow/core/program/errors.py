@@ -28,12 +28,23 @@ class NondeterminismError(TemporalError):
         recorded: what the journal says.
         asked: what the code asked for.
         line: where in the workflow code.
+        version_note: of the interpreters; may be empty.
+        remedy: what to do now.
     """
 
-    def __init__(self, *, number: int, recorded: str, asked: str, line: str, version_note: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        number: int,
+        recorded: str,
+        asked: str,
+        line: str,
+        version_note: str = "",
+        remedy: str = "run the code that wrote this journal, or terminate the execution",
+    ) -> None:
         super().__init__(
             f"non-determinism at event {number}: the journal says {recorded!r}, the code asked for {asked!r} "
-            f"at {line}{version_note}; run the code that wrote this journal, or terminate the execution"
+            f"at {line}{version_note}; {remedy}"
         )
         self.number = number
         self.recorded = recorded

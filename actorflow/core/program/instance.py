@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,7 +21,9 @@ from actorflow.converter import Payload, ValueConverter
 from actorflow.core import events as ev, limits
 from actorflow.core.commands import Command
 from actorflow.core.definitions import DynamicWorkflowConfig, HandlerDefinition, WorkflowDefinition
+from actorflow.core.guard import is_lifted
 from actorflow.core.notes import IndexedValue
+from actorflow.core.policy.checks import check_payloads
 from actorflow.core.program import determinism, matcher
 from actorflow.core.program.errors import (
     CommandLimitError,
@@ -42,12 +44,20 @@ from actorflow.core.program.patches import Patches
 from actorflow.core.program.pending import ActivityHandle, PendingTimers, resolved_by, timer_duration
 from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.core.program.updates import Rejection, RunningHandlers, UpdateInfo, current_update
-from actorflow.exceptions import CancelledError, FailureError, PayloadError, is_cancelled_exception
+from actorflow.exceptions import (
+    CancelledError,
+    FailureError,
+    PayloadError,
+    PayloadTooLargeError,
+    RestrictedWorkflowAccessError,
+    is_cancelled_exception,
+)
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSE: Final = ("close", "")
 _FAILURES: Final = (FailureError, TimeoutError)
 _HANDLED: Final = frozenset((ev.SignalReceived, ev.UpdateAccepted))
+_QUERY: Final = "a query"
 _LINKED: Final = frozenset((ev.ChildScheduled, ev.SignalSent, ev.CancelSent))
 
 
@@ -99,7 +109,7 @@ class Program:
         "_activities_started",
         "_activity_ids",
         "_arriving",
-        "_asked_at",
+        "_asked_bytes",
         "_at",
         "_children",
         "_close",
@@ -126,6 +136,7 @@ class Program:
         "_running",
         "_sent",
         "_timers",
+        "asked_at",
         "asks_for_attributes",
         "cancel_reason",
         "converter",
@@ -180,7 +191,7 @@ class Program:
         self._main: asyncio.Task[Any] | None = None
         self._commands: dict[tuple[str, str], Command] = {}
         self._lines: dict[tuple[str, str], str] | None = {} if records_lines else None
-        self._asked_at: Sequence[str] = ()
+        self.asked_at: Sequence[str] = ()  # lines of the commands of the last turn, if lines are recorded
         self._close: Command | None = None
         self._error: BaseException | None = None
         self._is_evicted = False
@@ -189,7 +200,7 @@ class Program:
         self._rejections: list[Rejection] | None = None
         self._patches: Patches | None = None
         self._notes: ProgramNotes | None = None
-        self._reader = "a query"
+        self._reader = _QUERY
         self._timers = PendingTimers()
         self._activities: dict[str, ActivityHandle[Any]] = {}
         self._activities_started = 0
@@ -221,6 +232,7 @@ class Program:
             TurnError: the program raised what is not an outcome; its cause says what. The program is of no use then.
         """
         self._at = at
+        self._asked_bytes = 0
         self._linked = None
         self._arriving = frozenset(resolved_by(arrivals))
         self.loop.set_time((at - _EPOCH).total_seconds())
@@ -229,6 +241,7 @@ class Program:
         self.history_length = first_decision - 1
         try:
             self.loop.run(lambda: self._run_turn(arrivals))
+            self._check_error()
         except (TurnError, KeyboardInterrupt):
             raise
         except BaseException as problem:
@@ -250,7 +263,9 @@ class Program:
         self.loop.set_time((at - _EPOCH).total_seconds())
         try:
             self._ensure_built()
-            return [fact for arrival in arrivals if (fact := self._screen(arrival)) is not None]
+            screened = [fact for arrival in arrivals if (fact := self._screen(arrival)) is not None]
+            self._check_error()
+            return screened
         except (TurnError, KeyboardInterrupt):
             raise
         except BaseException as problem:
@@ -261,7 +276,7 @@ class Program:
             return arrival
         try:
             self._validate(arrival)
-        except ReadOnlyContextError:
+        except (ReadOnlyContextError, RestrictedWorkflowAccessError):
             raise
         except (Exception, asyncio.CancelledError) as objection:
             rejection = Rejection(arrival.update_id, self.converter.failure(objection))
@@ -289,8 +304,11 @@ class Program:
         taken, self._rejections = self._rejections or (), None
         return taken
 
-    def replay(self, at: datetime, events: Sequence[ev.Event], *, first_number: int) -> None:
+    def replay(self, at: datetime, events: Sequence[ev.Event], *, first_number: int) -> Sequence[Command]:
         """Run a turn that happened before, and check that the program asks for what it asked for then.
+
+        Returns:
+            What it asked for.
 
         Raises:
             TurnError: the program raised, or asked for something else (then the cause is a `NondeterminismError`).
@@ -303,13 +321,13 @@ class Program:
         if not self._has_unseen:
             commands, decisions = without_local(commands), without_local(decisions)
         if len(commands) == len(decisions) and all(map(matcher.is_same, commands, decisions)):
-            return
+            return commands
         try:
             matcher.check(
                 commands,
                 decisions,
                 first_number=self.history_length + 1,
-                lines=self._asked_at,
+                lines=self.asked_at,
                 waiting_at=waiting_line(self._main),
                 interpreter=self.started.interpreter,
                 optional_patches=self._patches.optional if self._patches is not None else (),
@@ -317,6 +335,7 @@ class Program:
         except NondeterminismError as problem:
             raise TurnError(problem) from problem
         self._number(decisions, self.history_length + 1)
+        return commands
 
     def _run_turn(self, arrivals: Sequence[ev.Event]) -> None:
         if self._lines is not None:
@@ -404,10 +423,13 @@ class Program:
         budget = limits.TURN_STEPS_MAX
         while True:
             budget -= self.loop.drain(max(budget, 0))
-            if self._error is not None:
-                raise TurnError(self._error)
+            self._check_error()
             if not self._conditions or not self._resolve_conditions():
                 return
+
+    def _check_error(self) -> None:
+        if self._error is not None:
+            raise TurnError(self._error)
 
     def _resolve_conditions(self) -> bool:
         has_resolved = False
@@ -428,7 +450,7 @@ class Program:
             self._commands[_CLOSE] = self._commands.pop(_CLOSE, self._close)
         commands = tuple(self._commands.values())
         if self._lines is not None:
-            self._asked_at = [self._lines[key] for key in self._commands]
+            self.asked_at = [self._lines[key] for key in self._commands]
         self._commands.clear()
         self._number(commands, first_decision)
         if self._locals is not None and self._close is None:
@@ -493,7 +515,7 @@ class Program:
             if self.interception is not None:
                 run = self.interception.around_run(self.definition.cls, run, self.options.headers)
             result = await run(self._instance, *arguments)
-            self._finish(ev.Completed(result=None if result is None else self.converter.encode_one(result)))
+            self._finish(ev.Completed(result=None if result is None else self._encoded("the result", result)))
         except BaseException as problem:
             self._end_with(problem)
 
@@ -542,12 +564,17 @@ class Program:
             outcome = function(*arguments)
             if asyncio.iscoroutine(outcome):
                 outcome = await outcome
-            payload = None if outcome is None else self.converter.encode_one(outcome)
+            payload = None if outcome is None else self._encoded(f"the result of update {accepted.name!r}", outcome)
             self._complete_update(ev.UpdateCompleted(accepted.update_id, payload))
         except BaseException as problem:
             self._fail_update(accepted.update_id, problem)
         finally:
             self._handlers_running.end(number)
+
+    def _encoded(self, what: str, value: Any) -> Payload:
+        payload = self.converter.encode_one(value)
+        check_payloads(what, (payload,))
+        return payload
 
     def _complete_update(self, completed: ev.UpdateCompleted) -> None:
         if not self._is_evicted:
@@ -624,6 +651,22 @@ class Program:
         self._activities[scheduled.activity_id] = handle
         self._add(("activity", scheduled.activity_id), scheduled)
         return handle
+
+    def take_along(self, whom: str, payloads: Iterable[Payload]) -> None:
+        """What a call of the program takes along leaves with this turn.
+
+        Raises:
+            PayloadTooLargeError: one is too large, or all of the call, or all of the turn.
+        """
+        asked = self._asked_bytes + check_payloads(whom, payloads)
+        if asked > limits.TURN_PAYLOAD_BYTES_MAX:
+            raise PayloadTooLargeError(
+                f"{whom}, together with what this turn has asked for already,",
+                size=asked,
+                limit=limits.TURN_PAYLOAD_BYTES_MAX,
+                advice="wait for some of it before you ask for more",
+            )
+        self._asked_bytes = asked
 
     def start_local_activity(
         self, build: Callable[[str], ev.LocalActivityScheduled], result_type: Any
@@ -791,8 +834,12 @@ class Program:
         activates = self.definition.activates_patch
         if activates is None:
             return True
-        with self._read_only("a patch activation callback"):
-            return bool(activates(patch_id))
+        lifted = is_lifted.set(True)  # it is the worker's code: it may toss a coin, or read a file
+        try:
+            with self._read_only("a patch activation callback"):
+                return bool(activates(patch_id))
+        finally:
+            is_lifted.reset(lifted)
 
     @property
     def notes(self) -> ProgramNotes:
@@ -904,6 +951,15 @@ class Program:
             self.is_tainted = True
             raise ReadOnlyContextError(f"can't {what} in {self._reader}; do it in the workflow, a signal or an update")
 
+    def refuse(self, problem: RestrictedWorkflowAccessError) -> None:
+        """Fail the turn for what its code tried, also if the code catches what it is told.
+
+        Whoever goes on after that has left the path that replay takes once the guard is lifted. A query is on no path.
+        """
+        is_query = self.is_read_only and self._reader == _QUERY
+        if not (self._is_evicted or is_query or self._error is not None):
+            self._error = problem
+
     def on_loop_error(self, context: dict[str, Any]) -> None:
         """See `LoopOwner`."""
         if not (self._is_evicted or self.is_replaying):
@@ -945,7 +1001,7 @@ class Program:
         arguments = self._arguments(handler, name, payloads)
         if self.interception is not None:
             function = self.interception.around_query(name, headers, is_dynamic=handler.is_dynamic)
-        with self._read_only("a query"):
+        with self._read_only(_QUERY):
             result = self.loop.run(lambda: self._context.copy().run(call_at_once, function, arguments))
         return self.converter.encode_one(result)
 

@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from actorflow.core import limits
+from actorflow.core.guard import Watch
 from actorflow.core.program.errors import TurnTooLongError
 from actorflow.core.program.lines import NOWHERE, waiting_line
 
@@ -142,6 +143,8 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         self._prune_at = _PRUNE_AT
         self._generators: list[AsyncGenerator[Any, Any]] | None = None
         self.is_read_only = False
+        self.watches: Watch | None = None
+        """Whoever looks at what the program calls, in development mode."""
         self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
 
     # Stepping
@@ -153,7 +156,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         asyncio_events._set_running_loop(self)
         sys.set_asyncgen_hooks(firstiter=self._keep_generator, finalizer=None)
         try:
-            return step()
+            return step() if self.watches is None else self.watches(step)
         finally:
             sys.set_asyncgen_hooks(*hooks)
             asyncio_events._set_running_loop(outer)

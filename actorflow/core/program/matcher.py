@@ -5,10 +5,13 @@ from __future__ import annotations
 import platform
 from collections.abc import Collection, Sequence
 from itertools import zip_longest
+from typing import Any, Final, cast
 
+from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev
 from actorflow.core.commands import Command, command_key
-from actorflow.core.program.errors import NondeterminismError
+from actorflow.core.program.errors import NondeterminismError, TurnError
+from actorflow.core.program.lines import NOWHERE
 
 
 def check(
@@ -49,6 +52,48 @@ def check(
             line=lines[place] if place < len(lines) else waiting_at,
             version_note=f" (begun on Python {interpreter or '?'}, replayed on {interpreter_version()})",
         )
+
+
+def check_values(
+    commands: Sequence[Command], again: Sequence[Command], *, first_number: int, lines: Sequence[str]
+) -> None:
+    """Compare what one code asked for in two runs of a turn, with all it said; both mean the same operations.
+
+    Of failures only the type counts: their messages and traces may show addresses of objects.
+
+    Raises:
+        TurnError: its cause says where the two part first.
+    """
+    if len(commands) != len(again):
+        return  # markers of patches that may be missing
+    for place, (one, other) in enumerate(zip(commands, again, strict=True)):
+        for name in one.__struct_fields__:
+            first, second = getattr(one, name), getattr(other, name)
+            if isinstance(first, Failure) and isinstance(second, Failure):
+                first, second = first.type, second.type
+            if first != second:
+                problem = NondeterminismError(
+                    number=first_number + place,
+                    recorded=_with_value(one, name, first),
+                    asked=_with_value(other, name, second),
+                    line=lines[place] if place < len(lines) else NOWHERE,
+                )
+                raise TurnError(problem) from problem
+
+
+def _with_value(command: Command, name: str, value: Any) -> str:
+    return f"{' '.join(command_key(command))} with {name} {_shown_value(value)[:_SHOWN_MAX]}"
+
+
+def _shown_value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_shown_value, cast("Sequence[Any]", value)))
+    if isinstance(value, Payload) and value.data is None:
+        return bytes(value.json).decode(errors="replace")
+    return str(value)
+
+
+_SHOWN_MAX: Final = 100
 
 
 def interpreter_version() -> str:

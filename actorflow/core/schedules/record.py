@@ -11,7 +11,7 @@ from actorflow.common import ScheduleOverlapPolicy
 from actorflow.converter import Failure, Payload
 from actorflow.core import limits
 from actorflow.core.events import RunOptions
-from actorflow.core.policy.checks import check_id, check_name, check_text
+from actorflow.core.policy.checks import check_id, check_name, check_payloads, check_text
 from actorflow.core.schedules.spec import Spec, check_duration
 from actorflow.core.schedules.times import possible_spec
 from actorflow.exceptions import CorruptJournalError, ScheduleSpecError
@@ -186,6 +186,7 @@ def checked_definition(definition: Definition) -> Definition:
     check_name("task queue", action.task_queue)
     check_id(action.workflow_id)
     check_id(stamped(action.workflow_id, _LONGEST))
+    check_payloads(f"the action of workflow {action.workflow_id!r}", action.input)
     check_text("note", state.note)
     if not isinstance(state.remaining, int) or state.remaining < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ScheduleSpecError("state.remaining_actions", repr(state.remaining), "it must not be negative")

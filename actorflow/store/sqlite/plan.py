@@ -60,7 +60,8 @@ class Plan:
         self._runs: dict[int, RunPlan] = {}
         self.turns: list[tuple[int, TurnRow]] = []
         self.arrived: list[tuple[int, InboxRow]] = []
-        self.consumed: list[tuple[int]] = []
+        self.consumed: list[tuple[int, int]] = []
+        """Run and seq."""
         self._activities: dict[tuple[int, str], ActivityRow | None] = {}
         self._began: set[tuple[str, str]] = set()
         self.sends: list[tuple[int, int, Send]] = []
@@ -101,7 +102,7 @@ class Plan:
         if change.arrived:
             self.arrived.extend([(key, row) for row in change.arrived])
         if change.consumed:
-            self.consumed.extend([(seq,) for seq in change.consumed])
+            self.consumed.extend([(key, seq) for seq in change.consumed])
         if change.notes is not None:
             self.notes[key] = change.notes
         for row in change.activities:

@@ -33,10 +33,30 @@ RUN_COLUMNS: Final = (
 )
 """As `rows.run_record` reads them."""
 
+TURN_HOLDER: Final = "'turn ' || turn.number"
+INBOX_HOLDER: Final = "'inbox ' || inbox.seq"
+ACTIVITY_HOLDER: Final = "'activity ' || activity.activity_id"
+NOTE_HOLDER: Final = "'note'"
+# With a length, or two schedules could have one name.
+SCHEDULE_HOLDER: Final = (
+    "'schedule ' || length(schedule.namespace) || ' ' || schedule.namespace || ' ' || schedule.schedule_id"
+)
+"""What rows are called in ``payload_use``; see `rows.turn_holder` and so on."""
+
 RUN: Final = ", ".join(f"run.{column}" for column in RUN_COLUMNS)
 
 RUN_OF_VALUE: Final = RUN.replace("run.key", "search_value.run").replace("run.started_at", "search_value.started_at")
 """The same, of a run found by a search attribute: from the index that has them in order."""
+
+
+def _bodies(run: str, *holders: str) -> str:
+    """The payloads some rows of a run use, as a JSON object by hash."""
+    return (
+        "(SELECT json_group_object(payload.hash, payload.body) FROM payload_use AS used"
+        f" CROSS JOIN payload ON payload.hash = used.hash WHERE used.run = {run}"
+        f" AND used.holder IN ({', '.join(holders)}))"
+    )
+
 
 # Ownership and counters
 
@@ -65,10 +85,11 @@ SCHEMA_VERSION: Final = "PRAGMA user_version"
 TABLES_AND_INDEXES: Final = "SELECT name, type FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL"
 KEYS: Final = "SELECT key, last_event FROM run WHERE key > ? ORDER BY key LIMIT ?"
 # The turn that holds an event of another run: that of the number, or the last for a number below zero.
-RELATED: Final = """SELECT wanted.key, run.namespace, run.workflow_id, run.run_id, run.first_run_id,
-    turn.number, turn.at, turn.events,
-    CASE WHEN turn.number IS NULL THEN (SELECT message FROM inbox WHERE inbox.run = run.key
-        AND CASE WHEN json_valid(message) THEN json_extract(message, '$.event') = 'Started' END LIMIT 1) END
+_BEGINNING: Final = """FROM inbox WHERE inbox.run = run.key AND turn.number IS NULL
+        AND CASE WHEN json_valid(message) THEN json_extract(message, '$.event') = 'Started' END ORDER BY seq LIMIT 1"""
+RELATED: Final = f"""SELECT wanted.key, run.namespace, run.workflow_id, run.run_id, run.first_run_id,
+    turn.number, turn.at, turn.events, (SELECT message {_BEGINNING}),
+    {_bodies("run.key", TURN_HOLDER, f"(SELECT {INBOX_HOLDER} {_BEGINNING})")}
 FROM json_each(:wanted) AS wanted
 CROSS JOIN run ON run.run_id = json_extract(wanted.value, '$[0]')
 LEFT JOIN turn ON turn.run = run.key AND turn.number = CASE WHEN json_extract(wanted.value, '$[1]') < 0
@@ -80,6 +101,32 @@ STRAY_ROWS: Final = " UNION ALL ".join(
     f" AND NOT EXISTS (SELECT 1 FROM run WHERE key = {table}.run) GROUP BY run"
     for table in ("turn", "inbox", "activity", "note", "search_value")
 )
+PAYLOADS: Final = "SELECT rowid, hash, size, body FROM payload WHERE rowid > ? ORDER BY rowid LIMIT 1"
+UNUSED_PAYLOADS: Final = (
+    "SELECT hash FROM payload WHERE NOT EXISTS (SELECT 1 FROM payload_use AS used WHERE used.hash = payload.hash)"
+)
+MISSING_PAYLOADS: Final = (
+    "SELECT used.run, used.holder, used.hash FROM payload_use AS used"
+    " WHERE NOT EXISTS (SELECT 1 FROM payload WHERE payload.hash = used.hash)"
+)
+# What is not as its row says: the row is gone, or does not hold the reference.
+STRAY_USES: Final = " UNION ALL ".join(
+    "SELECT used.run, used.holder, used.hash FROM payload_use AS used"
+    f" WHERE used.holder GLOB '{kind}'"
+    f" AND NOT EXISTS (SELECT 1 FROM {table} WHERE {where} AND instr({text}, used.hash))"
+    for kind, table, where, text in (
+        ("turn *", "turn", "run = used.run AND number = CAST(substr(used.holder, 6) AS INTEGER)", "events"),
+        ("inbox *", "inbox", "seq = CAST(substr(used.holder, 7) AS INTEGER) AND run = used.run", "message"),
+        (
+            "activity *",
+            "activity",
+            "run = used.run AND activity_id = substr(used.holder, 10)",
+            "coalesce(heartbeat, '') || coalesce(last_failure, '')",
+        ),
+        ("note", "note", "run = used.run", "notes"),
+        ("schedule *", "schedule", f"{SCHEDULE_HOLDER} = used.holder", "record"),
+    )
+)
 RUNS_TO_COME: Final = (
     "SELECT run.key, run.workflow_id, run.run_id, run.epoch, meta.epoch FROM run CROSS JOIN meta"
     " WHERE run.key > :after AND run.key <= :last AND (run.epoch > meta.epoch OR run.epoch < 1)"
@@ -88,10 +135,12 @@ LAST_NUMBERS: Final = (
     "SELECT batch, run_key, inbox_seq, coalesce((SELECT max(key) FROM run), 0),"
     " coalesce((SELECT max(seq) FROM inbox), 0) FROM meta"
 )
+PAYLOAD_BYTES: Final = "SELECT coalesce(sum(size), 0) FROM payload"
 COUNT_RUNS: Final = "SELECT count(*) FROM run"
 COUNT_ROWS: Final = (
     "SELECT 'run', count(*) FROM run UNION ALL SELECT 'turn', count(*) FROM turn"
     " UNION ALL SELECT 'inbox', count(*) FROM inbox UNION ALL SELECT 'activity', count(*) FROM activity"
+    " UNION ALL SELECT 'payload', count(*) FROM payload"
 )
 JOURNAL_BYTES: Final = "SELECT coalesce(sum(length(CAST(events AS BLOB))), 0) FROM turn"
 RUNS_BY_STATUS: Final = "SELECT status, count(*) FROM run GROUP BY status ORDER BY status"
@@ -134,6 +183,24 @@ INSERT_SEARCH_VALUES: Final = (
     " ON search_attribute.namespace = run.namespace AND search_attribute.name = new.column2"
 )
 
+# Large payloads
+
+HAS_PAYLOADS: Final = "SELECT EXISTS (SELECT 1 FROM payload)"
+FIND_PAYLOAD: Final = "SELECT 1 FROM payload WHERE hash = ?"
+INSERT_PAYLOAD: Final = "INSERT INTO payload (hash, size, body) VALUES (?, ?, ?)"
+USE_PAYLOADS: Final = "INSERT OR IGNORE INTO payload_use (run, holder, hash) VALUES {rows}"
+_RELEASE: Final = (
+    "DELETE FROM payload_use WHERE rowid IN (SELECT used.rowid FROM (VALUES {{rows}}) AS old"
+    " CROSS JOIN payload_use AS used ON used.run = old.column1 AND {}) RETURNING hash"
+)
+RELEASE_PAYLOADS: Final = _RELEASE.format("used.holder = old.column2")
+RELEASE_INBOX: Final = _RELEASE.format("used.holder >= 'inbox ' AND used.holder < 'inbox!'")
+DROP_UNUSED_PAYLOADS: Final = (
+    "DELETE FROM payload WHERE hash IN (VALUES {rows})"
+    " AND NOT EXISTS (SELECT 1 FROM payload_use AS used WHERE used.hash = payload.hash)"
+)
+
+
 _UNCHANGED: Final = (
     "run.key = new.column1 AND run.status = 'running' AND (new.column2 IS NULL OR run.last_event = new.column2)"
 )
@@ -161,11 +228,9 @@ UPDATE_SCHEDULE: Final = (
 )
 DELETE_SCHEDULE: Final = "DELETE FROM schedule WHERE namespace = ? AND schedule_id = ? AND version = ?"
 SCHEDULE_VERSION: Final = "SELECT version FROM schedule WHERE namespace = ? AND schedule_id = ?"
-SCHEDULE: Final = "SELECT namespace, schedule_id, version, record FROM schedule WHERE namespace = ? AND schedule_id = ?"
-SCHEDULES: Final = (
-    "SELECT namespace, schedule_id, version, record FROM schedule WHERE (namespace, schedule_id) > (?, ?)"
-    " ORDER BY namespace, schedule_id LIMIT ?"
-)
+_SCHEDULES: Final = f"SELECT namespace, schedule_id, version, record, {_bodies('0', SCHEDULE_HOLDER)} FROM schedule"
+SCHEDULE: Final = f"{_SCHEDULES} WHERE namespace = ? AND schedule_id = ?"
+SCHEDULES: Final = f"{_SCHEDULES} WHERE (namespace, schedule_id) > (?, ?) ORDER BY namespace, schedule_id LIMIT ?"
 
 # Reading
 
@@ -216,11 +281,20 @@ DUE: Final = (
 NEXT_DUE: Final = (
     f"SELECT wake_at FROM run INDEXED BY run_due WHERE {_WAITING} AND wake_at > :now ORDER BY wake_at LIMIT 1"
 )
-NOTES: Final = "SELECT note.run, note.notes FROM json_each(?) AS wanted CROSS JOIN note ON note.run = wanted.value"
+NOTES: Final = (
+    f"SELECT note.run, note.notes, {_bodies('note.run', NOTE_HOLDER)} FROM json_each(?) AS wanted"
+    " CROSS JOIN note ON note.run = wanted.value"
+)
 ATTRIBUTE_TYPES: Final = (
     "SELECT namespace, name, type FROM search_attribute WHERE ?1 IS NULL OR namespace = ?1 ORDER BY namespace, name"
 )
-JOURNAL: Final = "SELECT number, at, events, checksum FROM turn WHERE run = ? ORDER BY number"
+JOURNAL: Final = (
+    f"SELECT number, at, events, checksum, {_bodies('turn.run', TURN_HOLDER)} FROM turn WHERE run = ? ORDER BY number"
+)
+
+
+def _nulls(count: int) -> str:
+    return ", NULL" * count
 
 
 def _padded(kind: int, table: str, columns: str, width: int) -> str:
@@ -249,15 +323,23 @@ LOAD: Final = " UNION ALL ".join(
             ),
         )
     )
+) + (
+    " UNION ALL SELECT 4, used.run, used.holder, used.hash"
+    + _nulls(len(RUN_COLUMNS) - 3)
+    + " FROM json_each(:keys) AS wanted CROSS JOIN payload_use AS used WHERE used.run = wanted.value"
+    " UNION ALL SELECT 7, NULL, hash, body"
+    + _nulls(len(RUN_COLUMNS) - 3)
+    + " FROM payload WHERE hash IN (SELECT used.hash FROM json_each(:keys) AS wanted"
+    " CROSS JOIN payload_use AS used WHERE used.run = wanted.value)"
 )
 
 # The same with what only a check needs.
 LOAD_ALL: Final = " UNION ALL ".join(
     (
         LOAD,
-        _padded(4, "note", "run, notes", len(RUN_COLUMNS)),
-        "SELECT 5, search_value.run, search_attribute.name, search_attribute.type, search_value.value"
-        + ", NULL" * (len(RUN_COLUMNS) - 4)
+        _padded(5, "note", "run, notes", len(RUN_COLUMNS)),
+        "SELECT 6, search_value.run, search_attribute.name, search_attribute.type, search_value.value"
+        + _nulls(len(RUN_COLUMNS) - 4)
         + " FROM json_each(:keys) AS wanted CROSS JOIN search_value ON search_value.run = wanted.value"
         " LEFT JOIN search_attribute ON search_attribute.id = search_value.attribute",
     )

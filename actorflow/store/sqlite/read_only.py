@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from actorflow.exceptions import StorageError, StorageFailedError
-from actorflow.store.protocol import ScheduleRow
 from actorflow.store.sqlite.listing_reader import ListingReader
 from actorflow.store.sqlite.looker import Looker
 from actorflow.store.sqlite.ownership import owner_of
 from actorflow.store.sqlite.read_only_file import BUSY_TIMEOUT
 from actorflow.store.sqlite.reading import Reading
-from actorflow.store.sqlite.schema import SCHEDULES_SINCE
 
 
 class ReadOnlyStore(Reading):
@@ -69,19 +67,6 @@ class ReadOnlyStore(Reading):
     async def version(self) -> Hashable:
         """See `ReadableStore.version`."""
         return await self._opened.ask(lambda file: file.version())
-
-    async def schedule(self, namespace: str, schedule_id: str) -> ScheduleRow | None:
-        """See `Store.schedule`."""
-        await self._check_schedules()
-        return await super().schedule(namespace, schedule_id)
-
-    async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
-        """See `Store.schedules`."""
-        await self._check_schedules()
-        return await super().schedules(after, limit)
-
-    async def _check_schedules(self) -> None:
-        await self._opened.ask(lambda file: file.check_schema(SCHEDULES_SINCE))
 
     async def owner(self) -> str | None:
         """Who owns the file right now (see `ownership.owner_of`)."""

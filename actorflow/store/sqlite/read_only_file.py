@@ -172,22 +172,13 @@ class ReadOnlyFile:
             raise
         return connection
 
-    def check_schema(self, since: int) -> None:
-        """Raise OlderSchemaError if the file's schema is older than this."""
-        found = int(str(self.setting("user_version")))
-        if found < since:
-            raise self._too_old(found)
-
     def _check_version(self, found: int) -> None:
         check_schema_version(self.path, found, known=schema.VERSION)
         if found < schema.READABLE_SINCE:
-            raise self._too_old(found)
-
-    def _too_old(self, found: int) -> OlderSchemaError:
-        return OlderSchemaError(
-            f"{self.path} has schema {found}, in which this version can't look for that before it has made it current; "
-            "open it once for writing, as a program that runs workflows does"
-        )
+            raise OlderSchemaError(
+                f"{self.path} has schema {found}, in which this version can't look for that before it has made it "
+                "current; open it once for writing, as a program that runs workflows does"
+            )
 
     def _is_as_seen(self) -> bool:
         """True if what was read until now is of the file that has the name, and of one moment."""

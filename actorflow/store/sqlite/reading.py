@@ -89,11 +89,11 @@ class Reading:
     async def schedule(self, namespace: str, schedule_id: str) -> ScheduleRow | None:
         """See `Store.schedule`."""
         found = await self._read(queries.SCHEDULE, (namespace, schedule_id))
-        return ScheduleRow(*found[0]) if found else None
+        return rows.read_schedule(found[0]) if found else None
 
     async def schedules(self, after: tuple[str, str], limit: int) -> Sequence[ScheduleRow]:
         """See `Store.schedules`."""
-        return [ScheduleRow(*row) for row in await self._read(queries.SCHEDULES, (*after, limit))]
+        return [rows.read_schedule(row) for row in await self._read(queries.SCHEDULES, (*after, limit))]
 
     async def notes(self, keys: Sequence[int]) -> Mapping[int, Notes]:
         """See `Store.notes`."""

@@ -15,7 +15,7 @@ from actorflow.core.relations import Other, Relation
 from actorflow.exceptions import StorageError
 from actorflow.store.sqlite import queries
 from actorflow.store.sqlite.read_only_file import ReadOnlyFile
-from actorflow.store.sqlite.rows import from_micros
+from actorflow.store.sqlite.rows import from_micros, whole
 
 _AT_ONCE: Final = 100  # turns in memory together
 
@@ -43,10 +43,10 @@ def _portion(file: ReadOnlyFile, relations: Sequence[Relation]) -> Iterator[tupl
 
 
 def _other(row: Sequence[Any]) -> Other | None:
-    namespace, workflow_id, run_id, first_run_id, number, at, events, message = row
+    namespace, workflow_id, run_id, first_run_id, number, at, events, message, bodies = row
     try:
-        turn = None if number is None else Turn(number, from_micros(at), decode_events(events))
-        started = None if message is None else decode_message(message)
+        turn = None if number is None else Turn(number, from_micros(at), decode_events(whole(events, bodies)))
+        started = None if message is None else decode_message(whole(message, bodies))
     except (msgspec.MsgspecError, RecursionError, ValueError, OverflowError):
         return None
     is_beginning = isinstance(started, ev.Started)

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from actorflow.core.journal import TurnRow
 from actorflow.core.notes import Notes, decode_notes, encode_notes, terms_of
 from actorflow.exceptions import CorruptJournalError
-from actorflow.store.protocol import ActivityRow, FoundBy, Head, Identity, InboxRow, LoadedRun, RunRecord
+from actorflow.store.protocol import ActivityRow, FoundBy, Head, Identity, InboxRow, LoadedRun, RunRecord, ScheduleRow
+from actorflow.store.sqlite.references import joined, sound
 
 Row = tuple[Any, ...]
-_Parts = tuple[list[Row], list[Row], list[Row], list[Row], list[Row], list[Row]]
+_Parts = tuple[list[Row], list[Row], list[Row], list[Row], list[Row], list[Row], list[Row]]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_RUN = 0
+_RUN: Final = 0
+_PAYLOAD: Final = 7
+_NO_BODIES: Final = "{}"
+
+
+class Holder(NamedTuple):
+    """A kind of rows that may hold large payloads: what ``payload_use`` calls it, and which columns hold them."""
+
+    kind: str
+    columns: Sequence[int]
+
+    def name(self, row: Sequence[Any]) -> str:
+        """What ``payload_use`` calls a row."""
+        return self.kind if self is NOTE else f"{self.kind} {row[1]}"
+
+
+TURN: Final = Holder("turn", (3,))
+INBOX: Final = Holder("inbox", (2,))
+ACTIVITY: Final = Holder("activity", (6, 7))
+NOTE: Final = Holder("note", (1,))
+
+
+def schedule_holder(namespace: str, schedule_id: str) -> str:
+    """What ``payload_use`` calls a schedule."""
+    return f"schedule {len(namespace)} {namespace} {schedule_id}"
 
 
 def to_micros(instant: datetime) -> int:
@@ -140,9 +165,9 @@ def read_notes(row: Sequence[Any]) -> tuple[int, Notes]:
     Raises:
         CorruptJournalError: they can't be read.
     """
-    key, text = row
+    key, text, bodies = row
     try:
-        return key, decode_notes(text)
+        return key, decode_notes(whole(text, bodies))
     except (msgspec.MsgspecError, RecursionError) as problem:
         raise CorruptJournalError(
             f"memo and search attributes of run {key} can't be read ({problem}); `actorflow db verify` says more. "
@@ -172,33 +197,79 @@ def run_record(row: Sequence[Any]) -> RunRecord:
 
 
 def read_turn(row: Sequence[Any]) -> TurnRow:
-    """The turn of a row of number, at, events, checksum."""
-    number, at, events, checksum = row
+    """The turn of a row of `queries.JOURNAL`."""
+    number, at, events, checksum, bodies = row
+    return _turn(number, at, whole(events, bodies), checksum)
+
+
+def _turn(number: int, at: int, events: str, checksum: int) -> TurnRow:
     return TurnRow(number, from_micros(at), events, checksum)
+
+
+def read_schedule(row: Sequence[Any]) -> ScheduleRow:
+    """The schedule of a row of `queries.SCHEDULE`."""
+    namespace, schedule_id, version, record, bodies = row
+    return ScheduleRow(namespace, schedule_id, version, whole(record, bodies))
+
+
+def whole(text: str, bodies: str) -> str:
+    """A text with its large payloads, which come as a JSON object by hash; mostly it is empty."""
+    return text if bodies == _NO_BODIES else joined(text, _sound(msgspec.json.decode(bodies).items()))
+
+
+def _sound(bodies: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """Without those that are not what their names say: SQLite does not checksum its pages."""
+    return {name: body for name, body in bodies if sound(name, body)}
 
 
 def loaded_runs(keys: Sequence[int], rows: Iterable[Row]) -> Sequence[LoadedRun]:
     """Runs from the rows of `queries.LOAD` or `queries.LOAD_ALL`, in the order of ``keys``."""
-    parts: Mapping[int, _Parts] = {key: ([], [], [], [], [], []) for key in keys}
+    parts: Mapping[int, _Parts] = {key: ([], [], [], [], [], [], []) for key in keys}
+    payloads: list[tuple[str, str]] = []
     for row in rows:
         kind: int = row[0]
-        parts[row[1]][kind].append(row)
-    return [_loaded_run(*parts[key]) for key in keys if parts[key][_RUN]]
+        if kind == _PAYLOAD:
+            payloads.append((row[2], row[3]))
+        else:
+            parts[row[1]][kind].append(row)
+    bodies = _sound(payloads)
+    return [_loaded_run(*parts[key], bodies) for key in keys if parts[key][_RUN]]
 
 
 def _loaded_run(
-    runs: list[Row], turns: list[Row], inbox: list[Row], activities: list[Row], notes: list[Row], found: list[Row]
+    runs: list[Row],
+    turns: list[Row],
+    inbox: list[Row],
+    activities: list[Row],
+    uses: list[Row],
+    notes: list[Row],
+    found: list[Row],
+    bodies: Mapping[str, str],
 ) -> LoadedRun:
+    if uses:
+        holders = {row[2] for row in uses}
+        for holder, rows in ((TURN, turns), (INBOX, inbox), (ACTIVITY, activities), (NOTE, notes)):
+            rows[:] = [_whole_row(holder, row, holders, bodies) for row in rows]
     for rows in (turns, inbox, activities):
         rows.sort(key=_number)
     return LoadedRun(
         run_record(runs[0][1:]),
-        tuple([read_turn(row[2:6]) for row in turns]),
+        tuple([_turn(*row[2:6]) for row in turns]),
         tuple([_read_inbox(row) for row in inbox]),
         tuple([_read_activity(row) for row in activities]),
         notes[0][2] if notes else None,
         tuple([FoundBy(str(row[2]), int(row[3] or 0), row[4]) for row in found]),
     )
+
+
+def _whole_row(holder: Holder, row: Row, holders: Set[str], bodies: Mapping[str, str]) -> Row:
+    """A row of `queries.LOAD` (behind its kind) with its large payloads, if it is one that has any."""
+    kind, *columns = row
+    if holder.name(columns) not in holders:
+        return row
+    for column in holder.columns:
+        columns[column] = columns[column] and joined(columns[column], bodies)
+    return (kind, *columns)
 
 
 def _number(row: Row) -> Any:

@@ -3,6 +3,9 @@
 Four tables hold all executions: ``run`` is the head of one, ``turn`` its journal, ``inbox`` the messages no turn has
 consumed yet, ``activity`` what the journal must not hold of an open activity. ``schedule`` has a row for each schedule,
 with what it is to do and how far it has come as JSON. ``meta`` is one row of counters.
+Payloads of more than 64 KiB are in ``payload``, once each, by the SHA-256 of their text; where one was, a row has a
+reference, and ``payload_use`` says which rows have: 'turn' and its number, 'inbox' and its seq, 'activity' and its id,
+'note' of a run; of run 0 'schedule' and its name (`rows.schedule_holder`). The last user to go takes the payload along.
 Of runs with a memo or search attributes, ``note`` has them as they are now; ``search_value`` is the index of what they
 are found by, and ``search_attribute`` says which types the names have.
 
@@ -40,6 +43,7 @@ from actorflow.core import events as ev
 from actorflow.search_attributes import SearchAttributeIndexedValueType
 from actorflow.store.sqlite import queries
 from actorflow.store.sqlite.file import APPLICATION_ID, check_schema_version
+from actorflow.store.sqlite.references import REFERENCE_SQL
 
 # Open runs have indexes of their own, which stay small however many have closed. Turns have a rowid, so that they are
 # appended whichever run they belong to.
@@ -151,15 +155,20 @@ _SCHEDULES: Final = (
     ) STRICT""",
 )
 
-MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SECOND, _THIRD, _NOTES, _SCHEDULES)
+_PAYLOADS: Final = (
+    "CREATE TABLE payload (hash TEXT NOT NULL, size INTEGER NOT NULL, body TEXT NOT NULL) STRICT",
+    "CREATE UNIQUE INDEX payload_hash ON payload (hash)",
+    "CREATE TABLE payload_use (run INTEGER NOT NULL, holder TEXT NOT NULL, hash TEXT NOT NULL) STRICT",
+    "CREATE UNIQUE INDEX payload_use_holder ON payload_use (run, holder, hash)",
+    "CREATE INDEX payload_use_hash ON payload_use (hash)",
+)
+
+MIGRATIONS: Final[Sequence[Sequence[str]]] = (_FIRST, _SECOND, _THIRD, _NOTES, _SCHEDULES, _PAYLOADS)
 """Statements that lead from schema ``n`` to ``n + 1``. A released one is never edited."""
 
 VERSION: Final = len(MIGRATIONS)
 
-SCHEDULES_SINCE: Final = MIGRATIONS.index(_SCHEDULES) + 1
-"""The schema that brought the table of schedules."""
-
-READABLE_SINCE: Final = 4
+READABLE_SINCE: Final = MIGRATIONS.index(_PAYLOADS) + 1
 """The oldest schema whose tables and indexes the queries understand, for those who look and must not migrate."""
 
 
@@ -246,6 +255,18 @@ def _type_name(column: str) -> str:
     return f"CASE {column} {names} END"
 
 
+def _whole(text: str, run: str, holder: str) -> str:
+    """The JSON of a row with its large payloads put back, one after the other; most rows have none."""
+    return f"""CASE WHEN EXISTS (SELECT 1 FROM payload_use AS used WHERE used.run = {run} AND used.holder = {holder})
+    THEN (WITH RECURSIVE whole(hash, text) AS (
+        SELECT '', {text}
+        UNION ALL SELECT payload.hash, replace(whole.text, {REFERENCE_SQL}, payload.body)
+            FROM whole CROSS JOIN payload ON payload.hash = (SELECT min(used.hash) FROM payload_use AS used
+                WHERE used.run = {run} AND used.holder = {holder} AND used.hash > whole.hash))
+        SELECT whole.text FROM whole ORDER BY whole.hash DESC LIMIT 1)
+    ELSE {text} END"""
+
+
 _OUTCOMES: Final = (ev.ActivityCompleted, ev.ActivityFailed, ev.ActivityTimedOut, ev.ActivityCancelled)
 _TASKLESS: Final = (ev.TurnFailed, *ev.UNASKED)
 
@@ -299,7 +320,8 @@ VIEWS: Final[Mapping[str, str]] = {
 FROM run""",
     "af_event": f"""CREATE VIEW af_event AS SELECT
     run.namespace, run.workflow_id, run.run_id, {_EVENT_NUMBER} AS number, {_time("turn.at")} AS at,
-    json_extract(event.value, '$.event') AS event, json_remove(event.value, '$.event') AS data,
+    json_extract(event.value, '$.event') AS event,
+    {_whole("json_remove(event.value, '$.event')", "turn.run", "'turn ' || turn.number")} AS data,
     turn.number AS turn, run.key AS run
 FROM run JOIN turn ON turn.run = run.key JOIN json_each(turn.events) AS event""",
     "af_activity": f"""CREATE VIEW af_activity AS SELECT
@@ -312,7 +334,8 @@ FROM run JOIN turn ON turn.run = run.key JOIN json_each(turn.events) AS event"""
     {_time("coalesce(activity.started_at, CASE WHEN activity.run IS NULL AND NOT open.waiting THEN open.at END)")}
         AS started_at,
     CASE WHEN activity.started_at IS NULL THEN {_time("activity.next_attempt_at")} END AS next_attempt_at,
-    activity.last_failure, activity.heartbeat,
+    {_whole("activity.last_failure", "activity.run", "'activity ' || activity.activity_id")} AS last_failure,
+    {_whole("activity.heartbeat", "activity.run", "'activity ' || activity.activity_id")} AS heartbeat,
     coalesce(activity.cancel_requested, 0) AS cancel_requested, run.key AS run
 FROM run JOIN (
     SELECT turn.run, json_extract(event.value, '$.activity_id') AS activity_id, min(turn.at) AS at,
@@ -356,7 +379,8 @@ FROM run JOIN (
 ) AS open ON open.run = run.key""",
     "af_inbox": f"""CREATE VIEW af_inbox AS SELECT
     run.namespace, run.workflow_id, run.run_id, inbox.seq, json_extract(inbox.message, '$.event') AS message,
-    {_time("inbox.received_at")} AS received_at, json_remove(inbox.message, '$.event') AS data,
+    {_time("inbox.received_at")} AS received_at,
+    {_whole("json_remove(inbox.message, '$.event')", "inbox.run", "'inbox ' || inbox.seq")} AS data,
     inbox.request_id, run.key AS run
 FROM inbox JOIN run ON run.key = inbox.run""",
     "af_search_attribute": f"""CREATE VIEW af_search_attribute AS SELECT

@@ -51,13 +51,20 @@ class Profile(NamedTuple):
 class Session:
     """The time between opening a database and closing it."""
 
-    def __init__(self, path: Path, profile: Profile, *, now: datetime) -> None:
+    def __init__(self, path: Path, profile: Profile, *, now: datetime, large_payload_bytes: int) -> None:
         """Take the file over and make it current; whatever fails, nothing stays open.
+
+        Args:
+            path: of the database.
+            profile: of every connection.
+            now: for the note that says who owns the file.
+            large_payload_bytes: see `Transaction`.
 
         Raises:
             StorageError: see `Store.open`.
         """
         self._path = path
+        self._large_payload_bytes = large_payload_bytes
         self._failure: StorageError | None = None
         with ExitStack() as undo:
             try:
@@ -83,7 +90,12 @@ class Session:
         if is_new:
             sync_folder(self._path)
         self._guard = FileGuard(self._path)
-        self._transaction = Transaction(connection, epoch=self.epoch, path=str(self._path))
+        self._transaction = Transaction(
+            connection,
+            epoch=self.epoch,
+            path=str(self._path),
+            large_payload_bytes=self._large_payload_bytes,
+        )
         self._wal = WriteAheadLog(connection, self._path)
         self.journal_mode = read_back(connection, "journal_mode")
         self.synchronous = _LEVELS[int(str(read_back(connection, "synchronous")))]

@@ -23,9 +23,10 @@ class Stats(msgspec.Struct, frozen=True):
     Attributes:
         database_bytes, wal_bytes: sizes of the two files.
         free_bytes: of the database, given back by deleted rows and used again for new ones.
-        rows_by_table: how many rows ``run``, ``turn``, ``inbox`` and ``activity`` have.
+        rows_by_table: how many rows ``run``, ``turn``, ``inbox``, ``activity`` and ``payload`` have.
         runs_by_status, runs_by_type: how many runs there are of each; types with the most runs first.
-        journal_bytes: of all turns' events, as JSON.
+        journal_bytes: of all turns' events, as JSON, large payloads not included.
+        payload_bytes: of large payloads, each once.
         parked: open runs that can't go on.
         oldest_open: the open run that began first.
         epoch: how often the file was opened by an owner; batch: how many commits were made.
@@ -42,6 +43,7 @@ class Stats(msgspec.Struct, frozen=True):
     runs_by_status: dict[str, int]
     runs_by_type: dict[str, int]
     journal_bytes: int
+    payload_bytes: int
     parked: int
     oldest_open: RunRecord | None
     epoch: int
@@ -89,6 +91,7 @@ def _stats(file: ReadOnlyFile, owner: str | None) -> Stats:
         runs_by_status=dict(file.fetch(queries.RUNS_BY_STATUS)),
         runs_by_type=dict(file.fetch(queries.RUNS_BY_TYPE, (_TYPES_MAX,))),
         journal_bytes=file.fetch(queries.JOURNAL_BYTES)[0][0],
+        payload_bytes=file.fetch(queries.PAYLOAD_BYTES)[0][0],
         parked=file.fetch(queries.PARKED_RUNS)[0][0],
         oldest_open=rows.run_record(oldest[0]) if oldest else None,
         epoch=epoch,

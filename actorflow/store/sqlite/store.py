@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from actorflow.clock import Clock, SystemClock
+from actorflow.core import limits
 from actorflow.exceptions import StorageError, StorageFailedError
 from actorflow.store.preconditions import check_shape
 from actorflow.store.protocol import Change, Outcome
@@ -36,6 +37,7 @@ class SqliteStore(Reading):
         clock: for the note that says who owns the file.
         synchronous: 'full' survives a power cut; 'normal' only the death of the process.
         busy_timeout: how long a lock of somebody else is waited for.
+        large_payload_bytes: payloads of more bytes than this are stored beside the rows that use them, once each.
         on_fatal: told once, on the event loop, when the store has failed for good.
     """
 
@@ -46,12 +48,14 @@ class SqliteStore(Reading):
         clock: Clock | None = None,
         synchronous: Synchronous = "full",
         busy_timeout: timedelta = _BUSY_TIMEOUT,
+        large_payload_bytes: int = limits.LARGE_PAYLOAD_BYTES,
         on_fatal: Callable[[StorageError], None] | None = None,
     ) -> None:
         super().__init__(self._fetch, self._fetch_listed)
         self._path = Path(os.path.realpath(path))
         self._clock = clock or SystemClock()
         self._profile = Profile(synchronous, busy_timeout)
+        self._large_payload_bytes = large_payload_bytes
         self._on_fatal = on_fatal
         self._writer: Writer | None = None
         self._session: Session | None = None
@@ -73,7 +77,13 @@ class SqliteStore(Reading):
             raise StorageError(f"{self._path} is open already")
         self._pid = os.getpid()
         self._failure = None
-        open_session = partial(Session, self._path, self._profile, now=self._clock.now())
+        open_session = partial(
+            Session,
+            self._path,
+            self._profile,
+            now=self._clock.now(),
+            large_payload_bytes=self._large_payload_bytes,
+        )
         self._writer = Writer(open_session, on_failure=self._fail)
         try:
             session = await self._writer.start()
@@ -143,7 +153,8 @@ class SqliteStore(Reading):
             self._fail(problem)
 
     def facts(self) -> dict[str, object]:
-        """See `Store.facts`; also the epoch, how many changes the commits held, and the length of the WAL in pages."""
+        """See `Store.facts`; also the epoch, how many changes the commits held, the length of the WAL in pages, and
+        ``large_payload_bytes``."""
         session = self._session
         return {
             "store": "sqlite",
@@ -155,6 +166,7 @@ class SqliteStore(Reading):
             "wal_pages": session and session.wal.pages,
             "commits": self._commits,
             "changes": self._changes,
+            "large_payload_bytes": self._large_payload_bytes,
         }
 
     async def _fetch(self, query: str, values: Sequence[object] | Mapping[str, object]) -> Sequence[tuple[Any, ...]]:

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
+from actorflow.core.journal import TurnRow
 from actorflow.core.letters import Address
 from actorflow.core.notes import Notes
 from actorflow.exceptions import StorageFailedError
 from actorflow.store.preconditions import begin_conflict, change_conflict, is_open, schedule_conflict
 from actorflow.store.protocol import (
     COMMITTED,
+    NO_RUN,
     Begin,
     Change,
     Committed,
@@ -25,6 +27,7 @@ from actorflow.store.protocol import (
     Send,
 )
 from actorflow.store.sqlite import queries, rows
+from actorflow.store.sqlite.payloads import Payloads
 from actorflow.store.sqlite.plan import InconsistentBatchError, Plan
 
 REFUSALS: Final = (
@@ -48,12 +51,20 @@ class Counters:
 
 
 class Transaction:
-    """Writes batches on one connection, each under the epoch it was given."""
+    """Writes batches on one connection, each under the epoch it was given.
 
-    def __init__(self, connection: sqlite3.Connection, *, epoch: int, path: str) -> None:
+    Args:
+        connection: of the one writer.
+        epoch: that every batch asserts.
+        path: for messages.
+        large_payload_bytes: larger payloads are stored beside the rows that use them.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, *, epoch: int, path: str, large_payload_bytes: int) -> None:
         self._connection = connection
         self._epoch = epoch
         self._path = path
+        self._payloads = Payloads(connection, self._cursors, large_payload_bytes)
 
     def commit(self, batch: Sequence[Change], counters: Counters) -> Sequence[Outcome]:
         """Write a batch durably and say of each change whether it was made.
@@ -157,26 +168,48 @@ class Transaction:
         untouched = plan.untouched
         if self._count(queries.COUNT_UNCHANGED, untouched) != len(untouched):
             raise InconsistentBatchError
-        self._run(queries.INSERT_TURNS, [rows.turn_row(key, turn) for key, turn in plan.turns])
-        self._run(queries.INSERT_INBOX, [rows.inbox_row(key, row) for key, row in plan.arrived])
+        self._insert_turns(plan.turns)
+        self._insert_inbox(plan.arrived)
         if plan.notes:
             self._note(plan.notes)
         received = self._send_all(plan)
-        self._run(queries.DELETE_INBOX, plan.consumed)
-        self._run(queries.SWEEP_INBOX, plan.swept)
-        self._run(queries.PUT_ACTIVITIES, [rows.activity_row(key, row) for key, row in plan.activities])
-        self._run(queries.DELETE_ACTIVITIES, plan.finished)
+        self._delete_inbox(plan)
+        self._put_activities(plan)
         for write in plan.schedules:
             self._write_schedule(write)
+        self._payloads.drop_unused()
         return received
+
+    def _insert_turns(self, turns: Sequence[tuple[int, TurnRow]]) -> None:
+        written = self._payloads.beside(rows.TURN, [rows.turn_row(key, turn) for key, turn in turns])
+        self._run(queries.INSERT_TURNS, written)
+
+    def _insert_inbox(self, arrived: Sequence[tuple[int, InboxRow]]) -> None:
+        written = self._payloads.beside(rows.INBOX, [rows.inbox_row(key, row) for key, row in arrived])
+        self._run(queries.INSERT_INBOX, written)
+
+    def _delete_inbox(self, plan: Plan) -> None:
+        self._payloads.release((row[0], rows.INBOX.name(row)) for row in plan.consumed)
+        self._run(queries.DELETE_INBOX, [(seq,) for _, seq in plan.consumed])
+        self._payloads.release_inboxes(plan.swept)
+        self._run(queries.SWEEP_INBOX, plan.swept)
+
+    def _put_activities(self, plan: Plan) -> None:
+        put = [rows.activity_row(key, row) for key, row in plan.activities]
+        self._payloads.release((row[0], rows.ACTIVITY.name(row)) for row in (*put, *plan.finished))
+        self._run(queries.PUT_ACTIVITIES, self._payloads.beside(rows.ACTIVITY, put))
+        self._run(queries.DELETE_ACTIVITIES, plan.finished)
 
     def _write_schedule(self, write: ScheduleWrite) -> None:
         row = write.row
+        holder = rows.schedule_holder(row.namespace, row.schedule_id)
+        self._payloads.release([(NO_RUN, holder)])
         if write.is_deleted:
             statement, values = queries.DELETE_SCHEDULE, (row.namespace, row.schedule_id, row.version)
         else:
             statement = queries.INSERT_SCHEDULE if row.version == 1 else queries.UPDATE_SCHEDULE
-            values = (row.namespace, row.schedule_id, row.version, row.record)
+            record = self._payloads.shortened(row.record, NO_RUN, holder)
+            values = (row.namespace, row.schedule_id, row.version, record)
         if self._connection.execute(statement, values).rowcount != 1:
             raise InconsistentBatchError
 
@@ -187,7 +220,7 @@ class Transaction:
             receiver = self._begin_for(to) if isinstance(to, NewRun) else self._deliver(to, send)
             reply = send.refusal if receiver is None else send.receipt
             if reply is not None and plan.is_open(sender):
-                self._insert_inbox(sender, reply)
+                self._insert_inbox([(sender, reply)])
             received.setdefault(place, []).append(receiver)
         return received
 
@@ -197,7 +230,7 @@ class Transaction:
             return None
         key = new.begin.identity.key
         self._run(queries.INSERT_RUNS, [rows.run_row(new.begin.identity, new.head, self._epoch)])
-        self._run(queries.INSERT_INBOX, [rows.inbox_row(key, row) for row in new.inbox])
+        self._insert_inbox([(key, row) for row in new.inbox])
         if new.notes is not None:
             self._note({key: new.notes})
         return key
@@ -205,7 +238,9 @@ class Transaction:
     def _note(self, notes_by_run: Mapping[int, Notes]) -> None:
         """Put notes in the place of those there are, with the index of what they say."""
         notes = notes_by_run.items()
-        self._run(queries.PUT_NOTES, [rows.note_row(key, one) for key, one in notes])
+        put = [rows.note_row(key, one) for key, one in notes]
+        self._payloads.release((row[0], rows.NOTE.name(row)) for row in put)
+        self._run(queries.PUT_NOTES, self._payloads.beside(rows.NOTE, put))
         declared = [row for key, one in notes for row in rows.declared_rows(key, one)]
         self._run(queries.DECLARE_ATTRIBUTES, declared)
         self._run(queries.DELETE_SEARCH_VALUES, [(key,) for key in notes_by_run])
@@ -222,11 +257,8 @@ class Transaction:
             (waiting,) = self._connection.execute(queries.INBOX_SIZE, found).fetchone()
             if waiting >= send.inbox_max:
                 return None
-        self._insert_inbox(found[0], send.row)
+        self._insert_inbox([(found[0], send.row)])
         return found[0]
-
-    def _insert_inbox(self, key: int, row: InboxRow) -> None:
-        self._run(queries.INSERT_INBOX, [rows.inbox_row(key, row)])
 
     def _run(self, statement: str, values: Sequence[rows.Row]) -> int:
         """Run a statement over rows; returns how many rows of the table it changed."""

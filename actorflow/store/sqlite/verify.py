@@ -21,6 +21,7 @@ from actorflow.store.protocol import LoadedRun
 from actorflow.store.sqlite import queries, rows, schema
 from actorflow.store.sqlite.ownership import acknowledged_batch
 from actorflow.store.sqlite.read_only_file import ReadOnlyFile
+from actorflow.store.sqlite.references import sound
 from actorflow.store.sqlite.related import related
 
 Progress = Callable[[int, int], object]
@@ -100,6 +101,7 @@ class _Verifier:
         try:
             self._check_numbers()
             self._check_pages()
+            self._check_payloads()
         except StorageError as problem:
             # The tables themselves can't be walked: say how far it came instead of nothing.
             is_complete = False
@@ -152,6 +154,21 @@ class _Verifier:
             self._found("I10", f"{count} rows of {table} belong to run {key}, which does not exist")
         for _, workflow_id, run_id, epoch, current in self._file.fetch(queries.RUNS_TO_COME, between):
             self._found("I12", f"written under epoch {epoch}, the file is at epoch {current}", workflow_id, run_id)
+
+    def _check_payloads(self) -> None:
+        for query, what in (
+            (queries.MISSING_PAYLOADS, "is not there"),
+            (queries.STRAY_USES, "is not referred to"),
+        ):
+            for key, holder, name in self._file.fetch(query):
+                self._found("I13", f"large payload {name} of run {key}, {holder}, {what}")
+        for (name,) in self._file.fetch(queries.UNUSED_PAYLOADS):
+            self._found("I13", f"nothing uses large payload {name}")
+        after = _FIRST_KEY
+        while found := self._file.fetch(queries.PAYLOADS, (after,)):  # one at a time: each may be large
+            ((after, name, size, body),) = found
+            if not sound(name, body) or len(body.encode()) != size:
+                self._found("I13", f"large payload {name} is not what its name says")
 
     def _check_runs(self, keys: Sequence[int]) -> None:
         try:
