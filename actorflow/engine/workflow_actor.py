@@ -799,7 +799,7 @@ class WorkflowActor:
             return self._trouble.as_parked(self.identity.run_id)
         try:
             program = execution.program_on(host, execution.started or _started_of(()))
-            return program.query(query.name, input)
+            return program.query(query.name, input, query.headers)
         except TurnError as error:
             return host.converter.failure(error.cause)
         except KeyboardInterrupt:
