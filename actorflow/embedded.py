@@ -11,7 +11,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, TypedDict, TypeVar, Unpack, overload
 
-from actorflow.client import Client, WorkflowHandle
+from actorflow.client import Client, Interceptor, Plugin, WorkflowHandle
 from actorflow.client.address import address_of_file
 from actorflow.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import DataConverter
@@ -42,6 +42,8 @@ class OpenOptions(TypedDict, total=False):
         max_concurrent_activities: attempts at the same time; others wait in order of arrival.
         max_cached_workflows: programs kept in memory; others are rebuilt from the journal when something arrives.
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
+        interceptors: of the client; those that are worker interceptors, too, are also the worker's.
+        plugins: of the client; those that are worker plugins, too, are also the worker's.
         graceful_shutdown_timeout: how long running activities may go on once the block is left.
     """
 
@@ -55,6 +57,8 @@ class OpenOptions(TypedDict, total=False):
     max_concurrent_activities: int | None
     max_cached_workflows: int
     workflow_failure_exception_types: Sequence[type[BaseException]]
+    interceptors: Sequence[Interceptor]
+    plugins: Sequence[Plugin]
     graceful_shutdown_timeout: timedelta
 
 
@@ -84,6 +88,8 @@ async def open(journal: str | os.PathLike[str], **options: Unpack[OpenOptions]) 
             _address(journal),
             namespace=options.pop("namespace", "default"),
             data_converter=options.pop("data_converter", None),
+            interceptors=options.pop("interceptors", ()),
+            plugins=options.pop("plugins", ()),
             task_queue=task_queue,
             large_payload_bytes=options.pop("large_payload_bytes", None),
         )

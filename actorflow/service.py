@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import ClassVar, Protocol
 
 import msgspec
 
+from actorflow.clock import Clock
 from actorflow.common import QueryRejectCondition, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from actorflow.converter import Failure, Payload
 from actorflow.core import limits
@@ -118,6 +119,31 @@ class HttpConnectProxyConfig:
     basic_auth: tuple[str, str] | None = None
 
 
+@dataclass
+class ConnectConfig:
+    """What `Client.connect` is to open, as plugins see it; see there.
+
+    Attributes:
+        clock: time and identities; None for the system's.
+        read_only: only look.
+        large_payload_bytes: which payloads are stored once, see `Client.connect`.
+    """
+
+    target_host: str
+    api_key: str | None = None
+    tls: bool | TLSConfig | None = None
+    retry_config: RetryConfig | None = None
+    keep_alive_config: KeepAliveConfig | None = None
+    rpc_metadata: Mapping[str, str | bytes] = field(default_factory=dict[str, "str | bytes"])
+    identity: str = ""
+    lazy: bool = False
+    runtime: object = None
+    http_connect_proxy_config: HttpConnectProxyConfig | None = None
+    clock: Clock | None = None
+    read_only: bool = False
+    large_payload_bytes: int | None = None
+
+
 def not_found(workflow_id: str, run_id: str | None, namespace: str) -> RPCError:
     """There is no such execution."""
     run = f" with run id {run_id!r}" if run_id else ""
@@ -171,6 +197,10 @@ class StaleAttemptError(RPCError):
         self.current_attempt = current
 
 
+Headers = dict[str, Payload] | None
+"""What interceptors pass on beside the arguments of a call; None for nothing, which is what most have."""
+
+
 class StartRequest(msgspec.Struct, frozen=True):
     """Start a workflow execution; a signal given with it is sent also to one that is open already.
 
@@ -198,6 +228,7 @@ class UpdateRequest(msgspec.Struct, frozen=True):
     input: tuple[Payload, ...] = ()
     update_id: str = ""
     wants_outcome: bool = True
+    headers: Headers = None
 
 
 class UpdateAnswer(msgspec.Struct, frozen=True):
@@ -427,7 +458,9 @@ class Service(Protocol):
         """
         ...
 
-    async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
+    async def signal(
+        self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "", headers: Headers = None
+    ) -> None:
         """Deliver a signal durably."""
         ...
 
@@ -438,6 +471,7 @@ class Service(Protocol):
         input: tuple[Payload, ...],
         reject: QueryRejectCondition | None,
         timeout: float | None,
+        headers: Headers = None,
     ) -> Payload | Failure | Parked | QueryRejected:
         """Ask the program; the answer reflects every signal acknowledged before."""
         ...

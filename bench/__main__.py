@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import actorflow
-from bench import latency, listing, memory, messages, metrics, recovery, replay, startup, testing, throughput
+from bench import latency, listing, memory, messages, metrics, recovery, replay, schedules, startup, testing, throughput
 from bench.ceilings import ceilings
 from bench.data import data
 from bench.progress import Progress
@@ -36,6 +36,7 @@ _QUESTIONS: Final[Mapping[str, Callable[[Settings, Progress], Table]]] = {
     "messages": messages.messages,
     "listing": listing.listing,
     "metrics": metrics.metrics,
+    "schedules": schedules.schedules,
     "testing": testing.testing,
     "import": startup.imports,
 }

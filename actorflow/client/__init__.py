@@ -1,11 +1,8 @@
 """What starts and steers workflow executions. Names, signatures and meaning follow the Temporal Python SDK."""
 
-from actorflow.client.async_activity import (
-    AsyncActivityCancelledError,
-    AsyncActivityHandle,
-    AsyncActivityIDReference,
-)
-from actorflow.client.client import Client, ClientConfig
+from actorflow.client.activity_reference import AsyncActivityIDReference
+from actorflow.client.async_activity import AsyncActivityCancelledError, AsyncActivityHandle
+from actorflow.client.client import Client
 from actorflow.client.errors import (
     RPCTimeoutOrCancelledError,
     WorkflowContinuedAsNewError,
@@ -16,7 +13,36 @@ from actorflow.client.errors import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from actorflow.client.handle import SignalOptions, UpdateOptions, WorkflowHandle
-from actorflow.client.history import HistoryEvent, WorkflowHistory
+from actorflow.client.history import HistoryEvent, WorkflowHistory, WorkflowHistoryEventAsyncIterator
+from actorflow.client.inputs import (
+    BackfillScheduleInput,
+    CancelWorkflowInput,
+    CompleteAsyncActivityInput,
+    CountWorkflowsInput,
+    CreateScheduleInput,
+    DeleteScheduleInput,
+    DescribeScheduleInput,
+    DescribeWorkflowInput,
+    FailAsyncActivityInput,
+    FetchWorkflowHistoryEventsInput,
+    HeartbeatAsyncActivityInput,
+    ListSchedulesInput,
+    ListWorkflowsInput,
+    PauseScheduleInput,
+    QueryWorkflowInput,
+    ReportCancellationAsyncActivityInput,
+    SignalWorkflowInput,
+    StartWorkflowInput,
+    StartWorkflowUpdateInput,
+    StartWorkflowUpdateWithStartInput,
+    TerminateWorkflowInput,
+    TriggerScheduleInput,
+    UnpauseScheduleInput,
+    UpdateScheduleInput,
+    UpdateWithStartStartWorkflowInput,
+    UpdateWithStartUpdateWorkflowInput,
+)
+from actorflow.client.interceptor import Interceptor, OutboundInterceptor
 from actorflow.client.listing import (
     WorkflowExecution,
     WorkflowExecutionAsyncIterator,
@@ -24,6 +50,7 @@ from actorflow.client.listing import (
     WorkflowExecutionCountAggregationGroup,
 )
 from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
+from actorflow.client.plugin import ClientConfig, Plugin
 from actorflow.client.ported import PortedConnectOptions
 from actorflow.client.schedule import (
     Schedule,
@@ -40,9 +67,8 @@ from actorflow.client.schedule import (
 from actorflow.client.schedule_handle import (
     ScheduleAsyncIterator,
     ScheduleHandle,
-    ScheduleUpdate,
-    ScheduleUpdateInput,
 )
+from actorflow.client.schedule_update import ScheduleUpdate, ScheduleUpdateInput
 from actorflow.client.schedule_views import (
     ScheduleActionExecution,
     ScheduleActionExecutionStartWorkflow,
@@ -72,16 +98,35 @@ __all__ = [
     "AsyncActivityCancelledError",
     "AsyncActivityHandle",
     "AsyncActivityIDReference",
+    "BackfillScheduleInput",
+    "CancelWorkflowInput",
     "Client",
     "ClientConfig",
+    "CompleteAsyncActivityInput",
+    "CountWorkflowsInput",
+    "CreateScheduleInput",
+    "DeleteScheduleInput",
+    "DescribeScheduleInput",
+    "DescribeWorkflowInput",
+    "FailAsyncActivityInput",
+    "FetchWorkflowHistoryEventsInput",
+    "HeartbeatAsyncActivityInput",
     "HistoryEvent",
+    "Interceptor",
+    "ListSchedulesInput",
+    "ListWorkflowsInput",
+    "OutboundInterceptor",
+    "PauseScheduleInput",
     "PendingActivity",
     "PendingChild",
     "PendingMessage",
+    "Plugin",
     "PortedConnectOptions",
+    "QueryWorkflowInput",
     "RPCError",
     "RPCStatusCode",
     "RPCTimeoutOrCancelledError",
+    "ReportCancellationAsyncActivityInput",
     "Schedule",
     "ScheduleAction",
     "ScheduleActionExecution",
@@ -111,9 +156,19 @@ __all__ = [
     "ScheduleUpdate",
     "ScheduleUpdateInput",
     "SignalOptions",
+    "SignalWorkflowInput",
     "StaleAttemptError",
     "StartOptions",
+    "StartWorkflowInput",
+    "StartWorkflowUpdateInput",
+    "StartWorkflowUpdateWithStartInput",
+    "TerminateWorkflowInput",
+    "TriggerScheduleInput",
+    "UnpauseScheduleInput",
     "UpdateOptions",
+    "UpdateScheduleInput",
+    "UpdateWithStartStartWorkflowInput",
+    "UpdateWithStartUpdateWorkflowInput",
     "WithStartWorkflowOperation",
     "WorkflowContinuedAsNewError",
     "WorkflowExecution",
@@ -125,6 +180,7 @@ __all__ = [
     "WorkflowFailureError",
     "WorkflowHandle",
     "WorkflowHistory",
+    "WorkflowHistoryEventAsyncIterator",
     "WorkflowParkedError",
     "WorkflowQueryFailedError",
     "WorkflowQueryRejectedError",

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from actorflow.client.connection import Connection, Hosting, Looking
 from actorflow.client.host import EXAMPLES, parse_host
+from actorflow.client.ported import check_ported
 from actorflow.client.standin import JOURNALS, TEMPORARY, StandIn, address_of_file, named_stand_in
 from actorflow.clock import Clock, SystemClock
 from actorflow.core import limits
@@ -19,9 +20,10 @@ from actorflow.engine.inspection import Inspection
 from actorflow.engine.ownership import acquire, join, release
 from actorflow.engine.stored_readings import StoredReadings
 from actorflow.exceptions import AddressError, StorageOwnedError
+from actorflow.service import ConnectConfig
 from actorflow.store.memory import MemoryStore
 
-__all__ = ["address_of_file", "connect", "connect_read_only"]
+__all__ = ["address_of_file", "connect", "connect_read_only", "connected"]
 
 
 class _Place(NamedTuple):
@@ -30,6 +32,19 @@ class _Place(NamedTuple):
     scheme: Literal["memory", "sqlite"]
     name: str
     stands_for: str = ""
+
+
+async def connected(config: ConnectConfig) -> Connection:
+    """What stands behind an address, as plugins want it opened.
+
+    Raises:
+        UnsupportedOptionError: something is wanted that can't be honoured here.
+        ValueError, StorageError: as `connect` and `connect_read_only`.
+    """
+    check_ported({name: getattr(config, name) for name in ("tls", "api_key", "http_connect_proxy_config")})
+    if config.read_only:
+        return await connect_read_only(config.target_host, config.clock)
+    return await connect(config.target_host, config.clock, large_payload_bytes=config.large_payload_bytes)
 
 
 async def connect(

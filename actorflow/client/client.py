@@ -7,17 +7,29 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
 from datetime import timedelta
-from functools import partial
 from types import TracebackType
-from typing import Any, Concatenate, Required, Self, TypedDict, Unpack, overload
+from typing import Any, Concatenate, Self, Unpack, overload
 
-from actorflow.client.address import connect, connect_read_only
-from actorflow.client.async_activity import AsyncActivityHandle, AsyncActivityIDReference
+from actorflow.client.activity_reference import AsyncActivityIDReference
+from actorflow.client.address import connected
+from actorflow.client.arguments import arguments_of, several
+from actorflow.client.asking import Access
+from actorflow.client.async_activity import AsyncActivityHandle
 from actorflow.client.connection import Connection, Hosting, OfTest
-from actorflow.client.data import WorkflowData
-from actorflow.client.deadline import answered
-from actorflow.client.handle import UpdateOptions, WorkflowHandle, arguments_of, several, update_request
+from actorflow.client.handle import UpdateOptions, WorkflowHandle, declared_result, update_name
+from actorflow.client.inputs import (
+    CountWorkflowsInput,
+    CreateScheduleInput,
+    ListSchedulesInput,
+    ListWorkflowsInput,
+    StartWorkflowInput,
+    StartWorkflowUpdateWithStartInput,
+    UpdateWithStartUpdateWorkflowInput,
+)
+from actorflow.client.interceptor import Interceptor, check_instances, intercepted
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
+from actorflow.client.outbound import ServiceOutbound
+from actorflow.client.plugin import ClientConfig, Plugin, connecting_through
 from actorflow.client.ported import PortedConnectOptions, check_ported, check_start
 from actorflow.client.schedule import (
     Schedule,
@@ -28,19 +40,15 @@ from actorflow.client.schedule import (
     ScheduleState,
 )
 from actorflow.client.schedule_handle import ScheduleAsyncIterator, ScheduleHandle
-from actorflow.client.schedule_terms import backfills_from, check_limit, definition_from, whole_schedule
+from actorflow.client.schedule_terms import check_limit, whole_schedule
 from actorflow.client.start import (
     NO_METADATA,
     LifeOptions,
     StartOptions,
     check_arguments,
-    chosen_queue,
     described,
-    id_policies,
-    noted,
-    run_options,
 )
-from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, within
+from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.clock import Clock
 from actorflow.common import (
@@ -52,11 +60,9 @@ from actorflow.common import (
     WorkflowIDReusePolicy,
 )
 from actorflow.converter import DataConverter
-from actorflow.core.events import SignalReceived
 from actorflow.core.policy.checks import check_name
-from actorflow.core.schedules.record import Patch
 from actorflow.engine.engine import Engine
-from actorflow.service import ListRequest, RPCError, RPCStatusCode, ScheduleRequest, StartRequest
+from actorflow.service import ConnectConfig
 from actorflow.types import (
     LocalReturnType,
     MethodAsyncNoParam,
@@ -70,17 +76,6 @@ from actorflow.types import (
     SelfType,
 )
 from actorflow.workflow.activities import UNSET
-
-
-class ClientConfig(TypedDict, total=False):
-    """What a client is made from; see `Client.config`."""
-
-    service_client: Required[Connection]
-    namespace: str
-    data_converter: DataConverter | None
-    task_queue: str | None
-    identity: str | None
-    default_workflow_query_reject_condition: QueryRejectCondition | None
 
 
 class Client:
@@ -99,14 +94,52 @@ class Client:
         task_queue: str | None = None,
         identity: str | None = None,
         default_workflow_query_reject_condition: QueryRejectCondition | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        plugins: Sequence[Plugin] = (),
+        header_codec_behavior: Any = None,
     ) -> None:
-        self._connection = Hosting(service_client) if isinstance(service_client, Engine) else service_client
+        config = ClientConfig(
+            service_client=Hosting(service_client) if isinstance(service_client, Engine) else service_client,
+            namespace=namespace,
+            data_converter=data_converter or DataConverter.default,
+            task_queue=task_queue,
+            identity=identity or f"{os.getpid()}@{socket.gethostname()}",
+            default_workflow_query_reject_condition=default_workflow_query_reject_condition,
+            interceptors=interceptors,
+            plugins=plugins,
+            header_codec_behavior=header_codec_behavior,
+        )
+        check_instances("plugins", plugins, Plugin, "actorflow.client.Plugin")
+        self._given_config = config.copy()
+        for plugin in plugins:
+            config = plugin.configure_client(config)
+        self._active_config = config
+        self._set_up(**config)
+
+    def _set_up(
+        self,
+        service_client: Connection,
+        *,
+        namespace: str = "default",
+        data_converter: DataConverter | None = None,
+        task_queue: str | None = None,
+        identity: str | None = None,
+        default_workflow_query_reject_condition: QueryRejectCondition | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        plugins: Sequence[Plugin] = (),
+        header_codec_behavior: Any = None,
+    ) -> None:
+        self._connection = service_client
         self._namespace = namespace
-        self._identity = identity or f"{os.getpid()}@{socket.gethostname()}"
-        self._reject = default_workflow_query_reject_condition
-        self._task_queue = task_queue
+        self._identity = identity or ""
         self._converter = data_converter or DataConverter.default
-        self._use = self._connection.users.come()
+        check_instances("interceptors", interceptors, Interceptor, "actorflow.client.Interceptor")
+        self._access = Access(
+            service_client.service, namespace, self._converter, task_queue, default_workflow_query_reject_condition
+        )
+        self._use = service_client.users.come()
+        self._outbound = intercepted(interceptors, ServiceOutbound(self._access))
+        self._access.outbound = self._outbound
 
     @staticmethod
     async def connect(
@@ -117,6 +150,8 @@ class Client:
         task_queue: str | None = None,
         identity: str | None = None,
         default_workflow_query_reject_condition: QueryRejectCondition | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        plugins: Sequence[Plugin] = (),
         clock: Clock | None = None,
         read_only: bool = False,
         large_payload_bytes: int | None = None,
@@ -135,6 +170,10 @@ class Client:
             task_queue: where this client starts executions, unless a call says otherwise.
             identity: a name for people; default is pid@host. Workers of this client have it, too.
             default_workflow_query_reject_condition: of queries that say nothing themselves.
+            interceptors: stand around every call, outermost first. Those that are worker interceptors, too, are in
+                the workers of this client, before their own.
+            plugins: may change how the client is made and the journal opened. Those that are worker plugins, too, are
+                those of the workers of this client, before their own.
             clock: time and identities; for tests.
             read_only: only look, also at a file that another process owns, or left behind: describe, fetch histories
                 and wait for results. The file stays as it is; starting, signalling, querying and workers are refused.
@@ -148,6 +187,7 @@ class Client:
             ValueError: ``large_payload_bytes`` below 1,024, or other than that of a client of this process that has the
                 journal open.
             UnsupportedOptionError: an option of the public SDK can't be honoured here.
+            TypeError: an interceptor or a plugin is none.
             MissingFileError: with ``read_only``, there is no such file.
             StorageOwnedError: another process, or another event loop, has the file open.
             NotOurFileError, NewerSchemaError: not a journal this version can open; it was left as it is.
@@ -157,20 +197,35 @@ class Client:
         check_name("namespace", namespace)
         if task_queue is not None:
             check_name("task queue", task_queue)
-        if read_only:
-            connection = await connect_read_only(target_host, clock)
-        else:
-            connection = await connect(target_host, clock, large_payload_bytes=large_payload_bytes)
-        return Client(
-            connection,
-            namespace=namespace,
-            data_converter=data_converter,
-            task_queue=task_queue,
-            identity=identity,
-            default_workflow_query_reject_condition=default_workflow_query_reject_condition,
+        check_instances("interceptors", interceptors, Interceptor, "actorflow.client.Interceptor")
+        check_instances("plugins", plugins, Plugin, "actorflow.client.Plugin")
+        known: Any = {name: value for name, value in ported.items() if name in ConnectConfig.__annotations__}
+        asked = ConnectConfig(
+            target_host,
+            identity=identity or "",
+            clock=clock,
+            read_only=read_only,
+            large_payload_bytes=large_payload_bytes,
+            **known,
         )
+        connection = await connecting_through(plugins, connected)(asked)
+        try:
+            return Client(
+                connection,
+                namespace=namespace,
+                data_converter=data_converter,
+                task_queue=task_queue,
+                identity=identity,
+                default_workflow_query_reject_condition=default_workflow_query_reject_condition,
+                interceptors=interceptors,
+                plugins=plugins,
+                header_codec_behavior=ported.get("header_codec_behavior"),
+            )
+        except BaseException:
+            await connection.close()
+            raise
 
-    def config(self) -> ClientConfig:
+    def config(self, *, active_config: bool = False) -> ClientConfig:
         """What makes another client on the same connection, with changes if wanted::
 
             config = client.config()
@@ -179,15 +234,13 @@ class Client:
 
         Each of them uses the journal for itself: the last one that is closed closes it. One that was dropped without
         being closed does not count.
+
+        Args:
+            active_config: as plugins have changed it; by default as it was given, since the plugins are in it, too.
         """
-        return ClientConfig(
-            service_client=self._connection,
-            namespace=self._namespace,
-            data_converter=self._converter,
-            task_queue=self._task_queue,
-            identity=self._identity,
-            default_workflow_query_reject_condition=self._reject,
-        )
+        config = (self._active_config if active_config else self._given_config).copy()
+        config["service_client"] = self._connection
+        return config
 
     async def close(self) -> None:
         """Let go of the journal; the last user of it closes the file. Safe to call twice."""
@@ -330,38 +383,30 @@ class Client:
         arguments = arguments_of(arg, args)
         check_arguments(workflow, arguments)
         check_start(versioning_override=versioning_override)
-        data = WorkflowData(self._converter, self._namespace, id)
-        options, delay = run_options(name, **life)
-        options = noted(
-            id,
-            options,
-            self._converter.values,
-            memo=memo,
-            search_attributes=search_attributes,
-            static_summary=static_summary,
-            static_details=static_details,
+        return await self._outbound.start_workflow(
+            StartWorkflowInput(
+                workflow=name,
+                args=arguments,
+                id=id,
+                task_queue=task_queue,
+                **life,
+                id_reuse_policy=id_reuse_policy,
+                id_conflict_policy=id_conflict_policy,
+                memo=memo,
+                search_attributes=search_attributes,
+                headers={},
+                static_summary=static_summary,
+                static_details=static_details,
+                ret_type=result_type or declared,
+                rpc_metadata=rpc_metadata,
+                rpc_timeout=rpc_timeout,
+                priority=priority,
+                request_id=request_id,
+                start_signal=start_signal,
+                start_signal_args=several(start_signal_args),
+                request_eager_start=request_eager_start,
+            )
         )
-        signal = None
-        if start_signal is not None:
-            signal = SignalReceived(start_signal, data.values.encode(several(start_signal_args)), request_id)
-        reuse, conflict = id_policies(id, id_reuse_policy, id_conflict_policy)
-        if signal is not None and conflict == WorkflowIDConflictPolicy.UNSPECIFIED:
-            conflict = WorkflowIDConflictPolicy.USE_EXISTING
-        request = StartRequest(
-            namespace=self._namespace,
-            workflow_id=id,
-            workflow_type=name,
-            task_queue=chosen_queue(id, task_queue, self._task_queue),
-            input=data.values.encode(arguments),
-            reuse=reuse,
-            conflict=conflict,
-            request_id=request_id,
-            signal=signal,
-            options=options,
-            start_delay=delay,
-        )
-        run_id, _ = await answered(self._connection.service.start(await data.closed(request)), rpc_timeout)
-        return self._handle(id, None, result_type or declared, result_run_id=run_id, first_run_id=run_id)
 
     @overload
     async def start_update_with_start_workflow(
@@ -435,20 +480,31 @@ class Client:
             WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowParkedError, RPCError: as `WorkflowHandle.start_update`.
         """
         operation = start_workflow_operation
-        data = WorkflowData(self._converter, self._namespace, operation.id)
-        request = await update_request(data, update, arg, args, id, wait_for_stage)
-        operation.claim()
+        asked = UpdateWithStartUpdateWorkflowInput(
+            update_id=id,
+            update=update_name(update, wait_for_stage),
+            args=arguments_of(arg, args),
+            wait_for_stage=wait_for_stage,
+            headers={},
+            ret_type=declared_result(update, result_type),
+            rpc_metadata=rpc_metadata,
+            rpc_timeout=rpc_timeout,
+        )
+        start = operation.claim()
+
+        def on_start(run_id: str) -> None:
+            operation.started(self._handle(start.id, None, start.ret_type, result_run_id=run_id, first_run_id=run_id))
+
         with operation.failing():
-            start, workflow_result = await operation.request(self._namespace, self._converter, self._task_queue)
-
-            def on_started(run_id: str) -> None:
-                operation.started(
-                    self._handle(start.workflow_id, None, workflow_result, result_run_id=run_id, first_run_id=run_id)
+            return await self._outbound.start_update_with_start_workflow(
+                StartWorkflowUpdateWithStartInput(
+                    start_workflow_input=start,
+                    update_workflow_input=asked,
+                    rpc_metadata=rpc_metadata,
+                    rpc_timeout=rpc_timeout,
+                    on_start=on_start,
                 )
-
-            call = partial(self._connection.service.update_with_start, start, request, on_started)
-            answer = await within(call, rpc_timeout)
-        return await (await operation.workflow_handle()).update_answered(answer, update, result_type)
+            )
 
     @overload
     async def execute_update_with_start_workflow(
@@ -573,7 +629,7 @@ class Client:
             reference = AsyncActivityIDReference(workflow_id, run_id, activity_id)
         else:
             raise ValueError("Task token or workflow/activity ID must be present")
-        return AsyncActivityHandle(self._connection, self._namespace, self._converter, reference)
+        return AsyncActivityHandle(self._access, reference)
 
     def list_workflows(
         self,
@@ -609,12 +665,8 @@ class Client:
             TypeError: an argument is of another type than it says.
         """
         check_list(query, page_size, next_page_token, limit)
-        return WorkflowExecutionAsyncIterator(
-            self._connection.service,
-            ListRequest(self._namespace, query or "", page_size, next_page_token or b""),
-            self._converter,
-            limit=limit,
-        )
+        asked = ListWorkflowsInput(query, page_size, next_page_token, rpc_metadata, rpc_timeout, limit)
+        return self._outbound.list_workflows(asked)
 
     async def count_workflows(
         self,
@@ -635,8 +687,7 @@ class Client:
             TypeError: the query is not a str.
         """
         check_list(query)
-        counting = self._connection.service.count(self._namespace, query or "")
-        return WorkflowExecutionCount.of(await answered(counting, rpc_timeout))
+        return await self._outbound.count_workflows(CountWorkflowsInput(query, rpc_metadata, rpc_timeout))
 
     async def create_schedule(
         self,
@@ -678,21 +729,13 @@ class Client:
         """
         whole = whole_schedule(schedule, action, policy, state)
         check_limit(whole)
-        data = WorkflowData(self._converter, self._namespace, id)
-        request = ScheduleRequest(
-            self._namespace,
-            id,
-            await definition_from(whole, self._converter, self._namespace, self._task_queue),
-            Patch(is_triggered=trigger_immediately, backfills=backfills_from(backfill)),
-            dict(zip(memo, await data.encode(tuple(memo.values())), strict=True)) if memo else None,
+        return await self._outbound.create_schedule(
+            CreateScheduleInput(id, whole, trigger_immediately, backfill, memo, None, rpc_metadata, rpc_timeout)
         )
-        await answered(self._connection.service.create_schedule(request), rpc_timeout)
-        return self.get_schedule_handle(id)
 
     def get_schedule_handle(self, id: str) -> ScheduleHandle:
         """A handle to a schedule that may or may not exist; calls on it tell."""
-        service = self._connection.service
-        return ScheduleHandle(service, self._namespace, self._converter, id, task_queue=self._task_queue)
+        return ScheduleHandle(self._access, id)
 
     async def list_schedules(
         self,
@@ -717,18 +760,8 @@ class Client:
             TypeError: an argument is of another type than it says.
         """
         check_list(query, page_size, next_page_token)
-        if query:
-            raise RPCError(
-                f"schedules can't be filtered, but the query is {query!r}; leave it out and choose among all",
-                RPCStatusCode.INVALID_ARGUMENT,
-            )
-        return ScheduleAsyncIterator(
-            self._connection.service,
-            self._namespace,
-            self._converter,
-            page_size=page_size,
-            next_page_token=next_page_token or b"",
-        )
+        asked = ListSchedulesInput(page_size, next_page_token, query, rpc_metadata, rpc_timeout)
+        return self._outbound.list_schedules(asked)
 
     def get_workflow_handle_for(
         self,
@@ -752,13 +785,10 @@ class Client:
         first_run_id: str | None = None,
     ) -> WorkflowHandle[Any, Any]:
         return WorkflowHandle(
-            self._connection.service,
-            self._namespace,
-            self._converter,
+            self._access,
             workflow_id,
             run_id=run_id,
             result_run_id=result_run_id,
             first_execution_run_id=first_run_id,
             result_type=result_type,
-            reject_condition=self._reject,
         )

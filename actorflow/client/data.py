@@ -28,13 +28,18 @@ class WorkflowData:
         workflow_id: of the workflow.
     """
 
-    __slots__ = ("_coder", "_context", "converter", "values")
+    __slots__ = ("_coder", "_namespace", "_workflow_id", "converter", "values")
 
     def __init__(self, converter: DataConverter, namespace: str, workflow_id: str) -> None:
         self.converter = converter
         self.values = converter.values
         self._coder = converter.coder
-        self._context = WorkflowSerializationContext.of(namespace, workflow_id)
+        self._namespace = namespace
+        self._workflow_id = workflow_id
+
+    @property
+    def _context(self) -> WorkflowSerializationContext:
+        return WorkflowSerializationContext.of(self._namespace, self._workflow_id)
 
     async def encode(self, values: Sequence[Any]) -> tuple[Payload, ...]:
         """Values as they are stored.

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
-import msgspec
-
+from actorflow.client.arguments import arguments_of
+from actorflow.client.asking import Access
 from actorflow.client.data import WorkflowData
 from actorflow.client.deadline import answered
 from actorflow.client.errors import (
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
-    WorkflowQueryFailedError,
-    WorkflowQueryRejectedError,
 )
-from actorflow.client.history import WorkflowHistory, history_of
+from actorflow.client.history import WorkflowHistory
+from actorflow.client.inputs import (
+    CancelWorkflowInput,
+    DescribeWorkflowInput,
+    FetchWorkflowHistoryEventsInput,
+    QueryWorkflowInput,
+    SignalWorkflowInput,
+    StartWorkflowUpdateInput,
+    TerminateWorkflowInput,
+)
 from actorflow.client.start import NO_METADATA
-from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, parked_error, within
-from actorflow.client.views import WorkflowExecutionDescription, WorkflowExecutionStatus
+from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, parked_error
+from actorflow.client.views import WorkflowExecutionDescription
 from actorflow.common import QueryRejectCondition
-from actorflow.converter import DataConverter, Failure
 from actorflow.core import events as ev
 from actorflow.core.definitions import QUERY_MARK, SIGNAL_MARK, UPDATE_MARK, signature_of
 from actorflow.core.policy.succession import successor_id
 from actorflow.exceptions import CancelledError, TerminatedError, TimeoutError, TimeoutType, WorkflowParkedError
-from actorflow.service import Closed, Parked, QueryRejected, Service, Target, UpdateAnswer, UpdateRequest
+from actorflow.service import Closed, Parked, Target
 from actorflow.types import (
     LocalReturnType,
     MethodSyncOrAsyncAnyParams,
@@ -75,21 +80,16 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
 
     def __init__(
         self,
-        service: Service,
-        namespace: str,
-        converter: DataConverter,
+        access: Access,
         id: str,
         *,
         run_id: str | None = None,
         result_run_id: str | None = None,
         first_execution_run_id: str | None = None,
         result_type: Any = None,
-        reject_condition: QueryRejectCondition | None = None,
     ) -> None:
-        self._service = service
-        self._reject = reject_condition
-        self._namespace = namespace
-        self._data = WorkflowData(converter, namespace, id)
+        self._access = access
+        self._data = WorkflowData(access.converter, access.namespace, id)
         self._id = id
         self._run_id = run_id
         self._result_run_id = result_run_id
@@ -138,7 +138,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         """
         run_id = self._result_run_id or self._run_id
         while True:
-            end = await answered(self._service.result(self._target(run_id)), rpc_timeout)
+            end = await answered(self._access.service.result(self._target(run_id)), rpc_timeout)
             if isinstance(end, Parked):
                 raise await self._parked(end)
             successor = successor_id(end.event)
@@ -215,8 +215,10 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             PayloadError: an argument can't be encoded.
         """
         name = name_of_handler(signal, SIGNAL_MARK, "signal")
-        payloads = await self._data.encode(arguments_of(arg, args))
-        await answered(self._service.signal(self._target(self._run_id), name, payloads, request_id), rpc_timeout)
+        asked = SignalWorkflowInput(
+            self._id, self._run_id, name, arguments_of(arg, args), {}, rpc_metadata, rpc_timeout, request_id
+        )
+        await self._access.outbound.signal_workflow(asked)
 
     @overload
     async def query(
@@ -287,19 +289,18 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             RPCError: NOT_FOUND, or DEADLINE_EXCEEDED when no worker answered.
         """
         name = name_of_handler(query, QUERY_MARK, "query")
-        payloads = await self._data.encode(arguments_of(arg, args))
-        timeout = None if rpc_timeout is None else rpc_timeout.total_seconds()
-        reject = self._reject if reject_condition is None else reject_condition
-        answer = await self._service.query(self._target(self._run_id), name, payloads, reject, timeout)
-        if isinstance(answer, QueryRejected):
-            raise WorkflowQueryRejectedError(WorkflowExecutionStatus.of(answer.status))
-        if isinstance(answer, Parked):
-            raise await self._parked(answer)
-        answer = await self._data.opened(answer)
-        if isinstance(answer, Failure):
-            problem = self._data.values.exception(answer)
-            raise WorkflowQueryFailedError(problem.message) from problem
-        return self._data.values.decode_one(answer, _result_type(query, result_type))
+        asked = QueryWorkflowInput(
+            self._id,
+            self._run_id,
+            name,
+            arguments_of(arg, args),
+            self._access.reject_condition if reject_condition is None else reject_condition,
+            {},
+            declared_result(query, result_type),
+            rpc_metadata,
+            rpc_timeout,
+        )
+        return await self._access.outbound.query_workflow(asked)
 
     @overload
     async def execute_update(
@@ -417,17 +418,20 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
-        request = await update_request(self._data, update, arg, args, id, stage)
-        answer = await within(partial(self._service.update, self._own_target(), request), rpc_timeout)
-        return await self.update_answered(answer, update, result_type)
-
-    async def update_answered(
-        self, answer: UpdateAnswer | Parked, update: str | Callable[..., Any], result_type: type | None
-    ) -> WorkflowUpdateHandle[Any]:
-        """The handle of an update that was answered, for clients; raises what `start_update` does."""
-        if isinstance(answer, Parked):
-            raise await self._parked(answer)
-        return self._update_handle(answer.update_id, answer.run_id, _result_type(update, result_type), known=answer)
+        asked = StartWorkflowUpdateInput(
+            self._id,
+            self._run_id,
+            self._first_execution_run_id,
+            id,
+            update_name(update, stage),
+            arguments_of(arg, args),
+            stage,
+            {},
+            declared_result(update, result_type),
+            rpc_metadata,
+            rpc_timeout,
+        )
+        return await self._access.outbound.start_workflow_update(asked)
 
     def get_update_handle(
         self, id: str, *, workflow_run_id: str | None = None, result_type: type | None = None
@@ -461,13 +465,11 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         self, update: Any, id: str, *, workflow_run_id: str | None = None
     ) -> WorkflowUpdateHandle[Any]:
         """`get_update_handle`, typed by the update's handler method."""
-        return self._update_handle(id, workflow_run_id or self._run_id, _result_type(update, None))
+        return self._update_handle(id, workflow_run_id or self._run_id, declared_result(update, None))
 
-    def _update_handle(
-        self, id: str, run_id: str | None, result_type: Any, *, known: UpdateAnswer | None = None
-    ) -> WorkflowUpdateHandle[Any]:
+    def _update_handle(self, id: str, run_id: str | None, result_type: Any) -> WorkflowUpdateHandle[Any]:
         target = self._target(run_id)
-        return WorkflowUpdateHandle(self._service, self._data, id, target, result_type=result_type, known=known)
+        return WorkflowUpdateHandle(self._access.service, self._data, id, target, result_type=result_type)
 
     async def cancel(
         self,
@@ -486,7 +488,9 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND: there is no such execution.
         """
-        await answered(self._service.cancel(self._own_target(), reason), rpc_timeout)
+        first = self._first_execution_run_id
+        asked = CancelWorkflowInput(self._id, self._run_id, first, rpc_metadata, rpc_timeout, reason)
+        await self._access.outbound.cancel_workflow(asked)
 
     async def terminate(
         self,
@@ -506,8 +510,9 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND: there is no such execution, or it has closed.
         """
-        ending = self._service.terminate(self._own_target(), reason or "", await self._data.encode(args))
-        await answered(ending, rpc_timeout)
+        first = self._first_execution_run_id
+        asked = TerminateWorkflowInput(self._id, self._run_id, first, args, reason, rpc_metadata, rpc_timeout)
+        await self._access.outbound.terminate_workflow(asked)
 
     async def describe(
         self, *, rpc_metadata: Mapping[str, str | bytes] = NO_METADATA, rpc_timeout: timedelta | None = None
@@ -521,10 +526,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         Raises:
             RPCError: NOT_FOUND.
         """
-        about = await answered(self._service.describe(self._target(self._run_id)), rpc_timeout)
-        opened = await self._data.opened_if_possible(about)
-        # A memo is decoded when somebody asks for it.
-        return WorkflowExecutionDescription.described(msgspec.structs.replace(opened, notes=about.notes), self._data)
+        asked = DescribeWorkflowInput(self._id, self._run_id, rpc_metadata, rpc_timeout)
+        return await self._access.outbound.describe_workflow(asked)
 
     async def fetch_history(
         self,
@@ -544,63 +547,40 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             RPCError: NOT_FOUND.
             CorruptJournalError: a row of the journal is damaged.
         """
-        known = await answered(self._service.history(self._target(self._run_id or self._result_run_id)), rpc_timeout)
-        return history_of(self._id, known.run_id, known.turns, known.started_at)
+        asked = FetchWorkflowHistoryEventsInput(
+            self._id,
+            self._run_id or self._result_run_id,
+            page_size=None,
+            next_page_token=None,
+            wait_new_event=False,
+            event_filter_type=None,
+            skip_archival=skip_archival,
+            rpc_metadata=rpc_metadata,
+            rpc_timeout=rpc_timeout,
+        )
+        return await self._access.outbound.fetch_workflow_history_events(asked).history()
 
     def _target(self, run_id: str | None) -> Target:
-        return Target(self._namespace, self._id, run_id)
-
-    def _own_target(self) -> Target:
-        """The current run, but of no other chain than that this handle was made for."""
-        return Target(self._namespace, self._id, self._run_id, self._first_execution_run_id)
+        return Target(self._access.namespace, self._id, run_id)
 
     async def _parked(self, parked: Parked) -> WorkflowParkedError:
         return await parked_error(parked, self._id, self._data)
 
 
-def arguments_of(arg: Any, args: Sequence[Any]) -> Sequence[Any]:
-    """One argument or several.
-
-    Raises:
-        ValueError: both were given.
-        TypeError: ``args`` is a text, which would be as many arguments as it has characters.
-    """
-    if arg is UNSET:
-        return several(args)
-    if args:
-        raise ValueError("give either one argument or args=[...], not both")
-    return (arg,)
-
-
-def several(args: Sequence[Any]) -> Sequence[Any]:
-    """Several arguments; raises TypeError if they are a text."""
-    if isinstance(args, str | bytes):
-        raise TypeError(f"args must be a list of arguments, not {args!r}; pass [{args!r}]")
-    return args
-
-
-async def update_request(
-    data: WorkflowData,
-    update: str | Callable[..., Any],
-    arg: Any,
-    args: Sequence[Any],
-    id: str | None,
-    stage: WorkflowUpdateStage,
-) -> UpdateRequest:
-    """What is asked of a service for an update.
+def update_name(update: str | Callable[..., Any], stage: WorkflowUpdateStage) -> str:
+    """The name of an update that is to be sent.
 
     Raises:
         ValueError: nobody can wait for the stage.
-        PayloadError: an argument can't be encoded.
+        TypeError: it is no update.
     """
     if WorkflowUpdateStage(stage) == WorkflowUpdateStage.ADMITTED:
         raise ValueError("ADMITTED is not a stage to wait for; wait for ACCEPTED or COMPLETED")
-    name = name_of_handler(update, UPDATE_MARK, "update")
-    payloads = await data.encode(arguments_of(arg, args))
-    return UpdateRequest(name, payloads, id or "", wants_outcome=stage == WorkflowUpdateStage.COMPLETED)
+    return name_of_handler(update, UPDATE_MARK, "update")
 
 
-def _result_type(handler: str | Callable[..., Any], result_type: Any) -> Any:
+def declared_result(handler: str | Callable[..., Any], result_type: Any) -> Any:
+    """What to decode the result of a query or an update as: the caller's wish, else as its handler declares."""
     if result_type is not None:
         return result_type
     if isinstance(handler, str):

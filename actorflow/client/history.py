@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import msgspec
 
@@ -74,6 +74,36 @@ class WorkflowHistory:
         read = read_history(document)
         made = history_of(workflow_id, read.run_id, read.turns, read.started_at)
         return WorkflowHistory(made.workflow_id, made.run_id, made.events, made.turns, made.start_time, document)
+
+
+class WorkflowHistoryEventAsyncIterator:
+    """Yields the events of one run's history, which is read when the first one, or all of it, is wanted.
+
+    Args:
+        read: reads it.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[WorkflowHistory]]) -> None:
+        self._read = read
+        self._history: WorkflowHistory | None = None
+        self._index = 0
+
+    async def history(self) -> WorkflowHistory:
+        """All of it; raises as `WorkflowHandle.fetch_history`."""
+        if self._history is None:
+            self._history = await self._read()
+        return self._history
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> HistoryEvent:
+        """The next event."""
+        events = (await self.history()).events
+        if self._index == len(events):
+            raise StopAsyncIteration
+        self._index += 1
+        return events[self._index - 1]
 
 
 def history_of(

@@ -8,12 +8,12 @@ from typing import Any, Self
 
 import msgspec
 
+from actorflow.client.asking import Access
 from actorflow.client.handle import WorkflowHandle
 from actorflow.client.history import WorkflowHistory
 from actorflow.client.views import WorkflowExecution
-from actorflow.converter import DataConverter
 from actorflow.core.policy.filter_tree import NAME_BY_STATUS
-from actorflow.service import ExecutionCount, ListRequest, Service
+from actorflow.service import ExecutionCount, ListRequest
 
 
 def check_list(
@@ -38,12 +38,9 @@ def _check_type(name: str, value: object, kind: type) -> None:
 class WorkflowExecutionAsyncIterator:
     """Yields executions, reading a page whenever it runs out. Made by `Client.list_workflows`, not by hand."""
 
-    def __init__(
-        self, service: Service, request: ListRequest, converter: DataConverter, *, limit: int | None = None
-    ) -> None:
-        self._service = service
+    def __init__(self, access: Access, request: ListRequest, *, limit: int | None = None) -> None:
+        self._access = access
         self._request = request
-        self._converter = converter
         self._limit = limit
         self._yielded = 0
         self._page: Sequence[WorkflowExecution] | None = None
@@ -76,9 +73,9 @@ class WorkflowExecutionAsyncIterator:
         request = self._request
         if page_size is not None:
             request = msgspec.structs.replace(request, page_size=page_size)
-        page = await self._service.list(request)
+        page = await self._access.service.list(request)
         self._request = msgspec.structs.replace(self._request, next_page_token=page.next_page_token)
-        self._page = [WorkflowExecution.of(execution, self._converter) for execution in page.executions]
+        self._page = [WorkflowExecution.of(execution, self._access.converter) for execution in page.executions]
         self._index = 0
 
     def __aiter__(self) -> Self:
@@ -115,9 +112,7 @@ class WorkflowExecutionAsyncIterator:
             yield await self._handle(execution).fetch_history()
 
     def _handle(self, execution: WorkflowExecution) -> WorkflowHandle[Any, Any]:
-        return WorkflowHandle(
-            self._service, execution.namespace, self._converter, execution.id, run_id=execution.run_id
-        )
+        return WorkflowHandle(self._access, execution.id, run_id=execution.run_id)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any, Final, TypedDict
@@ -19,7 +19,7 @@ class PortedConnectOptions(TypedDict, total=False):
     ``keep_alive_config``, ``connect_timeout``, ``rpc_metadata``, ``lazy`` (the journal is opened at once), ``runtime``
     (its metrics and its logging began when it was made), ``dns_load_balancing_config``, ``grpc_compression``,
     ``payload_limits``, ``header_codec_behavior``. Refused unless they say "nothing": ``tls``, ``api_key`` and
-    ``http_connect_proxy_config``, which protect a connection there is none of, and ``interceptors`` and ``plugins``.
+    ``http_connect_proxy_config``, which protect a connection there is none of.
     """
 
     retry_config: RetryConfig | None
@@ -35,16 +35,12 @@ class PortedConnectOptions(TypedDict, total=False):
     tls: bool | TLSConfig | None
     api_key: str | None
     http_connect_proxy_config: HttpConnectProxyConfig | None
-    interceptors: Sequence[Any]
-    plugins: Sequence[Any]
 
 
 _REFUSED: Final[Mapping[str, str]] = {
     "tls": "a journal is a file of this machine, there is no connection to encrypt",
     "api_key": "a journal is a file of this machine, its permissions say who may open it",
     "http_connect_proxy_config": "a journal is a file of this machine, there is no connection",
-    "interceptors": "nothing would call them",
-    "plugins": "nothing would call them",
 }
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Required, TypedDict, Unpack, overload
 
-from actorflow.client.handle import arguments_of
+from actorflow.client.arguments import arguments_of
 from actorflow.client.start import check_arguments, described
 from actorflow.common import Priority, RetryPolicy, ScheduleOverlapPolicy
+from actorflow.converter import Headers
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType
 from actorflow.workflow.activities import UNSET
 
@@ -97,6 +98,7 @@ class ScheduledStartOptions(TypedDict, total=False):
     static_summary: str | None
     static_details: str | None
     priority: Priority
+    headers: Headers | None
 
 
 @dataclass(init=False)
@@ -107,6 +109,7 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         workflow: the workflow type.
         args: its arguments; payloads in a description.
         task_queue: whose workers run it; that of the client if None.
+        headers: what interceptors pass on with each start; they may set it.
     """
 
     workflow: str
@@ -117,6 +120,7 @@ class ScheduleActionStartWorkflow(ScheduleAction):
     run_timeout: timedelta | None
     task_timeout: timedelta | None
     retry_policy: RetryPolicy | None
+    headers: Headers | None
 
     @overload
     def __init__(self, workflow: MethodAsyncNoParam[Any, Any], **options: Unpack[ScheduledStartOptions]) -> None: ...
@@ -150,8 +154,9 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         static_summary: str | None = None,
         static_details: str | None = None,
         priority: Priority = Priority.default,
+        headers: Headers | None = None,
     ) -> None:
-        """See `Client.start_workflow` for all arguments but ``id``; the last three are accepted for ported programs.
+        """See `Client.start_workflow` for all but ``id`` and ``headers``; summary, details and priority change nothing.
 
         Raises:
             TypeError: not a workflow, or arguments it can't take.
@@ -166,6 +171,7 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         self.run_timeout = run_timeout
         self.task_timeout = task_timeout
         self.retry_policy = retry_policy
+        self.headers = headers
 
 
 @dataclass

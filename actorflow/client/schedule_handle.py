@@ -1,45 +1,30 @@
-"""A handle to a schedule, how it is updated, and lists of schedules."""
+"""A handle to a schedule, and lists of schedules."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from inspect import isawaitable
-from typing import Final, Self
+from typing import Self
 
-from actorflow.client.deadline import answered
-from actorflow.client.schedule import Schedule, ScheduleBackfill
-from actorflow.client.schedule_terms import backfills_from, definition_from
+from actorflow.client.asking import Access
+from actorflow.client.inputs import (
+    BackfillScheduleInput,
+    DeleteScheduleInput,
+    DescribeScheduleInput,
+    PauseScheduleInput,
+    TriggerScheduleInput,
+    UnpauseScheduleInput,
+    UpdateScheduleInput,
+)
+from actorflow.client.schedule import ScheduleBackfill
+from actorflow.client.schedule_update import Updater
 from actorflow.client.schedule_views import ScheduleDescription, ScheduleListDescription
 from actorflow.client.start import NO_METADATA
 from actorflow.common import ScheduleOverlapPolicy
-from actorflow.converter import DataConverter
 from actorflow.core import limits
-from actorflow.core.schedules.record import Patch
-from actorflow.service import RPCError, RPCStatusCode, Service
-
-_UPDATE_TRIES_MAX: Final = 10
-"""How often a schedule changes between its description and its update; then somebody changes it all the time."""
+from actorflow.service import RPCError, RPCStatusCode
 
 _Metadata = Mapping[str, str | bytes]
-
-
-@dataclass
-class ScheduleUpdateInput:
-    """What an update is decided on."""
-
-    description: ScheduleDescription
-
-
-@dataclass
-class ScheduleUpdate:
-    """What a schedule is to be from now on."""
-
-    schedule: Schedule
-
-
-Updater = Callable[[ScheduleUpdateInput], ScheduleUpdate | Awaitable[ScheduleUpdate | None] | None]
 
 
 class ScheduleHandle:
@@ -53,14 +38,9 @@ class ScheduleHandle:
     All methods accept ``rpc_metadata`` for ported programs.
     """
 
-    def __init__(
-        self, service: Service, namespace: str, converter: DataConverter, id: str, *, task_queue: str | None = None
-    ) -> None:
-        self._service = service
-        self._namespace = namespace
-        self._converter = converter
+    def __init__(self, access: Access, id: str) -> None:
+        self._outbound = access.outbound
         self._id = id
-        self._task_queue = task_queue
 
     @property
     def id(self) -> str:
@@ -71,8 +51,7 @@ class ScheduleHandle:
         self, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None
     ) -> ScheduleDescription:
         """The schedule as it stands."""
-        found = await answered(self._service.describe_schedule(self._namespace, self._id), rpc_timeout)
-        return ScheduleDescription.of(found, self._converter, self._namespace)
+        return await self._outbound.describe_schedule(DescribeScheduleInput(self._id, rpc_metadata, rpc_timeout))
 
     async def update(
         self, updater: Updater, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None
@@ -90,28 +69,7 @@ class ScheduleHandle:
                 changed then.
             RPCError: ABORTED: it changes all the time.
         """
-        for _ in range(_UPDATE_TRIES_MAX - 1):
-            try:
-                return await self._update(updater, rpc_timeout)
-            except RPCError as refusal:
-                if refusal.status != RPCStatusCode.ABORTED:
-                    raise
-        return await self._update(updater, rpc_timeout)
-
-    async def _update(self, updater: Updater, rpc_timeout: timedelta | None) -> None:
-        description = await self.describe(rpc_timeout=rpc_timeout)
-        update = updater(ScheduleUpdateInput(description))
-        if isawaitable(update):
-            update = await update
-        if update is None:
-            return
-        if not isinstance(update, ScheduleUpdate):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(
-                f"the updater of schedule {self._id!r} must return a ScheduleUpdate or None, not {update!r}"
-            )
-        definition = await definition_from(update.schedule, self._converter, self._namespace, self._task_queue)
-        updating = self._service.update_schedule(self._namespace, self._id, definition, description.revision)
-        await answered(updating, rpc_timeout)
+        await self._outbound.update_schedule(UpdateScheduleInput(self._id, updater, rpc_metadata, rpc_timeout))
 
     async def pause(
         self,
@@ -121,7 +79,7 @@ class ScheduleHandle:
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Take no actions any more but those somebody asks for; ``note`` says why."""
-        await self._patch(Patch(pause=note or "Paused via Python SDK"), rpc_timeout)
+        await self._outbound.pause_schedule(PauseScheduleInput(self._id, note, rpc_metadata, rpc_timeout))
 
     async def unpause(
         self,
@@ -131,7 +89,7 @@ class ScheduleHandle:
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Take actions again; those of the time in between are not made up for."""
-        await self._patch(Patch(unpause=note or "Unpaused via Python SDK"), rpc_timeout)
+        await self._outbound.unpause_schedule(UnpauseScheduleInput(self._id, note, rpc_metadata, rpc_timeout))
 
     async def trigger(
         self,
@@ -141,8 +99,7 @@ class ScheduleHandle:
         rpc_timeout: timedelta | None = None,
     ) -> None:
         """Take an action now, paused or not; ``overlap`` is used instead of the schedule's own policy."""
-        chosen = None if overlap is None else ScheduleOverlapPolicy(overlap)
-        await self._patch(Patch(is_triggered=True, trigger_overlap=chosen), rpc_timeout)
+        await self._outbound.trigger_schedule(TriggerScheduleInput(self._id, overlap, rpc_metadata, rpc_timeout))
 
     async def backfill(
         self,
@@ -156,27 +113,18 @@ class ScheduleHandle:
             ScheduleSpecError: an end is naive or before its start, or too many spans are waiting.
             ValueError: no span at all.
         """
-        if not backfill:
-            raise ValueError(f"schedule {self._id!r}: give one backfill at least")
-        await self._patch(Patch(backfills=backfills_from(backfill)), rpc_timeout)
+        await self._outbound.backfill_schedule(BackfillScheduleInput(self._id, backfill, rpc_metadata, rpc_timeout))
 
     async def delete(self, *, rpc_metadata: _Metadata = NO_METADATA, rpc_timeout: timedelta | None = None) -> None:
         """Remove the schedule; what it started goes on."""
-        await answered(self._service.delete_schedule(self._namespace, self._id), rpc_timeout)
-
-    async def _patch(self, patch: Patch, rpc_timeout: timedelta | None) -> None:
-        await answered(self._service.patch_schedule(self._namespace, self._id, patch), rpc_timeout)
+        await self._outbound.delete_schedule(DeleteScheduleInput(self._id, rpc_metadata, rpc_timeout))
 
 
 class ScheduleAsyncIterator:
     """Yields schedules in order of their ids, reading a page whenever it runs out. Made by `Client.list_schedules`."""
 
-    def __init__(
-        self, service: Service, namespace: str, converter: DataConverter, *, page_size: int, next_page_token: bytes
-    ) -> None:
-        self._service = service
-        self._namespace = namespace
-        self._converter = converter
+    def __init__(self, access: Access, *, page_size: int, next_page_token: bytes) -> None:
+        self._access = access
         self._page_size = page_size
         self._token = next_page_token
         self._page: Sequence[ScheduleListDescription] | None = None
@@ -209,9 +157,10 @@ class ScheduleAsyncIterator:
                 f"a page of {size} schedules makes no sense; ask for 1 or more", RPCStatusCode.INVALID_ARGUMENT
             )
         size = min(size, limits.LIST_PAGE_MAX)
-        found = await self._service.list_schedules(self._namespace, self._token.decode(), size)
+        access = self._access
+        found = await access.service.list_schedules(access.namespace, self._token.decode(), size)
         self._token = found.next_after.encode()
-        self._page = [ScheduleListDescription.of(one, self._converter, self._namespace) for one in found.schedules]
+        self._page = [ScheduleListDescription.of(one, access.converter, access.namespace) for one in found.schedules]
         self._index = 0
 
     def __aiter__(self) -> Self:

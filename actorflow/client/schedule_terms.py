@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from actorflow.api.common.v1 import Payload as PublicPayload
 from actorflow.client.data import WorkflowData
 from actorflow.client.schedule import (
@@ -22,7 +24,14 @@ from actorflow.client.schedule import (
 )
 from actorflow.client.start import chosen_queue, run_options
 from actorflow.common import ScheduleOverlapPolicy
-from actorflow.converter import DataConverter, Payload, public_payload, stored_payload
+from actorflow.converter import (
+    DataConverter,
+    Payload,
+    public_headers,
+    public_payload,
+    stored_headers,
+    stored_payload,
+)
 from actorflow.core import limits
 from actorflow.core.policy.retry import policy_from
 from actorflow.core.schedules.calendar import almanac_of
@@ -152,6 +161,8 @@ def _action_from(
         task_timeout=action.task_timeout,
         retry_policy=action.retry_policy,
     )
+    if action.headers:
+        options = msgspec.structs.replace(options or NO_OPTIONS, headers=stored_headers(action.headers))
     queue = chosen_queue(action.id, action.task_queue, task_queue)
     return StartAction(action.workflow, action.id, queue, input, options)
 
@@ -231,6 +242,7 @@ def schedule_of(definition: Definition) -> Schedule:
             run_timeout=options.run_timeout,
             task_timeout=options.task_timeout,
             retry_policy=None if options.retry is None else policy_from(options.retry),
+            headers=public_headers(options.headers) or None,
         ),
         spec=spec_of(definition.spec),
         policy=SchedulePolicy(policy.overlap, policy.catchup_window, policy.pause_on_failure),

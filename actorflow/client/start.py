@@ -147,6 +147,8 @@ def run_options(
             understood, or both a delay and a cron schedule were given.
         TypeError: a value is of the wrong kind.
     """
+    if execution_timeout is run_timeout is task_timeout is retry_policy is start_delay is None and not cron_schedule:
+        return None, None  # most starts
     delay = check_timeout(workflow, "start_delay", start_delay) or None
     if cron_schedule:
         check_cron(cron_schedule)

@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Concatenate, Generic, Required, Unpack, overload
 
-from actorflow.client.data import WorkflowData
-from actorflow.client.handle import WorkflowHandle, arguments_of
+from actorflow.client.arguments import arguments_of
+from actorflow.client.handle import WorkflowHandle
+from actorflow.client.inputs import UpdateWithStartStartWorkflowInput
 from actorflow.client.ported import check_start
 from actorflow.client.start import (
+    NO_METADATA,
     LifeOptions,
     NoteOptions,
     check_arguments,
-    chosen_queue,
     described,
     id_policies,
-    noted,
     run_options,
 )
 from actorflow.common import (
@@ -27,8 +27,7 @@ from actorflow.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from actorflow.converter import DataConverter
-from actorflow.service import RPCError, RPCStatusCode, StartRequest
+from actorflow.service import RPCError, RPCStatusCode
 from actorflow.types import (
     MethodAsyncNoParam,
     MethodAsyncSingleParam,
@@ -133,20 +132,29 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         check_start(versioning_override=versioning_override)
         if id_conflict_policy == WorkflowIDConflictPolicy.UNSPECIFIED:
             raise ValueError("an update-with-start needs an id_conflict_policy: FAIL, or USE_EXISTING")
-        self._type, declared = described(workflow)
-        self._arguments = arguments_of(arg, args)
-        check_arguments(workflow, self._arguments)
-        self._id = id
-        self._task_queue = task_queue
-        self._reuse, self._conflict = id_policies(id, id_reuse_policy, id_conflict_policy)
-        self._result_type = result_type or declared
-        self._request_id = request_id
-        self._options, self._delay = run_options(self._type, **life)
-        self._notes = NoteOptions(
+        name, declared = described(workflow)
+        arguments = arguments_of(arg, args)
+        check_arguments(workflow, arguments)
+        id_policies(id, id_reuse_policy, id_conflict_policy)
+        run_options(name, **life)
+        self._input = UpdateWithStartStartWorkflowInput(
+            workflow=name,
+            args=arguments,
+            id=id,
+            task_queue=task_queue,
+            **life,
+            id_reuse_policy=id_reuse_policy,
+            id_conflict_policy=id_conflict_policy,
             memo=memo,
             search_attributes=search_attributes,
+            headers={},
             static_summary=static_summary,
             static_details=static_details,
+            ret_type=result_type or declared,
+            rpc_metadata=NO_METADATA,
+            rpc_timeout=None,
+            priority=priority,
+            request_id=request_id,
         )
         self._is_used = False
         self._handle: asyncio.Future[WorkflowHandle[SelfType, ReturnType]] | None = None
@@ -154,7 +162,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
     @property
     def id(self) -> str:
         """The workflow id."""
-        return self._id
+        return self._input.id
 
     async def workflow_handle(self) -> WorkflowHandle[SelfType, ReturnType]:
         """Wait until the workflow has been started and return its handle, whatever became of the update.
@@ -164,8 +172,8 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         """
         return await asyncio.shield(self._future())
 
-    def claim(self) -> None:
-        """Take it for the one call it is good for.
+    def claim(self) -> UpdateWithStartStartWorkflowInput:
+        """What to start, for the one call it is good for.
 
         Raises:
             RuntimeError: it was used before.
@@ -173,29 +181,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         if self._is_used:
             raise RuntimeError("a WithStartWorkflowOperation is good for one call; make another one")
         self._is_used = True
-
-    async def request(
-        self, namespace: str, converter: DataConverter, default_queue: str | None
-    ) -> tuple[StartRequest, Any]:
-        """What is asked of a service, and the type of the workflow's result.
-
-        Raises:
-            TypeError, PayloadError, CodecError: as `Client.start_workflow`.
-        """
-        data = WorkflowData(converter, namespace, self._id)
-        request = StartRequest(
-            namespace=namespace,
-            workflow_id=self._id,
-            workflow_type=self._type,
-            task_queue=chosen_queue(self._id, self._task_queue, default_queue),
-            input=data.values.encode(self._arguments),
-            reuse=self._reuse,
-            conflict=self._conflict,
-            request_id=self._request_id,
-            options=noted(self._id, self._options, data.values, **self._notes),
-            start_delay=self._delay,
-        )
-        return await data.closed(request), self._result_type
+        return self._input
 
     def started(self, handle: WorkflowHandle[SelfType, ReturnType]) -> None:
         """The workflow is there."""
@@ -210,7 +196,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             future = self._future()
             if not future.done():
                 # Whoever else waits was not cancelled itself.
-                told = problem if isinstance(problem, Exception) else _cancelled(self._id)
+                told = problem if isinstance(problem, Exception) else _cancelled(self.id)
                 future.set_exception(told)
                 future.exception()  # nobody may be waiting for it
             raise

@@ -22,6 +22,7 @@ from actorflow.converter.failure_converter import (
     DefaultFailureConverterWithEncodedAttributes,
     FailureConverter,
 )
+from actorflow.converter.headers import NO_HEADERS, Headers, public_headers, stored_headers
 from actorflow.converter.json_values import PAYLOAD_BYTES_MAX
 from actorflow.converter.payload import Payload, public_payload, stored_payload
 from actorflow.converter.payload_converter import (
@@ -34,6 +35,7 @@ from actorflow.converter.typed import JSONTypeConverter, JSONTypeConverterUnhand
 from actorflow.converter.values import ValueConverter
 
 __all__ = [
+    "NO_HEADERS",
     "PAYLOAD_BYTES_MAX",
     "ActivityRef",
     "AdvancedJSONEncoder",
@@ -50,6 +52,7 @@ __all__ = [
     "EncodingPayloadConverter",
     "Failure",
     "FailureConverter",
+    "Headers",
     "JSONPlainPayloadConverter",
     "JSONProtoPayloadConverter",
     "JSONTypeConverter",
@@ -63,7 +66,9 @@ __all__ = [
     "WorkflowSerializationContext",
     "default",
     "payloads_of",
+    "public_headers",
     "public_payload",
+    "stored_headers",
     "stored_payload",
     "text_of",
     "value_to_type",

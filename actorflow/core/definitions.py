@@ -152,6 +152,9 @@ class WorkflowDefinition:
     runs_activity: Callable[[str], bool] | None = None
     """True for activities the worker can run beside its programs. A worker adds it; without it none is refused."""
 
+    intercepts: Callable[[], Any] | None = None
+    """Makes the interceptors of a run (see `core.program.interception`). A worker that has some adds it."""
+
     guard: Guard = GUARDED
     """What its code is kept from. A worker makes it stricter."""
 

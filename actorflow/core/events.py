@@ -117,6 +117,7 @@ class SignalReceived(Event, frozen=True, gc=False):
     name: str
     input: tuple[Payload, ...] = ()
     request_id: str = ""
+    headers: dict[str, Payload] | None = None
 
 
 class UpdateRequested(Event, frozen=True, gc=False):
@@ -125,6 +126,7 @@ class UpdateRequested(Event, frozen=True, gc=False):
     update_id: str
     name: str
     input: tuple[Payload, ...] = ()
+    headers: dict[str, Payload] | None = None
 
 
 class UpdateAccepted(Event, frozen=True, gc=False):
@@ -133,6 +135,7 @@ class UpdateAccepted(Event, frozen=True, gc=False):
     update_id: str
     name: str
     input: tuple[Payload, ...] = ()
+    headers: dict[str, Payload] | None = None
 
 
 class CancelRequested(Event, frozen=True, gc=False):
@@ -286,6 +289,7 @@ class SignalUnhandled(Event, frozen=True, gc=False):
 
     name: str
     input: tuple[Payload, ...] = ()
+    headers: dict[str, Payload] | None = None
 
 
 class TurnFailed(Event, frozen=True, gc=False):
@@ -314,6 +318,7 @@ class ActivityScheduled(Event, frozen=True, gc=False):
     cancellation: int = 0
     waiting: bool = False
     summary: str = ""
+    headers: dict[str, Payload] | None = None
 
 
 class ActivityCancelRequested(Event, frozen=True, gc=False):
@@ -341,6 +346,7 @@ class LocalActivityScheduled(Event, frozen=True, gc=False):
     attempt: int = 1
     first_scheduled_at: datetime | None = None
     summary: str = ""
+    headers: dict[str, Payload] | None = None
 
 
 class LocalActivityCancelRequested(Event, frozen=True, gc=False):
@@ -424,6 +430,7 @@ class SignalSent(Event, frozen=True, gc=False):
     input: tuple[Payload, ...] = ()
     run_id: str = ""
     is_child: bool = False
+    headers: dict[str, Payload] | None = None
 
 
 class CancelSent(Event, frozen=True, gc=False):
@@ -447,6 +454,7 @@ class ContinuedAsNew(Event, frozen=True, gc=False):
     successor: str = ""
     memo: Memo | None = None
     search_attributes: Attributes | None = None
+    headers: dict[str, Payload] | None = None
 
 
 class Completed(Event, frozen=True, gc=False):

@@ -15,6 +15,10 @@ def _nobody() -> None:
     return None
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Guard:
     """How strict an engine is with a definition's code.
@@ -24,13 +28,14 @@ class Guard:
         passes: modules whose code may do it all the same, with what they call.
         watch: in development mode, gives a new program what looks out for clocks, chance and sleeping threads, or None
             if it goes without.
-        runs_twice: in development mode each turn is repeated, and compared, before it is committed.
+        runs_twice: in development mode, says of a new program whether each turn of it is repeated, and compared, before
+            it is committed.
     """
 
     is_on: bool = True
     passes: frozenset[str] = frozenset()
     watch: Callable[[], Watch | None] = _nobody
-    runs_twice: bool = False
+    runs_twice: Callable[[], bool] = _never
 
 
 GUARDED: Final = Guard()

@@ -112,7 +112,7 @@ def _signal(sender: Sender, number: int, sent: ev.SignalSent) -> Letter:
         run_id="" if sent.is_child else sent.run_id,
         first_run_id=sent.run_id if sent.is_child else "",
     )
-    message = ev.SignalReceived(sent.name, sent.input)
+    message = ev.SignalReceived(sent.name, sent.input, headers=sent.headers)
     return Letter(to, message, ev.MessageDelivered(number), ev.MessageRefused(number, _NOBODY_WITH_ROOM))
 
 

@@ -240,8 +240,9 @@ SKIP_ACTIVITY_GRACE: Final = timedelta(milliseconds=20)
 """Before a test that sleeps skips time, activities that run get so long to end: most are quicker, none holds it up."""
 
 PROGRAMS_WATCHED_MAX: Final = 100
-"""Programs of a definition that a worker in development mode watches for clocks and chance. On Python 3.11 code that is
-watched is three times slower, and what the next thousand runs of the same code call is no news."""
+"""Programs of a definition that a worker in development mode watches for clocks and chance, and whose turns it runs
+twice. On Python 3.11 code that is watched is three times slower, and what the next thousand runs of the same code do
+is no news."""
 
 SKIP_STUCK_GRACE: Final = timedelta(seconds=1)
 """How long nothing at all may happen, nor be due, before a test is told that what it awaits does not come."""

@@ -250,4 +250,4 @@ def _left_over(
     if not messages:
         return ()
     admitted = _admitted(state, [*taken, *messages])[len(_admitted(state, taken)) :]
-    return [ev.SignalUnhandled(m.name, m.input) for m in admitted if isinstance(m, ev.SignalReceived)]
+    return [ev.SignalUnhandled(m.name, m.input, m.headers) for m in admitted if isinstance(m, ev.SignalReceived)]

@@ -64,6 +64,14 @@ class AttemptContext:
             self.cancellation_details = why
             self.cancelled.set()
 
+    def unintercepted(self) -> tuple[Callable[[], Info], Callable[[Sequence[Any]], None]]:
+        """What gives info and takes heartbeats, before `speak_through`."""
+        return self._info, self._beat
+
+    def speak_through(self, info: Callable[[], Info], beat: Callable[[Sequence[Any]], None]) -> None:
+        """Interceptors stand between the code and what it can reach."""
+        self._info, self._beat = info, beat
+
     def info(self) -> Info:
         """See `Context`."""
         return self._info()

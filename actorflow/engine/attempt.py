@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -30,7 +30,8 @@ from actorflow.core.state import PendingActivity
 from actorflow.core.task_token import TaskToken, encode_task_token
 from actorflow.engine.activity_context import AttemptContext
 from actorflow.engine.codecs import outcome_of
-from actorflow.engine.registry import WorkerHost
+from actorflow.engine.intercepted import InterceptedAttempt
+from actorflow.engine.registry import ActivityInterception, WorkerHost
 from actorflow.engine.site import Site
 from actorflow.exceptions import ApplicationError, CancelledError, CodecError, PayloadTooLargeError, TimeoutType
 from actorflow.pool.deadlines import Deadline
@@ -263,6 +264,9 @@ class Attempt:
         self._context = reachable = AttemptContext(
             host, self._info, self._heartbeat, self._meter, client=client, interruption=interruption
         )
+        if host.interception is not None:
+            self._running = self._intercepted(host.interception, definition, arguments, reachable, interruption)
+            return
         if in_processes is not None:
             self._running = in_processes.start(definition.function, arguments, reachable, self._body_ended)
             return
@@ -277,6 +281,25 @@ class Attempt:
             return
         assert host.thread_executor is not None  # a worker with sync activities has one: checked when it was made
         self._running = host.thread_executor.start(call, variables, self._body_ended, interruption=interruption)
+
+    def _intercepted(
+        self,
+        interception: ActivityInterception,
+        definition: ActivityDefinition,
+        arguments: Sequence[Any],
+        context: AttemptContext,
+        interruption: Interruption | None,
+    ) -> RunningAttempt:
+        """Interceptors run on the loop, whatever the code runs in."""
+        intercepted = InterceptedAttempt(self._host, context, interruption)
+        variables = self._host.context.copy()
+        variables.run(public.current_context.set, context)
+        headers = self._pending.scheduled.headers
+
+        def call() -> Awaitable[Any]:
+            return interception.call(definition.function, arguments, headers, context, intercepted.run)
+
+        return intercepted.start(call, variables, self._body_ended, name=definition.name)
 
     def _body_ended(self, result: Any, problem: BaseException | None) -> None:
         self._running = self._context = None  # it knows us: without this we would be garbage only a collector finds

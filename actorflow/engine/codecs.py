@@ -109,7 +109,7 @@ def as_they_came(turn: Turn, seen: Sequence[Message], came: Sequence[Message]) -
 
     def restored(event: Any) -> Any:
         if isinstance(event, ev.UpdateAccepted):
-            return ev.UpdateAccepted(event.update_id, event.name, input_by_update[event.update_id])
+            return msgspec.structs.replace(event, input=input_by_update[event.update_id])
         return original_by_id.get(id(event), event)
 
     return Turn(turn.number, turn.at, tuple([restored(event) for event in turn.events]))

@@ -95,13 +95,8 @@ class Execution:
         """What the live program was built from."""
         return self._code
 
-    @property
-    def started(self) -> ev.Started | None:
-        """How it began, as its program is to see it."""
-        return self._started or self.state.started
-
     def begun_by(self, messages: Sequence[Message] = ()) -> ev.Started:
-        """How it began, or is about to begin with one of these messages.
+        """How it began, as its program is to see it, or is about to begin with one of these messages.
 
         Raises:
             TurnError: neither.
@@ -133,7 +128,7 @@ class Execution:
         if self._program is None:
             self._program = self._rebuilt(code, started) if self._turns else self._replayed(code, started)
             self._code = code
-            if self._program.definition.guard.runs_twice:
+            if self._program.definition.guard.runs_twice():
                 self._twin = self._twin_on(code, started)
             self._turns = self._rows = ()
         return self._program

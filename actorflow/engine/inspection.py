@@ -18,6 +18,7 @@ from actorflow.service import (
     Description,
     ExecutionCount,
     ExecutionPage,
+    Headers,
     ListRequest,
     Parked,
     QueryRejected,
@@ -87,7 +88,9 @@ class Inspection:
         """Refused."""
         raise self._refusal(f"workflow {request.workflow_id!r} can't be started")
 
-    async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
+    async def signal(
+        self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "", headers: Headers = None
+    ) -> None:
         """Refused."""
         raise self._refusal(f"signal {name!r} can't be sent to workflow {target.workflow_id!r}")
 
@@ -98,6 +101,7 @@ class Inspection:
         input: tuple[Payload, ...],
         reject: QueryRejectCondition | None,
         timeout: float | None,
+        headers: Headers = None,
     ) -> Payload | Failure | Parked | QueryRejected:
         """Refused: only a running program can answer."""
         raise self._refusal(f"query {name!r} can't be put to workflow {target.workflow_id!r}: its program is not here")

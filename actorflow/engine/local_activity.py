@@ -270,4 +270,5 @@ def _as_ordinary(scheduled: ev.LocalActivityScheduled, task_queue: str) -> ev.Ac
         start_to_close=scheduled.start_to_close,
         retry=scheduled.retry,
         cancellation=scheduled.cancellation,
+        headers=scheduled.headers,
     )

@@ -47,12 +47,19 @@ class Delivery(msgspec.Struct, eq=False):
 class Query:
     """A question to a program, and who waits for the answer."""
 
-    __slots__ = ("input", "name", "reply")
+    __slots__ = ("headers", "input", "name", "reply")
 
-    def __init__(self, name: str, input: tuple[Payload, ...], reply: asyncio.Future[Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        input: tuple[Payload, ...],
+        reply: asyncio.Future[Any],
+        headers: dict[str, Payload] | None = None,
+    ) -> None:
         self.name = name
         self.input = input
         self.reply = reply
+        self.headers = headers
 
     def refuse(self, problem: BaseException) -> None:
         """It can't be answered now."""

@@ -12,7 +12,7 @@ from actorflow.core.program.errors import TurnError
 from actorflow.engine.codec_wait import Waiting
 from actorflow.engine.codecs import Read, codec_failure, read, written
 from actorflow.engine.execution import Execution
-from actorflow.engine.mailbox import Mailbox
+from actorflow.engine.mailbox import Mailbox, Query
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.site import Site
 from actorflow.exceptions import CodecError
@@ -88,12 +88,12 @@ class Questions:
             self._mailbox.put_query(query)
 
     def _answers(self, inputs: Sequence[tuple[Payload, ...]]) -> list[Payload | Failure]:
-        return [self._answer(query.name, input) for query, input in zip(self._queries, inputs, strict=True)]
+        return [self._answer(query, input) for query, input in zip(self._queries, inputs, strict=True)]
 
-    def _answer(self, name: str, input: tuple[Payload, ...]) -> Payload | Failure:
+    def _answer(self, query: Query, input: tuple[Payload, ...]) -> Payload | Failure:
         try:
             program = self._execution.program_on(self._host, self._execution.begun_by())
-            return program.query(name, input)
+            return program.query(query.name, input, query.headers)
         except TurnError as error:
             return self._host.converter.failure(error.cause)
         except KeyboardInterrupt:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
 from typing import Any, Protocol
 
-from actorflow.activity import ActivityCancellationDetails, Context
+from actorflow.activity import ActivityCancellationDetails, Context, Info
 from actorflow.actors.residency import Residency
-from actorflow.converter import Coder, ValueConverter
+from actorflow.converter import Coder, Payload, ValueConverter
 from actorflow.core.definitions import DYNAMIC, ActivityDefinition, WorkflowDefinition
 from actorflow.pool.executors import Done, LoopExecutor, RunningAttempt, ThreadExecutor
 from actorflow.pool.flag import Flag
@@ -45,11 +45,43 @@ class ChildExecutor(Protocol):
         ...
 
 
+Run = Callable[[Callable[..., Any], Sequence[Any], Executor | None], Awaitable[Any]]
+"""Runs an activity's function with these arguments: in that executor, or on the loop."""
+
+
+class ActivityInterception(Protocol):
+    """A worker's interceptors of activities; see `actorflow.worker.activity_interception`."""
+
+    def call(
+        self,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        headers: Mapping[str, Payload] | None,
+        context: Speaking,
+        run: Run,
+    ) -> Awaitable[Any]:
+        """Go through the interceptors of one attempt, which end with ``run``; gives its result."""
+        ...
+
+
+class Speaking(Protocol):
+    """What the code of an attempt can reach, as far as interceptors may stand in between."""
+
+    def unintercepted(self) -> tuple[Callable[[], Info], Callable[[Sequence[Any]], None]]:
+        """What gives info and takes heartbeats before anybody stands in between."""
+        ...
+
+    def speak_through(self, info: Callable[[], Info], beat: Callable[[Sequence[Any]], None]) -> None:
+        """From now on code gets this info, and its heartbeats go there."""
+        ...
+
+
 class WorkerHost:
     """One registered worker: its definitions, its slots, and the programs it keeps in memory.
 
     ``client`` is for activities that ask for it; nobody here knows what it is. ``in_processes`` makes what runs sync
-    activities in other processes, given the flag that tells of the worker's end.
+    activities in other processes, given the flag that tells of the worker's end. ``interception`` is None for a worker
+    without interceptors of activities.
     """
 
     def __init__(
@@ -71,6 +103,7 @@ class WorkerHost:
         graceful_shutdown_timeout: timedelta,
         identity: str,
         client: object,
+        interception: ActivityInterception | None = None,
     ) -> None:
         self.namespace = namespace
         self.task_queue = task_queue
@@ -82,6 +115,7 @@ class WorkerHost:
         self.graceful_shutdown_timeout = graceful_shutdown_timeout
         self.identity = identity
         self.client = client
+        self.interception = interception
         self.slots: Slots[WorkerHost] = Slots(self, activities_max)
         self.local_slots: Slots[WorkerHost] = Slots(self, local_activities_max)
         self.residency = Residency(cached_max, loop.time)

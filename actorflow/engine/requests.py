@@ -32,6 +32,7 @@ from actorflow.service import (
     Description,
     ExecutionCount,
     ExecutionPage,
+    Headers,
     ListRequest,
     Parked,
     QueryRejected,
@@ -102,12 +103,14 @@ class Requests:
         """See `Service.update_outcome`."""
         return await self._updates.update_outcome(target, update_id)
 
-    async def signal(self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "") -> None:
+    async def signal(
+        self, target: Target, name: str, input: tuple[Payload, ...], request_id: str = "", headers: Headers = None
+    ) -> None:
         """See `Service.signal`."""
         check_name("signal", name)
         check_text("request id", request_id)
         check_payloads(f"signal {name!r}", input)
-        await self._calls.post(target, ev.SignalReceived(name, input, request_id))
+        await self._calls.post(target, ev.SignalReceived(name, input, request_id, headers))
 
     async def cancel(self, target: Target, reason: str) -> None:
         """See `Service.cancel`."""
@@ -144,6 +147,7 @@ class Requests:
         input: tuple[Payload, ...],
         reject: QueryRejectCondition | None,
         timeout: float | None,
+        headers: Headers = None,
     ) -> Payload | Failure | Parked | QueryRejected:
         """See `Service.query`."""
         self._calls.check_running()
@@ -158,7 +162,7 @@ class Requests:
             assert record is not None
             actor = self._population.actor_of(record.identity, record.head, record.inbox)
         reply = self._calls.reply()
-        actor.ask(Query(name, input, reply))
+        actor.ask(Query(name, input, reply, headers))
         try:
             async with asyncio.timeout(limits.QUERY_TIMEOUT.total_seconds() if timeout is None else timeout):
                 answer = await self._calls.answered(reply)

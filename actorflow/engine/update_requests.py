@@ -80,7 +80,7 @@ class UpdateRequests:
         identity = actor.identity
         with self._waiting_for_update(identity.key, update_id, wants_outcome=request.wants_outcome) as answer:
             try:
-                await self._calls.posted(actor, ev.UpdateRequested(update_id, request.name, request.input))
+                await self._calls.posted(actor, _message(request, update_id))
                 if actor.parked is not None:  # the request is kept, and is looked at with the next try
                     return actor.parked
                 return _about(await answer, update_id, identity.run_id)
@@ -150,7 +150,7 @@ class UpdateRequests:
         check_name("update id", update_id)
         check_payloads(f"update {request.name!r}", request.input)
         check_start(start)
-        message = ev.UpdateRequested(update_id, request.name, request.input)
+        message = _message(request, update_id)
         with ExitStack() as waiting:
             answers: dict[str, asyncio.Future[UpdateAnswer | Parked]] = {}
 
@@ -164,6 +164,10 @@ class UpdateRequests:
                 return _about(await answers[started.run_id], update_id, started.run_id)
         target = Target(start.namespace, start.workflow_id, started.run_id)
         return await self.update(target, msgspec.structs.replace(request, update_id=update_id))
+
+
+def _message(request: UpdateRequest, update_id: str) -> ev.UpdateRequested:
+    return ev.UpdateRequested(update_id, request.name, request.input, request.headers)
 
 
 def _about(answer: UpdateAnswer | Parked, update_id: str, run_id: str) -> UpdateAnswer | Parked:

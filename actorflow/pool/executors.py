@@ -57,6 +57,10 @@ class ThreadExecutor:
         self._loop = loop
         self._executor = executor
 
+    def runs_in(self, executor: Executor) -> bool:
+        """True if this is its executor."""
+        return executor is self._executor
+
     def start(
         self,
         call: Callable[[], Any],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
 from actorflow import activity
-from actorflow.client import Client
+from actorflow.client import Client, Interceptor, Plugin
 from actorflow.client.address import address_of_file
 from actorflow.converter import DataConverter
 from actorflow.core import limits
@@ -65,6 +65,8 @@ class WorkflowEnvironment:
         namespace: str = "default",
         data_converter: DataConverter | None = None,
         task_queue: str | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        plugins: Sequence[Plugin] = (),
         db_filename: str | None = None,
         **server: Unpack[ServerOptions],
     ) -> Self:
@@ -77,6 +79,8 @@ class WorkflowEnvironment:
             namespace: of its client.
             data_converter: of its client.
             task_queue: where its client starts executions, unless a call says otherwise.
+            interceptors: of its client.
+            plugins: of its client.
             db_filename: keep the journal in this file; default is memory.
             server: accepted for ported tests, see `ServerOptions`.
 
@@ -89,7 +93,13 @@ class WorkflowEnvironment:
         clock = VirtualClock()
         address = "memory://" if db_filename is None else address_of_file(db_filename)
         client = await Client.connect(
-            address, namespace=namespace, data_converter=data_converter, task_queue=task_queue, clock=clock
+            address,
+            namespace=namespace,
+            data_converter=data_converter,
+            task_queue=task_queue,
+            interceptors=interceptors,
+            plugins=plugins,
+            clock=clock,
         )
         if client.engine.clock is not clock:
             await client.close()
@@ -105,6 +115,8 @@ class WorkflowEnvironment:
         namespace: str = "default",
         data_converter: DataConverter | None = None,
         task_queue: str | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        plugins: Sequence[Plugin] = (),
         db_filename: str | None = None,
         **server: Unpack[ServerOptions],
     ) -> Self:
@@ -114,6 +126,8 @@ class WorkflowEnvironment:
             namespace: of its client.
             data_converter: of its client.
             task_queue: where its client starts executions, unless a call says otherwise.
+            interceptors: of its client.
+            plugins: of its client.
             db_filename: keep the journal in this file; default is memory.
             server: accepted for ported tests, see `ServerOptions`.
 
@@ -124,7 +138,12 @@ class WorkflowEnvironment:
         _check_names(server)
         address = "memory://" if db_filename is None else address_of_file(db_filename)
         client = await Client.connect(
-            address, namespace=namespace, data_converter=data_converter, task_queue=task_queue
+            address,
+            namespace=namespace,
+            data_converter=data_converter,
+            task_queue=task_queue,
+            interceptors=interceptors,
+            plugins=plugins,
         )
         return cls(client, is_owner=True)
 

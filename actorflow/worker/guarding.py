@@ -6,26 +6,30 @@ import dataclasses
 import os
 from collections.abc import Callable, Mapping
 from itertools import repeat
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from actorflow.core import limits
 from actorflow.core.definitions import WorkflowDefinition
-from actorflow.core.guard import Guard, Watch
+from actorflow.core.guard import Guard
 from actorflow.engine.guard import install, watching
 from actorflow.worker.workflow_sandbox import SandboxedWorkflowRunner, UnsandboxedWorkflowRunner
 
-DEBUG_VARIABLE: Final = "ACTORFLOW_DEBUG"
+DEVELOPMENT_VARIABLE: Final = "ACTORFLOW_DEVELOPMENT"
 """Turns development mode on for workers that were not told; "0" turns it off, in tests too."""
 
+T = TypeVar("T")
 _OFF: Final = frozenset({"0", "false", "no", "off"})
 
 
 def guarded(
-    definitions: Mapping[str, WorkflowDefinition], ported: Mapping[str, Any], *, is_of_test: bool = False
+    definitions: Mapping[str, WorkflowDefinition],
+    runner: object,
+    *,
+    development_mode: bool | None = None,
+    is_of_test: bool = False,
 ) -> dict[str, WorkflowDefinition]:
-    """The definitions, as strict as a worker with these options is; see `PortedOptions`."""
-    runner = ported.get("workflow_runner")
-    is_development = _is_development(ported.get("debug_mode"), is_of_test=is_of_test)
+    """The definitions, as strict as a worker with this ``workflow_runner`` and ``development_mode`` is."""
+    is_development = _is_development(development_mode, is_of_test=is_of_test)
     return {
         name: dataclasses.replace(definition, guard=_guard(definition, runner, is_development=is_development))
         for name, definition in definitions.items()
@@ -41,7 +45,7 @@ def install_guard(definitions: Mapping[str, WorkflowDefinition]) -> None:
 def _is_development(said: bool | None, *, is_of_test: bool) -> bool:
     if said is not None:
         return said
-    by_environment = os.environ.get(DEBUG_VARIABLE, "")
+    by_environment = os.environ.get(DEVELOPMENT_VARIABLE, "")
     return by_environment.lower() not in _OFF if by_environment else is_of_test
 
 
@@ -52,15 +56,14 @@ def _guard(definition: WorkflowDefinition, runner: object, *, is_development: bo
         and not isinstance(runner, UnsandboxedWorkflowRunner)
         and not (restrictions is not None and restrictions.passthrough_all_modules)
     )
-    guard = Guard(
-        is_on=is_on,
-        passes=frozenset() if restrictions is None else frozenset(restrictions.passthrough_modules),
-        runs_twice=is_development,
-    )
-    return dataclasses.replace(guard, watch=_first_programs()) if is_on and is_development else guard
+    passes = frozenset[str]() if restrictions is None else frozenset(restrictions.passthrough_modules)
+    if not is_development:
+        return Guard(is_on=is_on, passes=passes)
+    watch = _first(watching, None) if is_on else _first(None, None)
+    return Guard(is_on=is_on, passes=passes, watch=watch, runs_twice=_first(True, False))
 
 
-def _first_programs() -> Callable[[], Watch | None]:
-    """Watches the first programs of a definition: it is slow, and the hundredth run of the same code is no news."""
-    watches = repeat(watching, limits.PROGRAMS_WATCHED_MAX)
-    return lambda: next(watches, None)
+def _first(these: T, others: T) -> Callable[[], T]:
+    """One thing for the first programs of a definition, another for those after them: the same code is no news then."""
+    first = repeat(these, limits.PROGRAMS_WATCHED_MAX)
+    return lambda: next(first, others)

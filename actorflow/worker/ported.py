@@ -13,14 +13,10 @@ class PortedOptions(TypedDict, total=False):
     """What a ported program may give a `Worker` or a `Replayer`.
 
     ``workflow_runner`` says how strict it is with workflow code (see `actorflow.worker.workflow_sandbox`).
-    ``debug_mode`` turns development mode on or off; without it, the variable ``ACTORFLOW_DEBUG`` does, and without
-    that it is on in test environments: clocks, chance, threads and sleeping are refused in workflow code, and every
-    turn is run twice and compared before it is committed. (The public SDK's option makes a worker less strict, for
-    debuggers; here they need no option.)
-
-    Accepted without effect, since there is no thread per workflow turn, no polling of a server and one version of the
-    code: ``unsandboxed_workflow_runner``, ``workflow_task_executor``, ``nexus_task_executor``, ``build_id``,
-    ``runtime``, ``disable_*``, the numbers and behaviours of polls, and bounds of workflow tasks. Refused unless they
+    Accepted without effect, since there is no thread per workflow turn, no polling of a server, one version of the
+    code, and codecs leave headers as they are: ``unsandboxed_workflow_runner``, ``workflow_task_executor``,
+    ``nexus_task_executor``, ``build_id``, ``runtime``, ``debug_mode`` (debuggers need no option), ``disable_*``,
+    ``header_codec_behavior``, the numbers and behaviours of polls, and bounds of workflow tasks. Refused unless they
     say "nothing": all others.
     """
 
@@ -47,8 +43,6 @@ class PortedOptions(TypedDict, total=False):
     nexus_task_poller_behavior: Any
     plugin_shutdown_timeout: timedelta | None
     header_codec_behavior: Any
-    interceptors: Sequence[Any]
-    plugins: Sequence[Any]
     nexus_service_handlers: Sequence[Any]
     max_activities_per_second: float | None
     max_task_queue_activities_per_second: float | None
@@ -58,8 +52,6 @@ class PortedOptions(TypedDict, total=False):
 
 
 _REFUSED: Final[Mapping[str, str]] = {
-    "interceptors": "nothing would call them",
-    "plugins": "nothing would call them",
     "nexus_service_handlers": "there is no Nexus",
     "max_activities_per_second": "there is no limit of starts per second; limit those at the same time with "
     "max_concurrent_activities",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Unpack
 
 from actorflow.client import WorkflowHistory
+from actorflow.client.interceptor import check_instances
 from actorflow.converter import DataConverter, ValueConverter
 from actorflow.core import events as ev
 from actorflow.core.definitions import DYNAMIC, WorkflowDefinition
@@ -17,9 +18,13 @@ from actorflow.engine.codecs import read
 from actorflow.engine.execution import Execution, extra_failure_types
 from actorflow.exceptions import CodecError
 from actorflow.store.protocol import Identity
+from actorflow.worker.config import ReplayerConfig
 from actorflow.worker.guarding import guarded, install_guard
+from actorflow.worker.interceptor import Interceptor
+from actorflow.worker.plugin import Plugin, replaying_through
 from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.worker import workflows_by_name
+from actorflow.worker.workflow_interception import intercepting
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,13 @@ class Replayer:
         namespace: what `workflow.info` says.
         data_converter: as the client had it; its codec decodes the histories (as those of ``namespace``).
         workflow_failure_exception_types: as the worker had them.
+        interceptors: as client and worker had them, outermost first; those of activities are not asked.
+        plugins: may change how the replayer is made and run.
         identity: accepted for ported programs.
         ported: as of a `Worker`.
 
     Raises:
-        TypeError: something is not decorated.
+        TypeError: something is not decorated, or an interceptor or a plugin is none.
         ValueError: no workflow was given, or two have one name.
     """
 
@@ -69,6 +76,39 @@ class Replayer:
         namespace: str = "ReplayNamespace",
         data_converter: DataConverter = DataConverter.default,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
+        interceptors: Sequence[Interceptor] = (),
+        plugins: Sequence[Plugin] = (),
+        identity: str | None = None,
+        **ported: Unpack[PortedOptions],
+    ) -> None:
+        check_ported("Replayer", ported)
+        config = ReplayerConfig(
+            workflows=workflows,
+            namespace=namespace,
+            data_converter=data_converter,
+            workflow_failure_exception_types=workflow_failure_exception_types,
+            interceptors=interceptors,
+            plugins=plugins,
+            identity=identity,
+            **ported,
+        )
+        check_instances("plugins", plugins, Plugin, "actorflow.worker.Plugin")
+        self._given_config = config.copy()
+        self._plugins = plugins
+        for plugin in plugins:
+            config = plugin.configure_replayer(config)
+        self._active_config = config
+        self._set_up(**config)
+
+    def _set_up(
+        self,
+        *,
+        workflows: Sequence[type],
+        namespace: str = "ReplayNamespace",
+        data_converter: DataConverter = DataConverter.default,
+        workflow_failure_exception_types: Sequence[type[BaseException]] = (),
+        interceptors: Sequence[Interceptor] = (),
+        plugins: Sequence[Plugin] = (),
         identity: str | None = None,
         **ported: Unpack[PortedOptions],
     ) -> None:
@@ -77,8 +117,17 @@ class Replayer:
             raise ValueError("At least one workflow must be specified")
         self._namespace = namespace
         self._coder = data_converter.coder
-        definitions = guarded(workflows_by_name(workflows), ported)
-        self._code = _Code(definitions, data_converter.values, tuple(workflow_failure_exception_types))
+        check_instances("interceptors", interceptors, Interceptor, "actorflow.worker.Interceptor")
+        definitions = guarded(workflows_by_name(workflows), ported.get("workflow_runner"))
+        self._code = _Code(
+            intercepting(definitions, interceptors),
+            data_converter.values,
+            tuple(workflow_failure_exception_types),
+        )
+
+    def config(self, *, active_config: bool = False) -> ReplayerConfig:
+        """What makes another replayer like this one; see `Worker.config`."""
+        return (self._active_config if active_config else self._given_config).copy()
 
     async def replay_workflow(
         self, history: WorkflowHistory, *, raise_on_replay_failure: bool = True
@@ -94,10 +143,12 @@ class Replayer:
             RuntimeError: the workflow type is not registered here, or the code raised what fails a turn (its cause).
             CodecError: the codec can't decode the history.
         """
-        failure = await self._failure_of(history)
-        if failure is not None and raise_on_replay_failure:
-            raise failure
-        return WorkflowReplayResult(history, failure)
+        async with self.workflow_replay_iterator(_only(history)) as results:
+            async for result in results:
+                if result.replay_failure is not None and raise_on_replay_failure:
+                    raise result.replay_failure
+                return result
+        raise RuntimeError(f"a plugin has swallowed the replay of workflow {history.workflow_id!r}; let it pass it on")
 
     async def replay_workflows(
         self, histories: AsyncIterator[WorkflowHistory], *, raise_on_replay_failure: bool = True
@@ -125,12 +176,13 @@ class Replayer:
         self, histories: AsyncIterator[WorkflowHistory]
     ) -> AbstractAsyncContextManager[AsyncIterator[WorkflowReplayResult]]:
         """Replay several histories one by one: ``async with`` it, and go through the results with ``async for``."""
-        return self._results_of(histories)
+        return replaying_through(self._plugins, Replayer.results_of)(self, histories)
 
     @asynccontextmanager
-    async def _results_of(
+    async def results_of(
         self, histories: AsyncIterator[WorkflowHistory]
     ) -> AsyncGenerator[AsyncIterator[WorkflowReplayResult], None]:
+        """Replay several histories one by one, without the plugins: what they end with."""
         results = self._replayed(histories)
         try:
             yield results
@@ -181,6 +233,10 @@ class Replayer:
             task_queue=started.task_queue,
             started_at=history.start_time or history.turns[0].at,
         )
+
+
+async def _only(history: WorkflowHistory) -> AsyncIterator[WorkflowHistory]:
+    yield history
 
 
 def _started(turns: Sequence[Turn]) -> ev.Started | None:

@@ -18,12 +18,18 @@ from actorflow.engine.registry import ChildExecutor, WorkerHost
 from actorflow.exceptions import RegistrationError
 from actorflow.pool.flag import Flag
 from actorflow.pool.shared_state import SharedStateManager
+from actorflow.worker.activity_interception import intercepting_activities
 from actorflow.worker.assertions import asserting
+from actorflow.worker.config import WorkerConfig
 from actorflow.worker.guarding import guarded, install_guard
+from actorflow.worker.inheritance import interceptors_of, plugins_of
+from actorflow.worker.interceptor import Interceptor
 from actorflow.worker.patches import PatchActivationCallback, asking
+from actorflow.worker.plugin import Plugin, working_through
 from actorflow.worker.ported import PortedOptions, check_ported
 from actorflow.worker.processes import check_processes, is_process_pool, running_in_processes
 from actorflow.worker.tuning import WorkerTuner, slot_counts
+from actorflow.worker.workflow_interception import intercepting
 
 
 class Worker:
@@ -43,12 +49,17 @@ class Worker:
         max_cached_workflows: programs kept in memory; with 0 every turn rebuilds its program from the journal.
         workflow_failure_exception_types: exceptions that fail a workflow instead of its turn.
         patch_activation_callback: asked when a live run calls `workflow.patched` for a patch first; False declines it.
+        interceptors: stand around workflows and activities, outermost first, behind those of the client.
+        plugins: may change how the worker is made and run, after those of the client.
         graceful_shutdown_timeout: how long running activities may go on once the worker leaves.
         identity: a name for people; default is the client's.
+        development_mode: refuse clocks, chance, threads and sleeping in workflow code, too, and run every turn twice to
+            compare; by default the variable ``ACTORFLOW_DEVELOPMENT`` says so, and without it whether this is a test.
         ported: further options of the public SDK, see `PortedOptions`.
 
     Raises:
-        TypeError: something is not decorated, or a class was given where an instance is needed.
+        TypeError: something is not decorated, a class was given where an instance is needed, or an interceptor or a
+            plugin is none.
         RegistrationError: two definitions have one name, a sync activity has no executor, or one for processes can't
             be pickled or has no shared-state manager (it is a TypeError and a ValueError, too).
         ValueError: nothing was given to run, a bound is negative, or there is one beside a tuner.
@@ -71,8 +82,61 @@ class Worker:
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         patch_activation_callback: PatchActivationCallback | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        plugins: Sequence[Plugin] = (),
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
+        development_mode: bool | None = None,
+        **ported: Unpack[PortedOptions],
+    ) -> None:
+        check_ported("Worker", ported)
+        config = WorkerConfig(
+            client=client,
+            task_queue=task_queue,
+            workflows=workflows,
+            activities=activities,
+            activity_executor=activity_executor,
+            shared_state_manager=shared_state_manager,
+            max_concurrent_activities=max_concurrent_activities,
+            max_concurrent_local_activities=max_concurrent_local_activities,
+            tuner=tuner,
+            max_cached_workflows=max_cached_workflows,
+            workflow_failure_exception_types=workflow_failure_exception_types,
+            patch_activation_callback=patch_activation_callback,
+            interceptors=interceptors,
+            plugins=plugins,
+            graceful_shutdown_timeout=graceful_shutdown_timeout,
+            identity=identity,
+            development_mode=development_mode,
+            **ported,
+        )
+        self._given_config = config.copy()
+        self._plugins = plugins_of(client, plugins)
+        for plugin in self._plugins:
+            config = plugin.configure_worker(config)
+        self._active_config = config
+        self._set_up(**config)
+
+    def _set_up(
+        self,
+        client: Client,
+        *,
+        task_queue: str,
+        workflows: Sequence[type] = (),
+        activities: Sequence[Callable[..., Any]] = (),
+        activity_executor: Executor | None = None,
+        shared_state_manager: SharedStateManager | None = None,
+        max_concurrent_activities: int | None = None,
+        max_concurrent_local_activities: int | None = None,
+        tuner: WorkerTuner | None = None,
+        max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
+        workflow_failure_exception_types: Sequence[type[BaseException]] = (),
+        patch_activation_callback: PatchActivationCallback | None = None,
+        interceptors: Sequence[Interceptor] = (),
+        plugins: Sequence[Plugin] = (),
+        graceful_shutdown_timeout: timedelta = timedelta(0),
+        identity: str | None = None,
+        development_mode: bool | None = None,
         **ported: Unpack[PortedOptions],
     ) -> None:
         check_ported("Worker", ported)
@@ -101,12 +165,20 @@ class Worker:
             }
         if client.is_of_test:
             self._workflows = {name: asserting(definition) for name, definition in self._workflows.items()}
-        self._workflows = guarded(self._workflows, ported, is_of_test=client.is_of_test)
+        self._workflows = guarded(
+            self._workflows,
+            ported.get("workflow_runner"),
+            development_mode=development_mode,
+            is_of_test=client.is_of_test,
+        )
         self._activities = _activities_by_name(activities, activity_executor)
         self._workflows = {
             name: dataclasses.replace(definition, runs_activity=self._runs_activity)
             for name, definition in self._workflows.items()
         }
+        around = interceptors_of(client, interceptors)
+        self._workflows = intercepting(self._workflows, around)
+        self._interception = intercepting_activities(around, activity_executor)
         self._activity_executor = activity_executor
         self._in_processes: Callable[[Flag], ChildExecutor] | None = None
         if activity_executor is not None and is_process_pool(activity_executor):
@@ -124,6 +196,16 @@ class Worker:
         self._host: WorkerHost | None = None
         self._shutdown_asked: asyncio.Event | None = None
         self._stopped: asyncio.Event | None = None
+        self._life: asyncio.Task[None] | None = None
+        self._begun: asyncio.Future[None] | None = None
+
+    def config(self, *, active_config: bool = False) -> WorkerConfig:
+        """What makes another worker like this one: ``Worker(**worker.config())``.
+
+        Args:
+            active_config: as plugins have changed it; by default as it was given, since the plugins are in it, too.
+        """
+        return (self._active_config if active_config else self._given_config).copy()
 
     def _runs_activity(self, name: str) -> bool:
         return name in self._activities or DYNAMIC in self._activities
@@ -150,9 +232,18 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `shutdown` is called or this call is cancelled; leave in good order either way."""
-        async with self:
+        await working_through(self._plugins, _work)(self)
+
+    async def work(self) -> None:
+        """Work until `shutdown` is called or this call is cancelled, without the plugins: what they end with."""
+        await self._begin()
+        if self._begun is not None and not self._begun.done():
+            self._begun.set_result(None)
+        try:
             assert self._shutdown_asked is not None
             await self._shutdown_asked.wait()
+        finally:
+            await self._leave()
 
     async def shutdown(self) -> None:
         """End `run` or the block's work, and wait until the worker has left; safe to call from several places."""
@@ -163,6 +254,34 @@ class Worker:
         await self._stopped.wait()
 
     async def __aenter__(self) -> Self:
+        if self._plugins:
+            await self._begin_life()
+        else:
+            await self._begin()
+        return self
+
+    async def _begin_life(self) -> None:
+        """Let plugins run the worker, in a task that is over with the block."""
+        loop = asyncio.get_running_loop()
+        self._begun = begun = loop.create_future()
+        self._life = life = loop.create_task(self._live(begun), name=f"worker of {self._task_queue}")
+        try:
+            await begun
+        except BaseException:
+            life.cancel()
+            raise
+
+    async def _live(self, begun: asyncio.Future[None]) -> None:
+        try:
+            await self.run()
+        except BaseException as problem:
+            if begun.done():
+                raise
+            begun.set_exception(problem)
+        if not begun.done():
+            begun.set_exception(RuntimeError("a plugin's run_worker has returned without awaiting next(worker)"))
+
+    async def _begin(self) -> None:
         if self._shutdown_asked is not None:
             raise RuntimeError("a worker runs once; create another one")
         self._shutdown_asked = asyncio.Event()
@@ -184,6 +303,7 @@ class Worker:
             graceful_shutdown_timeout=self._graceful_shutdown_timeout,
             identity=self._identity,
             client=self._client,
+            interception=self._interception,
         )
         install_guard(self._workflows)
         try:
@@ -192,12 +312,16 @@ class Worker:
             self._stopped.set()
             raise
         self._host = host
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._leave()
+        life, self._life = self._life, None
+        if life is None or self._shutdown_asked is None:
+            await self._leave()
+        else:
+            self._shutdown_asked.set()
+            await life
 
     async def _leave(self) -> None:
         host, self._host = self._host, None
@@ -207,6 +331,10 @@ class Worker:
             await self._client.engine.deregister(host)
         finally:
             self._stopped.set()
+
+
+async def _work(worker: Worker) -> None:
+    await worker.work()
 
 
 def workflows_by_name(classes: Sequence[type]) -> dict[str, WorkflowDefinition]:

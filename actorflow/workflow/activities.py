@@ -8,8 +8,8 @@ from difflib import get_close_matches
 from typing import Any, Concatenate, TypedDict, TypeVar, Unpack, cast, overload
 
 from actorflow.common import Priority, RetryPolicy, VersioningIntent
-from actorflow.converter import text_of
-from actorflow.core.definitions import ActivityDefinition
+from actorflow.converter import Payload, text_of
+from actorflow.core.definitions import ActivityDefinition, WorkflowDefinition
 from actorflow.core.events import ActivityScheduled
 from actorflow.core.policy.checks import check_name, check_timeout
 from actorflow.core.policy.retry import rule_from
@@ -27,6 +27,7 @@ from actorflow.types import (
     SelfType,
 )
 from actorflow.workflow.context import running_program
+from actorflow.workflow.inputs import StartActivityInput
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -100,7 +101,7 @@ def start_activity(activity: Any, arg: Any = UNSET, **options: Any) -> ActivityH
     """
     definition = None if isinstance(activity, str) else ActivityDefinition.described_by(activity)
     name = cast("str", activity) if definition is None else definition.name
-    return _start(name, definition, arg, **options)
+    return begin(name, definition, arg, **options)
 
 
 @overload
@@ -121,7 +122,7 @@ async def execute_activity(activity: Any, arg: Any = UNSET, **options: Any) -> A
     """Run an activity and wait for its result; takes and raises what `start_activity` does."""
     definition = None if isinstance(activity, str) else ActivityDefinition.described_by(activity)
     name = cast("str", activity) if definition is None else definition.name
-    return await _start(name, definition, arg, **options)
+    return await begin(name, definition, arg, **options)
 
 
 @overload
@@ -214,7 +215,7 @@ async def execute_activity_class(activity: Any, arg: Any = UNSET, **options: Any
     return await start_activity(activity, arg, **options)
 
 
-def _start(
+def begin(
     name: str,
     definition: ActivityDefinition | None,
     arg: Any,
@@ -232,10 +233,37 @@ def _start(
     versioning_intent: VersioningIntent | None = None,
     summary: str | None = None,
     priority: Priority = Priority.default,
+    headers: dict[str, Payload] | None = None,
     **unknown: Any,
 ) -> ActivityHandle[Any]:
+    """Start an activity, through the interceptors if there are some and ``headers`` does not say what they said."""
     if unknown:
         raise unknown_option(f"activity {name!r}", next(iter(unknown)), ActivityOptions.__annotations__)
+    program = running_program()
+    arguments = arguments_of(f"activity {name!r}", arg, args)
+    if program.interception is not None and headers is None:
+        check_accepted(name, definition, arguments)
+        return program.interception.outbound.start_activity(
+            StartActivityInput(
+                activity=name,
+                args=arguments,
+                activity_id=activity_id,
+                task_queue=task_queue,
+                schedule_to_close_timeout=schedule_to_close_timeout,
+                schedule_to_start_timeout=schedule_to_start_timeout,
+                start_to_close_timeout=start_to_close_timeout,
+                heartbeat_timeout=heartbeat_timeout,
+                retry_policy=retry_policy,
+                cancellation_type=cancellation_type,
+                headers={},
+                disable_eager_execution=False,
+                versioning_intent=versioning_intent,
+                summary=summary,
+                priority=priority,
+                arg_types=declared_types(definition),
+                ret_type=declared_result(result_type, definition),
+            )
+        )
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
         raise ValueError(f"activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
     schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
@@ -248,11 +276,9 @@ def _start(
         check_name("task queue", task_queue)
     check_name("activity type", name)
     cancellation = int(ActivityCancellationType(cancellation_type))
-    program = running_program()
-    payloads = encoded_arguments(program, name, definition, arguments_of(f"activity {name!r}", arg, args))
+    payloads = encoded_arguments(program, name, definition, arguments)
     rule = rule_from(retry_policy)
-    if result_type is None and definition is not None:
-        result_type = definition.signature.result_type
+    result_type = declared_result(result_type, definition)
 
     def build(number: str) -> ActivityScheduled:
         return ActivityScheduled(
@@ -267,6 +293,7 @@ def _start(
             retry=rule,
             cancellation=cancellation,
             summary=text_of(summary or ""),
+            headers=headers or None,
         )
 
     return program.start_activity(build, Any if result_type is None else result_type)
@@ -292,13 +319,32 @@ def arguments_of(whom: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
     return (arg,)
 
 
+def check_accepted(name: str, definition: ActivityDefinition | None, arguments: Sequence[Any]) -> None:
+    """Refuse a number of arguments that the activity can't take, where it is known what it takes.
+
+    Raises:
+        TypeError: see above.
+    """
+    if definition is not None and not definition.signature.accepts(len(arguments)):
+        expected = len(definition.signature.names)
+        raise TypeError(f"activity {name!r} takes {expected} arguments, but {len(arguments)} were given")
+
+
+def declared_result(result_type: Any, definition: ActivityDefinition | WorkflowDefinition | None) -> Any:
+    """What to decode a result as: the caller's wish, else as it is declared; None if nobody says."""
+    return definition.signature.result_type if result_type is None and definition is not None else result_type
+
+
+def declared_types(definition: ActivityDefinition | WorkflowDefinition | None) -> list[type] | None:
+    """Types of the parameters, for interceptors; None if nobody says."""
+    return None if definition is None else list(definition.signature.types)
+
+
 def encoded_arguments(
     program: Program, name: str, definition: ActivityDefinition | None, arguments: Sequence[Any]
 ) -> Any:
     """Arguments as payloads, once it is known that the activity can take them."""
-    if definition is not None and not definition.signature.accepts(len(arguments)):
-        expected = len(definition.signature.names)
-        raise TypeError(f"activity {name!r} takes {expected} arguments, but {len(arguments)} were given")
+    check_accepted(name, definition, arguments)
     try:
         payloads = program.converter.encode(arguments)
         program.take_along(f"activity {name!r}", payloads)

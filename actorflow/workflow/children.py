@@ -14,7 +14,7 @@ from actorflow.common import (
     VersioningIntent,
     WorkflowIDReusePolicy,
 )
-from actorflow.converter import text_of
+from actorflow.converter import Payload, text_of
 from actorflow.core import events as ev
 from actorflow.core.notes import attributes_given
 from actorflow.core.policy.checks import check_id, check_name, check_timeout
@@ -33,10 +33,17 @@ from actorflow.types import (
     ReturnType,
     SelfType,
 )
-from actorflow.workflow.activities import UNSET, arguments_of, unknown_option
+from actorflow.workflow.activities import (
+    UNSET,
+    arguments_of,
+    declared_result,
+    declared_types,
+    unknown_option,
+)
 from actorflow.workflow.context import running_program, uuid4
+from actorflow.workflow.inputs import SignalChildWorkflowInput, StartChildWorkflowInput
 from actorflow.workflow.notes import memo_given
-from actorflow.workflow.others import described_workflow, encoded_for, send_signal
+from actorflow.workflow.others import check_workflow_accepts, described_workflow, encoded_for, send_signal, signal_name
 
 T = TypeVar("T")
 
@@ -103,7 +110,13 @@ class ChildWorkflowHandle(ChildFuture[T], Generic[SelfType, T]):
         Raises:
             ApplicationError: the child has closed.
         """
-        await send_signal(signal, arg, args, workflow_id=self.id, run_id=self.child.run_id, is_child=True)
+        name, arguments, run_id = signal_name(signal), arguments_of("signal", arg, args), self.child.run_id
+        interception = running_program().interception
+        if interception is None:
+            await send_signal(name, arguments, workflow_id=self.id, run_id=run_id, is_child=True)
+        else:
+            asked = SignalChildWorkflowInput(name, arguments, self.id, {}, run_id)
+            await interception.outbound.signal_child_workflow(asked)
 
 
 @overload
@@ -145,7 +158,7 @@ async def start_child_workflow(workflow: Any, arg: Any = UNSET, **options: Any) 
         TypeError: not a workflow, an unknown option, or arguments it can't take.
         PayloadError: an argument can't be encoded.
     """
-    return await _start(workflow, arg, **options)
+    return await begin(workflow, arg, **options)
 
 
 @overload
@@ -173,10 +186,10 @@ async def execute_child_workflow(workflow: Any, arg: Any = UNSET, **options: Any
     Raises:
         ChildWorkflowError: the child did not complete; the cause says why.
     """
-    return await (await _start(workflow, arg, **options))
+    return await (await begin(workflow, arg, **options))
 
 
-async def _start(
+async def begin(
     workflow: Any,
     arg: Any,
     *,
@@ -198,13 +211,43 @@ async def _start(
     static_details: str | None = None,
     versioning_intent: VersioningIntent | None = None,
     priority: Priority = Priority.default,
+    headers: dict[str, Payload] | None = None,
     **unknown: Any,
 ) -> ChildWorkflowHandle[Any, Any]:
+    """Start a child and wait until it has begun; ``headers`` as for an activity."""
     name, definition = described_workflow(workflow)
     whom = f"child workflow {name!r}"
     if unknown:
         raise unknown_option(whom, next(iter(unknown)), ChildWorkflowOptions.__annotations__)
     program = running_program()
+    arguments = arguments_of(whom, arg, args)
+    if program.interception is not None and headers is None:
+        check_workflow_accepts(whom, definition, arguments)
+        return await program.interception.outbound.start_child_workflow(
+            StartChildWorkflowInput(
+                workflow=name,
+                args=arguments,
+                id=str(uuid4()) if id is None else id,
+                task_queue=task_queue,
+                cancellation_type=cancellation_type,
+                parent_close_policy=parent_close_policy,
+                execution_timeout=execution_timeout,
+                run_timeout=run_timeout,
+                task_timeout=task_timeout,
+                id_reuse_policy=id_reuse_policy,
+                retry_policy=retry_policy,
+                cron_schedule=cron_schedule,
+                memo=memo,
+                search_attributes=search_attributes,
+                headers={},
+                versioning_intent=versioning_intent,
+                static_summary=static_summary,
+                static_details=static_details,
+                priority=priority,
+                arg_types=declared_types(definition),
+                ret_type=declared_result(result_type, definition),
+            )
+        )
     if id is not None:
         check_id(id)
     if task_queue is not None:
@@ -221,7 +264,7 @@ async def _start(
         workflow_id=str(uuid4()) if id is None else id,
         workflow_type=name,
         task_queue=task_queue or program.identity.task_queue,
-        input=encoded_for(whom, definition, arguments_of(whom, arg, args)),
+        input=encoded_for(whom, definition, arguments),
         parent_close=int(ParentClosePolicy(parent_close_policy)),
         cancellation=int(ChildWorkflowCancellationType(cancellation_type)),
         reuse=int(WorkflowIDReusePolicy(id_reuse_policy)),
@@ -234,9 +277,9 @@ async def _start(
         details=text_of(static_details or ""),
         memo=memo_given(memo),
         search_attributes=attributes_given(f"child workflow {name!r}", search_attributes),
+        headers=headers or None,
     )
-    if result_type is None and definition is not None:
-        result_type = definition.signature.result_type
+    result_type = declared_result(result_type, definition)
     handle: Callable[[Any], ChildWorkflowHandle[Any, Any]] = ChildWorkflowHandle
     child = program.start_child(scheduled, Any if result_type is None else result_type, handle)
     await child.start

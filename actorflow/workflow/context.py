@@ -14,7 +14,7 @@ from uuid import UUID
 
 from actorflow.api.common.v1 import Payload
 from actorflow.common import Priority, RetryPolicy, SearchAttributes, TypedSearchAttributes
-from actorflow.converter import Payload as StoredPayload, PayloadConverter, public_payload, text_of
+from actorflow.converter import PayloadConverter, public_headers, public_payload, text_of
 from actorflow.core import limits
 from actorflow.core.definitions import DYNAMIC
 from actorflow.core.guard import is_lifted
@@ -127,13 +127,14 @@ class Info:
         )
 
 
-def _public(payloads: Mapping[str, StoredPayload]) -> Mapping[str, Payload]:
-    return {name: public_payload(payload) for name, payload in payloads.items()}
-
-
 def info() -> Info:
     """About the execution that is running."""
     program = running_program()
+    return info_of(program) if program.interception is None else program.interception.outbound.info()
+
+
+def info_of(program: Program) -> Info:
+    """What `info` says where no interceptor says something else."""
     identity, options = program.identity, program.options
     parent, root, notes = options.parent, options.root, program.notes
     return Info(
@@ -142,11 +143,11 @@ def info() -> Info:
         cron_schedule=options.cron or None,
         execution_timeout=options.execution_timeout,
         first_execution_run_id=options.first_run_id or identity.run_id,
-        headers=_public(options.headers or {}),
+        headers=public_headers(options.headers),
         namespace=identity.namespace,
         parent=None if parent is None else ParentInfo(parent.namespace, parent.run_id, parent.workflow_id),
         priority=Priority.default,
-        raw_memo=_public(notes.memo),
+        raw_memo={name: public_payload(payload) for name, payload in notes.memo.items()},
         retry_policy=None if options.retry is None else policy_from(options.retry),
         root=None if root is None else RootInfo(root.run_id, root.workflow_id),
         run_id=identity.run_id,
@@ -161,6 +162,12 @@ def info() -> Info:
         workflow_type=identity.workflow_type,
         _program=program,
     )
+
+
+def extern_functions() -> Mapping[str, Callable[..., Any]]:
+    """What interceptors have put into `WorkflowInterceptorClassInput.unsafe_extern_functions`, by its name."""
+    interception = running_program().interception
+    return {} if interception is None else interception.extern_functions
 
 
 def instance() -> Any:

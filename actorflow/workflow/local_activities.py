@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Concatenate, TypedDict, TypeVar, Unpack, cast, overload
 
 from actorflow.common import RetryPolicy
-from actorflow.converter import text_of
+from actorflow.converter import Payload, text_of
 from actorflow.core import limits
 from actorflow.core.definitions import ActivityDefinition
 from actorflow.core.events import LocalActivityScheduled
@@ -26,8 +26,17 @@ from actorflow.types import (
     MultiParamSpec,
     SelfType,
 )
-from actorflow.workflow.activities import UNSET, arguments_of, encoded_arguments, unknown_option
+from actorflow.workflow.activities import (
+    UNSET,
+    arguments_of,
+    check_accepted,
+    declared_result,
+    declared_types,
+    encoded_arguments,
+    unknown_option,
+)
 from actorflow.workflow.context import running_program
+from actorflow.workflow.inputs import StartLocalActivityInput
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -99,7 +108,7 @@ def start_local_activity(activity: Any, arg: Any = UNSET, **options: Any) -> Act
     """
     definition = None if isinstance(activity, str) else ActivityDefinition.described_by(activity)
     name = cast("str", activity) if definition is None else definition.name
-    return _start(name, definition, arg, **options)
+    return begin(name, definition, arg, **options)
 
 
 @overload
@@ -214,7 +223,7 @@ async def execute_local_activity_class(activity: Any, arg: Any = UNSET, **option
     return await start_local_activity(activity, arg, **options)
 
 
-def _start(
+def begin(
     name: str,
     definition: ActivityDefinition | None,
     arg: Any,
@@ -229,10 +238,33 @@ def _start(
     cancellation_type: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL,
     activity_id: str | None = None,
     summary: str | None = None,
+    headers: dict[str, Payload] | None = None,
     **unknown: Any,
 ) -> ActivityHandle[Any]:
+    """Start a local activity; ``headers`` as for an activity, see `actorflow.workflow.activities.begin`."""
     if unknown:
         raise unknown_option(f"activity {name!r}", next(iter(unknown)), LocalActivityOptions.__annotations__)
+    program = running_program()
+    arguments = arguments_of(f"activity {name!r}", arg, args)
+    if program.interception is not None and headers is None:
+        check_accepted(name, definition, arguments)
+        return program.interception.outbound.start_local_activity(
+            StartLocalActivityInput(
+                activity=name,
+                args=arguments,
+                activity_id=activity_id,
+                schedule_to_close_timeout=schedule_to_close_timeout,
+                schedule_to_start_timeout=schedule_to_start_timeout,
+                start_to_close_timeout=start_to_close_timeout,
+                retry_policy=retry_policy,
+                local_retry_threshold=local_retry_threshold,
+                cancellation_type=cancellation_type,
+                headers={},
+                summary=summary,
+                arg_types=declared_types(definition),
+                ret_type=declared_result(result_type, definition),
+            )
+        )
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
         raise ValueError(f"local activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
     schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
@@ -243,12 +275,10 @@ def _start(
         check_name("activity id", activity_id)
     check_name("activity type", name)
     cancellation = int(ActivityCancellationType(cancellation_type))
-    program = running_program()
     _check_registered(program, name)
-    payloads = encoded_arguments(program, name, definition, arguments_of(f"activity {name!r}", arg, args))
+    payloads = encoded_arguments(program, name, definition, arguments)
     rule = rule_from(retry_policy)
-    if result_type is None and definition is not None:
-        result_type = definition.signature.result_type
+    result_type = declared_result(result_type, definition)
 
     def build(number: str) -> LocalActivityScheduled:
         return LocalActivityScheduled(
@@ -262,6 +292,7 @@ def _start(
             retry=rule,
             cancellation=cancellation,
             summary=text_of(summary or ""),
+            headers=headers or None,
         )
 
     return program.start_local_activity(build, Any if result_type is None else result_type)

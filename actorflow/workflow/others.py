@@ -21,6 +21,7 @@ from actorflow.types import (
 from actorflow.workflow.activities import UNSET, arguments_of
 from actorflow.workflow.context import running_program
 from actorflow.workflow.definition import name_of_handler
+from actorflow.workflow.inputs import SignalExternalWorkflowInput
 
 
 class ExternalWorkflowHandle(Generic[SelfType]):
@@ -59,7 +60,14 @@ class ExternalWorkflowHandle(Generic[SelfType]):
             ApplicationError: there is no such execution, it has closed, or it holds too many unprocessed messages.
             PayloadError: an argument can't be encoded.
         """
-        await send_signal(signal, arg, args, workflow_id=self._id, run_id=self._run_id or "")
+        name, arguments = signal_name(signal), arguments_of("signal", arg, args)
+        program = running_program()
+        if program.interception is None:
+            await send_signal(name, arguments, workflow_id=self._id, run_id=self._run_id or "")
+        else:
+            namespace = program.identity.namespace
+            asked = SignalExternalWorkflowInput(name, arguments, namespace, self._id, self._run_id, {})
+            await program.interception.outbound.signal_external_workflow(asked)
 
     async def cancel(self, *, reason: str = "") -> None:
         """Ask it to stop; returns once it has the request.
@@ -99,19 +107,23 @@ def get_external_workflow_handle_for(
 
 
 async def send_signal(
-    signal: str | Callable[..., Any],
-    arg: Any,
-    args: Sequence[Any],
+    name: str,
+    arguments: Sequence[Any],
     *,
     workflow_id: str,
     run_id: str,
     is_child: bool = False,
+    headers: dict[str, Payload] | None = None,
 ) -> None:
     """Signal another execution; see `ExternalWorkflowHandle.signal`."""
-    name = name_of_handler(signal, SIGNAL_MARK, "signal")
     check_name("signal", name)
-    payloads = encoded_for(f"signal {name!r}", None, arguments_of(f"signal {name!r}", arg, args))
-    await running_program().send(ev.SignalSent(workflow_id, name, payloads, run_id, is_child))
+    payloads = encoded_for(f"signal {name!r}", None, arguments)
+    await running_program().send(ev.SignalSent(workflow_id, name, payloads, run_id, is_child, headers))
+
+
+def signal_name(signal: str | Callable[..., Any]) -> str:
+    """The name of a signal that is to be sent."""
+    return name_of_handler(signal, SIGNAL_MARK, "signal")
 
 
 def described_workflow(workflow: str | type | Callable[..., Any]) -> tuple[str, WorkflowDefinition | None]:
@@ -124,6 +136,17 @@ def described_workflow(workflow: str | type | Callable[..., Any]) -> tuple[str, 
     return definition.name, definition
 
 
+def check_workflow_accepts(whom: str, definition: WorkflowDefinition | None, arguments: Sequence[Any]) -> None:
+    """Refuse a number of arguments that the workflow can't take, where it is known what it takes.
+
+    Raises:
+        TypeError: see above.
+    """
+    if definition is not None and not definition.signature.accepts(len(arguments)):
+        names = ", ".join(definition.signature.names) or "none"
+        raise TypeError(f"{whom} takes other arguments ({names}) than the {len(arguments)} it was given")
+
+
 def encoded_for(whom: str, definition: WorkflowDefinition | None, arguments: Sequence[Any]) -> tuple[Payload, ...]:
     """Arguments as payloads.
 
@@ -131,9 +154,7 @@ def encoded_for(whom: str, definition: WorkflowDefinition | None, arguments: Seq
         TypeError: there are more or fewer than the workflow takes.
         PayloadError: one can't be encoded.
     """
-    if definition is not None and not definition.signature.accepts(len(arguments)):
-        names = ", ".join(definition.signature.names) or "none"
-        raise TypeError(f"{whom} takes other arguments ({names}) than the {len(arguments)} it was given")
+    check_workflow_accepts(whom, definition, arguments)
     try:
         program = running_program()
         payloads = program.converter.encode(arguments)

@@ -7,16 +7,18 @@ from datetime import timedelta
 from typing import Any, NoReturn, TypedDict, TypeVar, Unpack, overload
 
 from actorflow.common import RetryPolicy, SearchAttributes, TypedSearchAttributes, VersioningIntent
+from actorflow.converter import stored_headers
 from actorflow.core import events as ev
 from actorflow.core.notes import attributes_given
 from actorflow.core.policy.checks import check_name, check_timeout
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType
-from actorflow.workflow.activities import UNSET, arguments_of
+from actorflow.workflow.activities import UNSET, arguments_of, declared_types
 from actorflow.workflow.context import running_program
+from actorflow.workflow.inputs import ContinueAsNewInput
 from actorflow.workflow.notes import memo_given
-from actorflow.workflow.others import described_workflow, encoded_for
+from actorflow.workflow.others import check_workflow_accepts, described_workflow, encoded_for
 
 T = TypeVar("T")
 
@@ -85,24 +87,55 @@ def continue_as_new(
     program = running_program()
     program.check_writable("continue as new")
     if workflow is None:
-        name = program.identity.workflow_type
-        definition = None if program.definition.is_dynamic else program.definition
+        name, definition = None, None if program.definition.is_dynamic else program.definition
     else:
         name, definition = described_workflow(workflow)
+    whom = f"workflow {name or program.identity.workflow_type!r}"
+    arguments = arguments_of(whom, arg, args)
+    check_workflow_accepts(whom, definition, arguments)
+    asked = ContinueAsNewInput(
+        workflow=name,
+        args=arguments,
+        task_queue=task_queue,
+        run_timeout=run_timeout,
+        task_timeout=task_timeout,
+        retry_policy=retry_policy,
+        memo=memo,
+        search_attributes=search_attributes,
+        headers={},
+        versioning_intent=versioning_intent,
+        arg_types=declared_types(definition),
+    )
+    if program.interception is not None:
+        program.interception.outbound.continue_as_new(asked)
+        raise RuntimeError("an interceptor's continue_as_new has returned; let it call the next one, which raises")
+    go_on(asked)
+
+
+def go_on(asked: ContinueAsNewInput) -> NoReturn:
+    """End the run and go on as a new one.
+
+    Raises:
+        ContinueAsNewError: always.
+        ValueError, TypeError, PayloadError: something that can't be was asked for.
+    """
+    own = running_program().identity
+    name = asked.workflow or own.workflow_type
     check_name("workflow type", name)
-    if task_queue is not None:
-        check_name("task queue", task_queue)
-    whom = f"workflow {name!r}"
+    if asked.task_queue is not None:
+        check_name("task queue", asked.task_queue)
+    noted = asked.search_attributes
     raise ContinueAsNewError(
         ev.ContinuedAsNew(
             workflow_type=name,
-            task_queue=task_queue or program.identity.task_queue,
-            input=encoded_for(whom, definition, arguments_of(whom, arg, args)),
-            run_timeout=check_timeout(name, "run_timeout", run_timeout),
-            task_timeout=check_timeout(name, "task_timeout", task_timeout),
-            retry=None if retry_policy is None else rule_from(retry_policy),
-            memo=memo_given(memo),
-            search_attributes=None if search_attributes is None else attributes_given(name, search_attributes) or {},
+            task_queue=asked.task_queue or own.task_queue,
+            input=encoded_for(f"workflow {name!r}", None, asked.args),
+            run_timeout=check_timeout(name, "run_timeout", asked.run_timeout),
+            task_timeout=check_timeout(name, "task_timeout", asked.task_timeout),
+            retry=None if asked.retry_policy is None else rule_from(asked.retry_policy),
+            memo=memo_given(asked.memo),
+            search_attributes=None if noted is None else attributes_given(name, noted) or {},
+            headers=stored_headers(asked.headers),
         )
     )
 

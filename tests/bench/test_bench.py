@@ -26,6 +26,7 @@ QUESTIONS = (
     "messages",
     "listing",
     "metrics",
+    "schedules",
     "testing",
     "import",
 )

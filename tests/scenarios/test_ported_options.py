@@ -110,8 +110,6 @@ async def test_options_that_mean_nothing_here_are_accepted() -> None:
         {"tls": TLSConfig(domain="here")},
         {"api_key": "secret"},
         {"http_connect_proxy_config": HttpConnectProxyConfig("proxy:1")},
-        {"interceptors": ["of another kind"]},
-        {"plugins": ["of another kind"]},
     ],
     ids=str,
 )
@@ -123,8 +121,6 @@ async def test_a_connection_refuses_what_nobody_would_do(options: dict[str, Any]
 @pytest.mark.parametrize(
     "options",
     [
-        {"interceptors": ["of another kind"]},
-        {"plugins": ["of another kind"]},
         {"nexus_service_handlers": ["of another kind"]},
         {"max_activities_per_second": 1.0},
         {"max_task_queue_activities_per_second": 1.0},

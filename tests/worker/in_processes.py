@@ -51,6 +51,15 @@ def raises() -> None:
         raise ApplicationError("outer", {"n": 1}, type="Odd", non_retryable=True) from inner
 
 
+@activity.defn
+def beats(word: str) -> list[Any]:
+    """Fails at first; then gives what the attempt before has said."""
+    activity.heartbeat(word)
+    if activity.info().attempt == 1:
+        raise ApplicationError("once more")
+    return list(activity.info().heartbeat_details)
+
+
 class Unpicklable(Exception):
     def __init__(self, left: str, right: str) -> None:
         super().__init__(f"{left} and {right}")

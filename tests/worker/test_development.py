@@ -33,7 +33,7 @@ SECOND: Final = timedelta(seconds=1)
 @pytest.fixture(autouse=True)
 def parks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "TURN_FAILURES_BEFORE_PARKING", 1)
-    monkeypatch.delenv("ACTORFLOW_DEBUG", raising=False)
+    monkeypatch.delenv("ACTORFLOW_DEVELOPMENT", raising=False)
 
 
 REFUSED: Final[Mapping[str, tuple[Callable[[], object], str]]] = {
@@ -65,7 +65,7 @@ class Tries:
 
 @pytest.mark.parametrize("what", REFUSED)
 async def test_what_replay_could_not_repeat_is_refused_and_says_what_to_use(what: str) -> None:
-    async with a_place(Tries, debug_mode=True) as client:
+    async with a_place(Tries, development_mode=True) as client:
         with pytest.raises(WorkflowParkedError) as parked:
             await execute(client, Tries.run, what)
     assert "RestrictedWorkflowAccessError" in str(parked.value)
@@ -97,7 +97,7 @@ class Behaves:
 
 
 async def test_a_program_that_behaves_notices_nothing() -> None:
-    async with a_place(Behaves, debug_mode=True) as client:
+    async with a_place(Behaves, development_mode=True) as client:
         assert await execute(client, Behaves.run) == "4 seen"
 
 
@@ -119,7 +119,7 @@ async def test_a_query_that_asks_for_the_time_fails_alone() -> None:
         def when(self) -> float:
             return time.time()
 
-    async with a_place(Asked, debug_mode=True) as client:
+    async with a_place(Asked, development_mode=True) as client:
         handle = await start(client, Asked.run)
         with pytest.raises(WorkflowQueryFailedError, match=r"time\.time"):
             await handle.query(Asked.when)
@@ -133,7 +133,7 @@ async def test_a_profiler_of_somebody_else_is_left_alone() -> None:
     def profiler(_frame: Any, event: str, _argument: Any) -> None:
         calls.append(event)
 
-    async with a_place(Tries, debug_mode=True) as client:
+    async with a_place(Tries, development_mode=True) as client:
         sys.setprofile(profiler)
         try:
             assert await execute(client, Tries.run, "perf_counter") == "done"
@@ -146,13 +146,13 @@ async def test_a_profiler_of_somebody_else_is_left_alone() -> None:
 async def test_a_thread_that_was_interrupted_before_holds_up_no_turn() -> None:
     # What was thrown into a thread is taken back like this; before 3.12 a profiled thread looked for it for ever.
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(threading.get_ident()), ctypes.py_object())
-    async with a_place(Behaves, debug_mode=True) as client:
+    async with a_place(Behaves, development_mode=True) as client:
         assert await execute(client, Behaves.run) == "4 seen"
 
 
 async def test_only_the_first_programs_of_a_definition_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "PROGRAMS_WATCHED_MAX", 1)
-    async with a_place(Clocked, Tries, debug_mode=True, max_cached_workflows=100) as client:
+    async with a_place(Clocked, Tries, development_mode=True, max_cached_workflows=100) as client:
         with pytest.raises(WorkflowParkedError, match=r"time\.perf_counter"):
             await execute(client, Clocked.run)
         assert await execute(client, Clocked.run, id="another") == "done"
@@ -206,13 +206,21 @@ class Counts:
     ],
 )
 async def test_a_turn_that_comes_out_differently_shows_at_once(how: str, shown: str) -> None:
-    async with a_place(Counts, activities=[echo], debug_mode=True) as client:
+    async with a_place(Counts, activities=[echo], development_mode=True) as client:
         with pytest.raises(WorkflowParkedError) as parked:
             await execute(client, Counts.run, how)
     assert "NondeterminismError" in str(parked.value)
     assert shown in str(parked.value)
     assert ("test_development.py:" in str(parked.value)) == (how not in ("result", "local"))
     assert "runs every turn twice" in str(parked.value)
+
+
+async def test_only_the_first_programs_of_a_definition_run_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PROGRAMS_WATCHED_MAX", 1)
+    async with a_place(Counts, activities=[echo], development_mode=True, max_cached_workflows=100) as client:
+        with pytest.raises(WorkflowParkedError, match="NondeterminismError"):
+            await execute(client, Counts.run, "arguments")
+        assert await execute(client, Counts.run, "arguments", id="another") >= 0
 
 
 async def test_nothing_of_such_a_turn_is_done() -> None:
@@ -228,7 +236,7 @@ async def test_nothing_of_such_a_turn_is_done() -> None:
         async def run(self) -> None:
             await workflow.execute_activity(note, next(NUMBERS), start_to_close_timeout=SECOND)
 
-    async with a_place(Notes, activities=[note], debug_mode=True) as client:
+    async with a_place(Notes, activities=[note], development_mode=True) as client:
         with pytest.raises(WorkflowParkedError, match="NondeterminismError"):
             await execute(client, Notes.run)
     assert done == []
@@ -246,7 +254,7 @@ async def test_a_cache_that_outlives_the_run_is_noticed_too() -> None:
                     known[number] = await echoed(number)
             return sum(known.values())
 
-    async with a_place(Caches, activities=[echo], debug_mode=True) as client:
+    async with a_place(Caches, activities=[echo], development_mode=True) as client:
         with pytest.raises(WorkflowParkedError, match=r"NondeterminismError.*such as a global"):
             await execute(client, Caches.run)
 
@@ -292,7 +300,7 @@ class Child:
 
 @pytest.mark.parametrize("cached", [0, 100])
 async def test_turns_of_all_kinds_come_out_the_same(cached: int) -> None:
-    async with a_place(Busy, Child, activities=[echo], debug_mode=True, max_cached_workflows=cached) as client:
+    async with a_place(Busy, Child, activities=[echo], development_mode=True, max_cached_workflows=cached) as client:
         handle = await start(client, Busy.run)
         await handle.signal(Busy.say, "one")
         await handle.execute_update(Busy.add, "two")
@@ -315,7 +323,7 @@ class Measures:
 
 @pytest.mark.parametrize("cached", [0, 100])
 async def test_both_runs_of_a_turn_know_the_same_of_their_history(cached: int) -> None:
-    async with a_place(Measures, activities=[echo], debug_mode=True, max_cached_workflows=cached) as client:
+    async with a_place(Measures, activities=[echo], development_mode=True, max_cached_workflows=cached) as client:
         assert await execute(client, Measures.run) > 0
 
 
@@ -328,11 +336,11 @@ async def test_a_turn_that_was_refused_for_coming_out_differently_goes_on_with_r
             return await echoed(7)
 
     async with await Client.connect("memory://") as client:
-        async with a_worker(client, workflows=[Counts], activities=[echo], debug_mode=True):
+        async with a_worker(client, workflows=[Counts], activities=[echo], development_mode=True):
             handle = await start(client, Counts.run, "arguments")
             with pytest.raises(WorkflowParkedError, match="NondeterminismError"):
                 await handle.result()
-        async with a_worker(client, workflows=[Repaired], activities=[echo], debug_mode=True):
+        async with a_worker(client, workflows=[Repaired], activities=[echo], development_mode=True):
             assert await client.get_workflow_handle("w").result() == 7
 
 
@@ -356,27 +364,27 @@ async def test_it_is_on_in_test_environments() -> None:
 async def test_a_worker_in_a_test_environment_can_do_without() -> None:
     async with (
         await WorkflowEnvironment.start_time_skipping() as env,
-        a_worker(env.client, workflows=[Clocked], debug_mode=False),
+        a_worker(env.client, workflows=[Clocked], development_mode=False),
     ):
         assert await execute(env.client, Clocked.run) == "done"
 
 
 async def test_the_environment_turns_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACTORFLOW_DEBUG", "1")
+    monkeypatch.setenv("ACTORFLOW_DEVELOPMENT", "1")
     async with a_place(Clocked) as client:
         with pytest.raises(WorkflowParkedError, match=r"time\.perf_counter"):
             await execute(client, Clocked.run)
 
 
 async def test_the_environment_turns_it_off_in_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACTORFLOW_DEBUG", "0")
+    monkeypatch.setenv("ACTORFLOW_DEVELOPMENT", "0")
     async with await WorkflowEnvironment.start_time_skipping() as env, a_worker(env.client, workflows=[Clocked]):
         assert await execute(env.client, Clocked.run) == "done"
 
 
 async def test_code_without_a_guard_may_ask_for_the_time_but_its_turns_are_compared() -> None:
     runner = UnsandboxedWorkflowRunner()
-    async with a_place(Clocked, Counts, debug_mode=True, workflow_runner=runner) as client:
+    async with a_place(Clocked, Counts, development_mode=True, workflow_runner=runner) as client:
         assert await execute(client, Clocked.run) == "done"
         with pytest.raises(WorkflowParkedError, match="NondeterminismError"):
             await execute(client, Counts.run, "result", id="counts")
@@ -385,7 +393,7 @@ async def test_code_without_a_guard_may_ask_for_the_time_but_its_turns_are_compa
 async def test_two_workers_of_one_process_each_have_their_own_mode() -> None:
     async with (
         await Client.connect("memory://") as client,
-        a_worker(client, workflows=[Clocked], task_queue="strict", debug_mode=True),
+        a_worker(client, workflows=[Clocked], task_queue="strict", development_mode=True),
         a_worker(client, workflows=[Clocked], task_queue="lax"),
     ):
         strict = await client.start_workflow(Clocked.run, id="strict", task_queue="strict")

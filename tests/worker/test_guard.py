@@ -42,7 +42,7 @@ from tests.support import a_client, a_place, a_worker, events_of, execute, failu
 @pytest.fixture(autouse=True)
 def parks_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "TURN_FAILURES_BEFORE_PARKING", 1)
-    monkeypatch.delenv("ACTORFLOW_DEBUG", raising=False)
+    monkeypatch.delenv("ACTORFLOW_DEVELOPMENT", raising=False)
 
 
 FORBIDDEN: Final[Mapping[str, Callable[[], object]]] = {

@@ -1,4 +1,4 @@
-"""Memo and search attributes in the public history, both ways.
+"""Memo, search attributes and headers in the public history, both ways.
 
 A search attribute is a payload of JSON there, its type in the metadata; one that is removed is null.
 """
@@ -34,6 +34,11 @@ def payload_map_out(payloads: Mapping[str, Payload | None]) -> dict[str, shapes.
 def memo_out(memo: Mapping[str, Payload | None] | None) -> shapes.Memo | None:
     """A memo, or changes of it."""
     return None if memo is None else shapes.Memo(fields=payload_map_out(memo))
+
+
+def header_out(headers: Mapping[str, Payload] | None) -> shapes.Header | None:
+    """What interceptors pass on."""
+    return None if headers is None else shapes.Header(fields=payload_map_out(headers))
 
 
 def attributes_out(attributes: Mapping[str, IndexedValue | None] | None) -> shapes.SearchAttributes | None:
@@ -81,6 +86,11 @@ def payload_map_in(payloads: Mapping[str, shapes.Payload]) -> dict[str, Payload]
 def memo_in(memo: shapes.Memo | None) -> dict[str, Payload] | None:
     """A memo."""
     return None if memo is None else payload_map_in(memo.fields)
+
+
+def header_in(header: shapes.Header | None) -> dict[str, Payload] | None:
+    """What interceptors pass on; None for nothing."""
+    return None if header is None else payload_map_in(header.fields) or None
 
 
 def attributes_in(attributes: shapes.SearchAttributes | None) -> dict[str, IndexedValue] | None:

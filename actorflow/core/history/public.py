@@ -59,6 +59,7 @@ class Signaled(Shape, frozen=True):
     input: Payloads | None = None
     request_id: str = ""
     skip_generate_workflow_task: bool = False
+    header: Header | None = None
 
 
 class CancelRequested(Shape, frozen=True):
@@ -72,6 +73,7 @@ class UpdateMeta(Shape, frozen=True):
 class UpdateInput(Shape, frozen=True):
     name: str = ""
     args: Payloads | None = None
+    header: Header | None = None
 
 
 class UpdateRequest(Shape, frozen=True):
@@ -130,6 +132,7 @@ class ContinuedAsNew(Shape, frozen=True):
     initiator: Number = ""
     memo: Memo | None = None
     search_attributes: SearchAttributes | None = None
+    header: Header | None = None
 
 
 class Terminated(Shape, frozen=True):
@@ -173,6 +176,7 @@ class ActivityScheduled(Shape, frozen=True):
     heartbeat_timeout: str = ""
     workflow_task_completed_event_id: Number = 0
     retry_policy: RetryPolicy | None = None
+    header: Header | None = None
 
 
 class ActivityStarted(Shape, frozen=True):

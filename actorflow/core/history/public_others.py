@@ -101,6 +101,7 @@ class ToOther(Shape, frozen=True):
 class SignalInitiated(ToOther, frozen=True):
     signal_name: str = ""
     input: Payloads | None = None
+    header: Header | None = None
 
 
 class CancelInitiated(ToOther, frozen=True):

@@ -206,7 +206,9 @@ def _says_only_what_markers_say(event: ExportedEvent) -> bool:
 
 def _received(event: Any) -> Any:
     """A signal without a task of its own was left unhandled only if the run closed; else a later task has taken it."""
-    return ev.SignalReceived(event.name, event.input) if isinstance(event, ev.SignalUnhandled) else event
+    if not isinstance(event, ev.SignalUnhandled):
+        return event
+    return ev.SignalReceived(event.name, event.input, headers=event.headers)
 
 
 def _turn_failed(failed: public.TaskFailed, attempts: int) -> ev.TurnFailed:

@@ -32,7 +32,7 @@ def _child_initiated(_known: References, event: ExportedEvent) -> ev.ChildSchedu
         details=event.details,
         memo=notes.memo_in(attributes.memo),
         search_attributes=notes.attributes_in(attributes.search_attributes),
-        headers=None if attributes.header is None else notes.payload_map_in(attributes.header.fields),
+        headers=notes.header_in(attributes.header),
     )
 
 
@@ -73,7 +73,12 @@ def _signal_initiated(_known: References, event: ExportedEvent) -> ev.SignalSent
     receiver = attributes.workflow_execution
     input = to.payloads_in(attributes.input)
     return ev.SignalSent(
-        receiver.workflow_id, attributes.signal_name, input, receiver.run_id, attributes.child_workflow_only
+        receiver.workflow_id,
+        attributes.signal_name,
+        input,
+        receiver.run_id,
+        attributes.child_workflow_only,
+        notes.header_in(attributes.header),
     )
 
 

@@ -98,10 +98,10 @@ def _root(attributes: public.Started) -> ev.RootRun | None:
 
 def _signaled(_known: References, event: ExportedEvent) -> ev.SignalReceived | ev.SignalUnhandled:
     attributes = cast("public.Signaled", event.attributes)
-    input = to.payloads_in(attributes.input)
+    input, headers = to.payloads_in(attributes.input), notes.header_in(attributes.header)
     if attributes.skip_generate_workflow_task:
-        return ev.SignalUnhandled(attributes.signal_name, input)
-    return ev.SignalReceived(attributes.signal_name, input, attributes.request_id)
+        return ev.SignalUnhandled(attributes.signal_name, input, headers)
+    return ev.SignalReceived(attributes.signal_name, input, attributes.request_id, headers)
 
 
 def _cancel_requested(_known: References, event: ExportedEvent) -> ev.CancelRequested:
@@ -129,7 +129,9 @@ def _update_accepted(_known: References, event: ExportedEvent) -> ev.UpdateAccep
     request = attributes.accepted_request
     if request is None:
         refuse(event.number, "an update that was admitted before it was accepted")
-    return ev.UpdateAccepted(attributes.protocol_instance_id, request.input.name, to.payloads_in(request.input.args))
+    asked = request.input
+    input, headers = to.payloads_in(asked.args), notes.header_in(asked.header)
+    return ev.UpdateAccepted(attributes.protocol_instance_id, asked.name, input, headers)
 
 
 def _update_completed(_known: References, event: ExportedEvent) -> ev.UpdateCompleted:
@@ -169,6 +171,7 @@ def _continued(known: References, event: ExportedEvent) -> ev.Event:
         successor=attributes.new_execution_run_id,
         memo=notes.memo_in(attributes.memo),
         search_attributes=notes.attributes_in(attributes.search_attributes),
+        headers=notes.header_in(attributes.header),
     )
 
 

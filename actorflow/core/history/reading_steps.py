@@ -9,7 +9,7 @@ import msgspec
 
 from actorflow.converter import Failure
 from actorflow.core import events as ev
-from actorflow.core.history import failures, public, shapes, values as to
+from actorflow.core.history import failures, notes, public, shapes, values as to
 from actorflow.core.history.exported import ExportedEvent, References, refuse
 from actorflow.core.history.local_activities import ReadMarker, read_marker
 from actorflow.exceptions import RetryState
@@ -57,6 +57,7 @@ def _activity_scheduled(known: References, event: ExportedEvent) -> ev.ActivityS
         heartbeat=to.timeout_in(attributes.heartbeat_timeout),
         retry=to.retry_in(attributes.retry_policy),
         summary=event.summary,
+        headers=notes.header_in(attributes.header),
     )
 
 

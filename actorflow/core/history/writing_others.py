@@ -30,7 +30,7 @@ def _child_scheduled(numbers: Numbers, event: ev.ChildScheduled) -> public.Child
         cron_schedule=event.cron,
         memo=notes.memo_out(event.memo),
         search_attributes=notes.attributes_out(event.search_attributes),
-        header=None if event.headers is None else shapes.Header(fields=notes.payload_map_out(event.headers)),
+        header=notes.header_out(event.headers),
     )
 
 
@@ -84,6 +84,7 @@ def _signal_sent(numbers: Numbers, event: ev.SignalSent) -> public.SignalInitiat
         child_workflow_only=event.is_child,
         signal_name=event.name,
         input=to.payloads_out(event.input),
+        header=notes.header_out(event.headers),
     )
 
 

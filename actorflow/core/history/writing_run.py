@@ -76,7 +76,9 @@ def update_accepted(event: ev.UpdateAccepted, after: int) -> public.UpdateAccept
     """An update was accepted, which had come behind this event."""
     request = public.UpdateRequest(
         meta=public.UpdateMeta(update_id=event.update_id),
-        input=public.UpdateInput(name=event.name, args=to.payloads_out(event.input)),
+        input=public.UpdateInput(
+            name=event.name, args=to.payloads_out(event.input), header=notes.header_out(event.headers)
+        ),
     )
     return public.UpdateAccepted(
         protocol_instance_id=event.update_id,
@@ -86,12 +88,21 @@ def update_accepted(event: ev.UpdateAccepted, after: int) -> public.UpdateAccept
 
 
 def _signal_received(_numbers: Numbers, event: ev.SignalReceived) -> public.Signaled:
-    return public.Signaled(signal_name=event.name, input=to.payloads_out(event.input), request_id=event.request_id)
+    return public.Signaled(
+        signal_name=event.name,
+        input=to.payloads_out(event.input),
+        request_id=event.request_id,
+        header=notes.header_out(event.headers),
+    )
 
 
 def _signal_unhandled(_numbers: Numbers, event: ev.SignalUnhandled) -> public.Signaled:
-    input = to.payloads_out(event.input)
-    return public.Signaled(signal_name=event.name, input=input, skip_generate_workflow_task=True)
+    return public.Signaled(
+        signal_name=event.name,
+        input=to.payloads_out(event.input),
+        skip_generate_workflow_task=True,
+        header=notes.header_out(event.headers),
+    )
 
 
 def _cancel_requested(_numbers: Numbers, event: ev.CancelRequested) -> public.CancelRequested:
@@ -149,6 +160,7 @@ def _continued(numbers: Numbers, event: ev.ContinuedAsNew) -> public.ContinuedAs
         initiator=public.INITIATORS["workflow"],
         memo=notes.memo_out(event.memo),
         search_attributes=notes.attributes_out(event.search_attributes),
+        header=notes.header_out(event.headers),
     )
 
 

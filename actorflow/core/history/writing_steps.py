@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from actorflow.core import events as ev
-from actorflow.core.history import failures, public, shapes, values as to
+from actorflow.core.history import failures, notes, public, shapes, values as to
 from actorflow.core.history.numbers import Numbers
 from actorflow.exceptions import RetryState
 
@@ -45,6 +45,7 @@ def _activity_scheduled(numbers: Numbers, event: ev.ActivityScheduled) -> public
         heartbeat_timeout=to.duration_out(event.heartbeat),
         workflow_task_completed_event_id=numbers.last_task,
         retry_policy=to.retry_out(event.retry),
+        header=notes.header_out(event.headers),
     )
 
 

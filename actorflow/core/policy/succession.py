@@ -109,6 +109,7 @@ def _continued(closing: Closing, close: ev.ContinuedAsNew) -> ev.Started:
         run_timeout=close.run_timeout or old.run_timeout,
         task_timeout=close.task_timeout or old.task_timeout,
         retry=close.retry or old.retry,
+        headers=old.headers if close.headers is None else close.headers,
         memo=(old.memo if close.memo is None else close.memo) or None,
         search_attributes=(old.search_attributes if close.search_attributes is None else close.search_attributes)
         or None,

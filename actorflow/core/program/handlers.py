@@ -58,6 +58,13 @@ class Handlers:
             )
         return found
 
+    def validator(self, name: str, instance: object) -> Callable[..., Any] | None:
+        """The validator of an update and how to call it; None if it has none. Raises as `update`."""
+        handler, _ = self.update(name, instance)
+        if handler.validator is None or not self.is_of_class(handler):
+            return handler.validator
+        return handler.validator.__get__(instance)
+
     def known(self, kind: str) -> Mapping[str, HandlerDefinition]:
         """Every handler there is now by its name (a dynamic one's is empty), for a kind: signal, query or update."""
         own, of_class = self._of_kind(kind)

@@ -33,6 +33,7 @@ from actorflow.core.program.errors import (
 )
 from actorflow.core.program.eviction import evict
 from actorflow.core.program.handlers import Handlers, call_at_once, decoded_arguments
+from actorflow.core.program.interception import Interception
 from actorflow.core.program.lines import calling_line, waiting_line, waiting_lines
 from actorflow.core.program.local_activities import LocalActivities, without_local
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
@@ -144,6 +145,7 @@ class Program:
         "history_bytes",
         "history_length",
         "identity",
+        "interception",
         "is_cancel_requested",
         "is_read_only",
         "is_replaying",
@@ -184,6 +186,7 @@ class Program:
         self._at = started_at = identity.started_at
         self.loop.set_time((started_at - _EPOCH).total_seconds())
         self._instance: Any = None
+        self.interception: Interception | None = None
         self._handlers = Handlers(definition)
         self._main: asyncio.Task[Any] | None = None
         self._commands: dict[tuple[str, str], Command] = {}
@@ -279,15 +282,18 @@ class Program:
             rejection = Rejection(arrival.update_id, self.converter.failure(objection))
             self._rejections = [*(self._rejections or ()), rejection]
             return None
-        return ev.UpdateAccepted(arrival.update_id, arrival.name, arrival.input)
+        return ev.UpdateAccepted(arrival.update_id, arrival.name, arrival.input, arrival.headers)
 
     def _validate(self, request: ev.UpdateRequested) -> None:
         handler, _ = self._handlers.update(request.name, self._instance)
         arguments = self._arguments(handler, request.name, request.input)
-        if handler.validator is None:
+        validator = self._handlers.validator(request.name, self._instance)
+        if self.interception is not None:
+            validator = self.interception.around_validator(
+                request.update_id, request.name, request.headers, is_dynamic=handler.is_dynamic
+            )
+        if validator is None:
             return
-        is_bound = self._handlers.is_of_class(handler)
-        validator = handler.validator.__get__(self._instance) if is_bound else handler.validator
         context = self._context.copy()
         context.run(current_update.set, UpdateInfo(request.update_id, request.name))
         with self._read_only("an update validator"):
@@ -351,6 +357,8 @@ class Program:
 
     def _build(self) -> None:
         # Inside the loop, so that __init__ may create queues and events.
+        if self.definition.intercepts is not None:
+            self.interception = self.definition.intercepts()
         cls: Any = self.definition.cls
         self._instance = cls(*self._run_arguments()) if self.definition.has_init else cls()
         if self.definition.dynamic_config is not None:
@@ -503,7 +511,10 @@ class Program:
     async def _run_main(self) -> None:
         try:
             arguments = self._run_arguments()
-            result = await self.definition.run(self._instance, *arguments)
+            run = self.definition.run
+            if self.interception is not None:
+                run = self.interception.around_run(self.definition.cls, run, self.options.headers)
+            result = await run(self._instance, *arguments)
             self._finish(ev.Completed(result=None if result is None else self._encoded("the result", result)))
         except BaseException as problem:
             self._end_with(problem)
@@ -520,6 +531,8 @@ class Program:
             if not self.is_replaying:
                 self._reporter.dropped_signal(signal.name, problem)
             return
+        if self.interception is not None:
+            function = self.interception.around_signal(signal.name, signal.headers, is_dynamic=handler.is_dynamic)
         number = self._handlers_running.begin(handler)
         self._start_task(self._run_handler(function, arguments, number), name=f"signal: {signal.name}")
 
@@ -536,6 +549,10 @@ class Program:
     def _begin_update(self, accepted: ev.UpdateAccepted) -> None:
         handler, function = self._handlers.update(accepted.name, self._instance)
         arguments = self._arguments(handler, accepted.name, accepted.input)
+        if self.interception is not None:
+            function = self.interception.around_update(
+                accepted.update_id, accepted.name, accepted.headers, is_dynamic=handler.is_dynamic
+            )
         number = self._handlers_running.begin(handler, accepted.update_id)
         self._start_task(self._run_update(accepted, function, arguments, number), name=f"update: {accepted.name}")
 
@@ -870,6 +887,14 @@ class Program:
         self.check_writable("set an update handler")
         self._handlers.set_update(name, handler, validator)
 
+    def validator(self, name: str) -> Callable[..., Any] | None:
+        """What may reject an update of that name, called with its arguments; None if nothing does.
+
+        Raises:
+            UnknownUpdateError: there is no such update.
+        """
+        return self._handlers.validator(name, self._instance)
+
     def handler(self, kind: str, name: str) -> Callable[..., Any] | None:
         """The handler of exactly that name, for a kind: signal, query or update; None if there is none."""
         return self._handlers.one(kind, name, self._instance)
@@ -956,7 +981,7 @@ class Program:
             for task in self.loop.unfinished_tasks()
         )
 
-    def query(self, name: str, payloads: Sequence[Any]) -> Any:
+    def query(self, name: str, payloads: Sequence[Any], headers: Mapping[str, Payload] | None = None) -> Any:
         """Run a query handler against the state as it is and return its result, encoded.
 
         ``__stack_trace`` and ``__temporal_workflow_metadata`` are answered for every program, see `stack_trace` and
@@ -974,6 +999,8 @@ class Program:
             return self.converter.encode_one(described)
         handler, function = self._handlers.query(name, self._instance)
         arguments = self._arguments(handler, name, payloads)
+        if self.interception is not None:
+            function = self.interception.around_query(name, headers, is_dynamic=handler.is_dynamic)
         with self._read_only(_QUERY):
             result = self.loop.run(lambda: self._context.copy().run(call_at_once, function, arguments))
         return self.converter.encode_one(result)

@@ -85,6 +85,7 @@ rules = st.builds(
     st.lists(texts, max_size=2).map(tuple),
 )
 timeouts = st.none() | durations
+headers = st.none() | memos
 # Never just when a turn was: None says that already.
 begins = st.integers(1, 10**15).map(lambda micros: NOON - timedelta(microseconds=micros))
 attempts: Any = {"attempt": st.integers(0, 3), "started_at": st.none() | begins}
@@ -147,7 +148,7 @@ def options_at(draw: st.DrawFn, at: datetime) -> ev.RunOptions | None:
             root=st.none() if parent is None else st.builds(ev.RootRun, texts.filter(bool), texts),
             memo=st.none() | memos,
             search_attributes=st.none() | attributes,
-            headers=st.none() | memos,
+            headers=headers,
             summary=texts,
             details=texts,
             **run_timeouts,
@@ -181,7 +182,7 @@ class Author:
             self.add(*self.arrivals(), *self.decisions())
         end = self.draw(st.none() | self.ends())
         if end is not None:
-            self.add(*self.draw(st.lists(st.builds(ev.SignalUnhandled, texts, several), max_size=2)), end)
+            self.add(*self.draw(st.lists(st.builds(ev.SignalUnhandled, texts, several, headers), max_size=2)), end)
         count = len(self.groups)
         times = sorted(self.draw(st.lists(instants, min_size=count, max_size=count, unique=True)))
         (first, *others), options = self.groups[0], self.draw(options_at(times[0]))
@@ -201,7 +202,9 @@ class Author:
                 self.sent.append(number)
 
     def arrivals(self) -> list[Any]:
-        kinds = st.one_of(st.builds(ev.SignalReceived, texts, several, texts), st.builds(ev.CancelRequested, texts))
+        kinds = st.one_of(
+            st.builds(ev.SignalReceived, texts, several, texts, headers), st.builds(ev.CancelRequested, texts)
+        )
         found: list[Any] = self.draw(st.lists(kinds, max_size=2))
         for ids, answer in ((self.activities, outcome_of), (self.timers, lambda id_: st.just(ev.TimerFired(id_)))):
             while ids and self.draw(st.booleans()):
@@ -241,7 +244,7 @@ class Author:
         name = str(self.named)
         what = self.draw(st.sampled_from(["timer", "activity", "child", "signal", "cancel"]))
         if what == "signal":
-            return st.builds(ev.SignalSent, texts, texts, several, texts)
+            return st.builds(ev.SignalSent, texts, texts, several, texts, headers=headers)
         if what == "cancel":
             return st.builds(ev.CancelSent, texts, texts, reason=texts)
         if what == "child":
@@ -265,7 +268,15 @@ class Author:
         self.activities.append(name)
         options = dict.fromkeys(("schedule_to_close", "schedule_to_start", "start_to_close", "heartbeat"), timeouts)
         return st.builds(
-            ev.ActivityScheduled, st.just(name), texts, texts, several, retry=rules, summary=texts, **options
+            ev.ActivityScheduled,
+            st.just(name),
+            texts,
+            texts,
+            several,
+            retry=rules,
+            summary=texts,
+            headers=headers,
+            **options,
         )
 
     @staticmethod

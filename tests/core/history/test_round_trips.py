@@ -105,6 +105,16 @@ STORIES = [
         ),
         (ev.SignalReceived("s"), ev.ContinuedAsNew("Order", "q", memo={}, search_attributes=ATTRIBUTES)),
     ),
+    turns_of(
+        (
+            STARTED,
+            ev.SignalReceived("s", headers=MEMO),
+            ev.ActivityScheduled("1", "a", "q", start_to_close=MINUTE, headers=MEMO),
+            ev.SignalSent("y", "s", headers=MEMO),
+        ),
+        (ev.UpdateAccepted("1", "u", headers=MEMO), ev.UpdateCompleted("1")),
+        (ev.SignalUnhandled("s", headers=MEMO), ev.ContinuedAsNew("Order", "q", successor="run-2", headers=MEMO)),
+    ),
     turns_of((ev.Started("Order", "q", options=ev.RunOptions(summary="one line", details="two\nlines")),)),
 ]
 

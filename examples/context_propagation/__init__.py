@@ -1,0 +1,1 @@
+"""Who has asked travels with everything a workflow does, without an argument for it."""
