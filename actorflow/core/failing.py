@@ -9,7 +9,7 @@ import msgspec
 
 from actorflow.converter import Failure, ValueConverter, text_of
 from actorflow.core import limits
-from actorflow.exceptions import CodecError, CorruptJournalError
+from actorflow.exceptions import CorruptJournalError
 
 
 class FailingTurn(msgspec.Struct, frozen=True):
@@ -23,16 +23,13 @@ class FailingTurn(msgspec.Struct, frozen=True):
     at: datetime
     messages: int
     failure: Failure
+    is_for_codec: bool = False
+    """Its codec could not encode or decode; that is no fault of its code."""
 
     @property
     def is_parked(self) -> bool:
         """True once quick tries are over, and at once where somebody has to bring a key."""
         return self.is_for_codec or self.attempts >= limits.TURN_FAILURES_BEFORE_PARKING
-
-    @property
-    def is_for_codec(self) -> bool:
-        """True if its codec could not encode or decode; that is no fault of its code."""
-        return self.failure.type == CodecError.__name__
 
     @staticmethod
     def unreadable(problem: Exception, now: datetime) -> FailingTurn:

@@ -74,7 +74,7 @@ class Setback(msgspec.Struct, eq=False, frozen=True):
             What keeps the run from going on until the next try.
         """
         attempts = 1 if previous is None else previous.failing.attempts + 1
-        failing = FailingTurn(attempts, self.at, len(self.taken), failure)
+        failing = FailingTurn(attempts, self.at, len(self.taken), failure, isinstance(self.cause, CodecError))
         report_turn_failure(self.identity, self.cause, attempts=attempts, is_parked=failing.is_parked)
         turn = self._journaled(failing)
         expires_at = self._expires_at()
