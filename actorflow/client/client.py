@@ -30,7 +30,7 @@ from actorflow.client.interceptor import Interceptor, check_instances, intercept
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
 from actorflow.client.outbound import ServiceOutbound
 from actorflow.client.plugin import ClientConfig, Plugin, connecting_through
-from actorflow.client.ported import PortedConnectOptions, check_ported, check_start
+from actorflow.client.ported import PortedConnectOptions, check_ported, check_schedule, check_start
 from actorflow.client.schedule import (
     Schedule,
     ScheduleAction,
@@ -700,6 +700,9 @@ class Client:
         trigger_immediately: bool = False,
         backfill: Sequence[ScheduleBackfill] = (),
         memo: Mapping[str, Any] | None = None,
+        search_attributes: TypedSearchAttributes | SearchAttributes | None = None,
+        static_summary: str | None = None,
+        static_details: str | None = None,
         rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> ScheduleHandle:
@@ -717,6 +720,9 @@ class Client:
             trigger_immediately: take an action now.
             backfill: spans whose times are taken now, too.
             memo: notes, shown when it is described.
+            search_attributes: refused, schedules have none; its action's ``typed_search_attributes`` are for workflows.
+            static_summary: refused, as ``static_details`` is; the action has them, too.
+            static_details: see ``static_summary``.
             rpc_metadata: accepted for ported programs.
             rpc_timeout: how long to wait until it is durable.
 
@@ -725,8 +731,13 @@ class Client:
             ScheduleSpecError: a part of it can't be understood, or never comes true; the error names the field.
             PayloadError, CodecError: an argument or a value of the memo can't be encoded.
             ValueError, TypeError: a bad id or name, no task queue, no action.
+            UnsupportedOptionError: what schedules don't have.
+            SearchAttributeTypeError: a search attribute of its action has another type in the namespace.
             RPCError: RESOURCE_EXHAUSTED: there are too many schedules; DEADLINE_EXCEEDED because of ``rpc_timeout``.
         """
+        check_schedule(
+            search_attributes=search_attributes, static_summary=static_summary, static_details=static_details
+        )
         whole = whole_schedule(schedule, action, policy, state)
         check_limit(whole)
         return await self._outbound.create_schedule(

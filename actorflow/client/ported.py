@@ -86,3 +86,12 @@ def check_start(*, versioning_override: Any) -> None:
         raise UnsupportedOptionError(
             "versioning_override", "runs go on with the code there is; tell versions apart with workflow.patched"
         )
+
+
+def check_schedule(**options: Any) -> None:
+    """Refuse what schedules themselves don't have; raises as `check_start`."""
+    for name, value in options.items():
+        if value:
+            raise UnsupportedOptionError(
+                f"{name} of create_schedule", "schedules have a memo and a note; an action has it, for its workflows"
+            )

@@ -38,10 +38,17 @@ from actorflow.client import (
     ScheduleUpdateInput,
     WorkflowFailureError,
 )
-from actorflow.common import RetryPolicy
+from actorflow.common import RetryPolicy, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from actorflow.core import limits
 from actorflow.engine.engine import Engine
-from actorflow.exceptions import ApplicationError, CancelledError, StorageFullError, TerminatedError
+from actorflow.exceptions import (
+    ApplicationError,
+    CancelledError,
+    SearchAttributeTypeError,
+    StorageFullError,
+    TerminatedError,
+    UnsupportedOptionError,
+)
 from actorflow.observability import table
 from actorflow.store.memory import MemoryStore
 from actorflow.store.sqlite.verify import verify
@@ -764,3 +771,55 @@ async def test_what_schedules_do_is_counted() -> None:
         counted = [engine.metrics.count(table.SCHEDULE_RUNS, outcome).value for outcome in ("started", "skipped")]
         assert counted == [info.num_actions, info.num_actions_skipped_overlap]
         assert counted[1] > 0
+
+
+TENANT = SearchAttributeKey.for_keyword("Tenant")
+BY_ID, START_TIME = (
+    SearchAttributeKey.for_keyword("TemporalScheduledById"),
+    SearchAttributeKey.for_datetime("TemporalScheduledStartTime"),
+)
+
+
+async def test_what_is_noted_in_an_action_is_noted_about_what_it_starts_also_after_an_update() -> None:
+    action = ScheduleActionStartWorkflow(
+        Quick.run,
+        id="work",
+        task_queue="q",
+        memo={"who": {"name": "ann"}},
+        typed_search_attributes=TypedSearchAttributes([SearchAttributePair(TENANT, "acme")]),
+        static_summary="hourly",
+        static_details="every hour",
+    )
+    async with a_hall() as place:
+        schedule = await place.schedule(action=action)
+        described = (await schedule.describe()).schedule
+
+        def same(input: ScheduleUpdateInput) -> ScheduleUpdate:
+            return ScheduleUpdate(input.description.schedule)
+
+        await schedule.update(same)
+        assert (await schedule.describe()).schedule == described
+        await schedule.trigger()
+        await schedule.describe()
+        (result,) = (await schedule.describe()).info.recent_actions
+        assert isinstance(result.action, ScheduleActionExecutionStartWorkflow)
+        started = await place.client.get_workflow_handle(result.action.workflow_id).describe()
+        assert await started.memo() == {"who": {"name": "ann"}}
+        assert await started.static_summary() == "hourly"
+        assert started.typed_search_attributes[TENANT] == "acme"
+        assert started.typed_search_attributes[BY_ID] == "s"
+        assert started.typed_search_attributes[START_TIME] == result.scheduled_at
+        found = [one.id async for one in place.client.list_workflows("TemporalScheduledById = 's'")]
+        assert found == [result.action.workflow_id]
+        assert [one async for one in place.client.list_workflows("TemporalScheduledById = 't'")] == []
+
+
+async def test_an_action_whose_search_attribute_has_another_type_is_refused() -> None:
+    number = TypedSearchAttributes([SearchAttributePair(SearchAttributeKey.for_int("Tenant"), 1)])
+    async with a_hall() as place:
+        await start(place.client, Quick, id="w", search_attributes={"Tenant": ["acme"]})
+        action = ScheduleActionStartWorkflow(Quick.run, id="work", task_queue="q", typed_search_attributes=number)
+        with pytest.raises(SearchAttributeTypeError, match="Tenant"):
+            await place.schedule(action=action)
+        with pytest.raises(UnsupportedOptionError, match="search_attributes of create_schedule"):
+            await place.schedule(search_attributes={"Tenant": ["acme"]})
