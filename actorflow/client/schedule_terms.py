@@ -154,9 +154,7 @@ async def _stored(arguments: Sequence[Any], data: WorkflowData) -> tuple[Payload
     return tuple([stored_payload(one) if isinstance(one, PublicPayload) else next(encoded) for one in arguments])
 
 
-async def _action_from(
-    action: ScheduleActionStartWorkflow, data: WorkflowData, task_queue: str | None
-) -> StartAction:
+async def _action_from(action: ScheduleActionStartWorkflow, data: WorkflowData, task_queue: str | None) -> StartAction:
     queue = chosen_queue(action.id, action.task_queue, task_queue)
     options = await _options_from(action, data)
     return StartAction(action.workflow, action.id, queue, await _stored(action.args, data), options)
