@@ -52,6 +52,7 @@ from actorflow.exceptions import (
     RestrictedWorkflowAccessError,
     is_cancelled_exception,
 )
+from actorflow.metering import Instrument, MetricAttributes
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CLOSE: Final = ("close", "")
@@ -70,6 +71,10 @@ class Reporter(Protocol):
 
     def loop_error(self, context: dict[str, Any]) -> None:
         """As asyncio's exception handlers get it."""
+        ...
+
+    def record(self, instrument: Instrument, value: float, attributes: MetricAttributes) -> None:
+        """See `actorflow.metering.Record`."""
         ...
 
 
@@ -98,7 +103,7 @@ class Program:
         identity: of the run.
         started: the event it began with.
         converter: for arguments and results.
-        reporter: hears of dropped signals and stray exceptions.
+        reporter: hears of dropped signals, stray exceptions, and what the code counts.
         failure_types: exceptions that fail the workflow instead of the turn, beside `FailureError` and timeouts.
         has_unseen: the journal holds what the public history does not, such as the start of a local activity.
         records_lines: remember for each command the line that asked for it (slow; to explain non-determinism).
@@ -214,6 +219,11 @@ class Program:
         """Children and messages asked for in this turn, by their command; numbered when it is over."""
         self._arriving: frozenset[tuple[str, str]] = frozenset()
         self._conditions: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
+
+    def record(self, instrument: Instrument, value: float, attributes: MetricAttributes) -> None:
+        """Count for a meter of the code, unless this was counted when the turn happened."""
+        if not self.is_replaying:
+            self._reporter.record(instrument, value, attributes)
 
     # Turns
 
