@@ -16,6 +16,7 @@ from actorflow.client.arguments import arguments_of, several
 from actorflow.client.asking import Access
 from actorflow.client.async_activity import AsyncActivityHandle
 from actorflow.client.connection import Connection, Hosting, OfTest
+from actorflow.client.data import check_converter
 from actorflow.client.handle import UpdateOptions, WorkflowHandle, declared_result, update_name
 from actorflow.client.inputs import (
     CountWorkflowsInput,
@@ -94,14 +95,15 @@ class Client:
         task_queue: str | None = None,
         identity: str | None = None,
         default_workflow_query_reject_condition: QueryRejectCondition | None = None,
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         header_codec_behavior: Any = None,
     ) -> None:
+        interceptors, plugins = interceptors or (), plugins or ()
         config = ClientConfig(
             service_client=Hosting(service_client) if isinstance(service_client, Engine) else service_client,
             namespace=namespace,
-            data_converter=data_converter or DataConverter.default,
+            data_converter=DataConverter.default if data_converter is None else data_converter,
             task_queue=task_queue,
             identity=identity or f"{os.getpid()}@{socket.gethostname()}",
             default_workflow_query_reject_condition=default_workflow_query_reject_condition,
@@ -125,14 +127,16 @@ class Client:
         task_queue: str | None = None,
         identity: str | None = None,
         default_workflow_query_reject_condition: QueryRejectCondition | None = None,
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         header_codec_behavior: Any = None,
     ) -> None:
         self._connection = service_client
         self._namespace = namespace
         self._identity = identity or ""
-        self._converter = data_converter or DataConverter.default
+        self._converter = DataConverter.default if data_converter is None else data_converter
+        check_converter(self._converter)
+        interceptors = interceptors or ()
         check_instances("interceptors", interceptors, Interceptor, "actorflow.client.Interceptor")
         self._access = Access(
             service_client.service, namespace, self._converter, task_queue, default_workflow_query_reject_condition
@@ -150,8 +154,8 @@ class Client:
         task_queue: str | None = None,
         identity: str | None = None,
         default_workflow_query_reject_condition: QueryRejectCondition | None = None,
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         clock: Clock | None = None,
         read_only: bool = False,
         large_payload_bytes: int | None = None,
@@ -197,8 +201,10 @@ class Client:
         check_name("namespace", namespace)
         if task_queue is not None:
             check_name("task queue", task_queue)
+        interceptors, plugins = interceptors or (), plugins or ()
         check_instances("interceptors", interceptors, Interceptor, "actorflow.client.Interceptor")
         check_instances("plugins", plugins, Plugin, "actorflow.client.Plugin")
+        check_converter(data_converter)
         known: Any = {name: value for name, value in ported.items() if name in ConnectConfig.__annotations__}
         asked = ConnectConfig(
             target_host,

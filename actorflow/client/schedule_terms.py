@@ -193,6 +193,9 @@ def _spec_from(spec: ScheduleSpec) -> Spec:
     check_size("cron_expressions", spec.cron_expressions)
     if isinstance(spec.cron_expressions, str):
         raise ScheduleSpecError("cron_expressions", spec.cron_expressions, "it must be a list of expressions")
+    _check_list("calendars", spec.calendars, "[ScheduleCalendarSpec()]")
+    _check_list("intervals", spec.intervals, "[ScheduleIntervalSpec(timedelta(hours=1))]")
+    _check_list("skip", spec.skip, "[ScheduleCalendarSpec()]")
     calendars = [_calendar_from(f"calendars[{index}]", one) for index, one in enumerate(spec.calendars)]
     intervals = [_interval_from(f"intervals[{index}]", one) for index, one in enumerate(spec.intervals)]
     time_zone = spec.time_zone_name or ""
@@ -231,6 +234,7 @@ def _calendar_from(field: str, calendar: ScheduleCalendarSpec) -> Calendar:
 
 
 def _ranges_from(field: str, ranges: Sequence[ScheduleRange]) -> Ranges:
+    _check_list(field, ranges, "[ScheduleRange(1)]")
     check_size(field, ranges)
     for one in ranges:
         _check_type(field, one, ScheduleRange)
@@ -240,6 +244,11 @@ def _ranges_from(field: str, ranges: Sequence[ScheduleRange]) -> Ranges:
 def _interval_from(field: str, interval: ScheduleIntervalSpec) -> Interval:
     _check_type(field, interval, ScheduleIntervalSpec)
     return Interval(interval.every, timedelta(0) if interval.offset is None else interval.offset)
+
+
+def _check_list(field: str, given: object, such: str) -> None:
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise ScheduleSpecError(field, repr(given), f"it must be a list, such as {such}")
 
 
 def _check_type(field: str, value: object, kind: type) -> None:

@@ -23,6 +23,7 @@ from actorflow.workflow.activities import (
     start_activity_method,
 )
 from actorflow.workflow.children import (
+    ChildWorkflowConfig,
     ChildWorkflowHandle,
     ChildWorkflowOptions,
     execute_child_workflow,
@@ -113,6 +114,7 @@ __all__ = [
     "ActivityHandle",
     "ActivityOptions",
     "ChildWorkflowCancellationType",
+    "ChildWorkflowConfig",
     "ChildWorkflowHandle",
     "ChildWorkflowOptions",
     "ContinueAsNewError",

@@ -564,6 +564,21 @@ async def test_a_spec_that_makes_no_sense_is_refused_by_its_field_and_nothing_is
         assert [one async for one in await place.client.list_schedules()] == []
 
 
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (ScheduleSpec(calendars=[ScheduleCalendarSpec(hour=5)]), r"calendars\[0\].hour"),  # pyright: ignore[reportArgumentType]
+        (ScheduleSpec(calendars=[ScheduleCalendarSpec(hour=ScheduleRange(5))]), r"calendars\[0\].hour"),  # pyright: ignore[reportArgumentType]
+        (ScheduleSpec(calendars=ScheduleCalendarSpec()), "calendars"),  # pyright: ignore[reportArgumentType]
+    ],
+    ids=["number", "range", "calendar"],
+)
+async def test_what_must_be_a_list_and_is_none_is_named(spec: ScheduleSpec, field: str) -> None:
+    async with a_hall() as place:
+        with pytest.raises(ScheduleSpecError, match=f"^{field} .* must be a list"):
+            await place.schedule(spec)
+
+
 async def test_other_mistakes_are_refused_in_words() -> None:
     action = ScheduleActionStartWorkflow(Work.run, id="work", task_queue="q")
     async with a_hall() as place:
