@@ -797,7 +797,8 @@ BY_ID, START_TIME = (
 
 async def test_what_is_noted_in_an_action_is_noted_about_what_it_starts_also_after_an_update() -> None:
     action = ScheduleActionStartWorkflow(
-        Quick.run,
+        Work.run,
+        "x",
         id="work",
         task_queue="q",
         memo={"who": {"name": "ann"}},
@@ -815,17 +816,16 @@ async def test_what_is_noted_in_an_action_is_noted_about_what_it_starts_also_aft
         await schedule.update(same)
         assert (await schedule.describe()).schedule == described
         await schedule.trigger()
-        await schedule.describe()
+        workflow_id = await place.arrived()
         (result,) = (await schedule.describe()).info.recent_actions
-        assert isinstance(result.action, ScheduleActionExecutionStartWorkflow)
-        started = await place.client.get_workflow_handle(result.action.workflow_id).describe()
+        started = await place.client.get_workflow_handle(workflow_id).describe()
         assert await started.memo() == {"who": {"name": "ann"}}
         assert await started.static_summary() == "hourly"
         assert started.typed_search_attributes[TENANT] == "acme"
         assert started.typed_search_attributes[BY_ID] == "s"
         assert started.typed_search_attributes[START_TIME] == result.scheduled_at
         found = [one.id async for one in place.client.list_workflows("TemporalScheduledById = 's'")]
-        assert found == [result.action.workflow_id]
+        assert found == [workflow_id]
         assert [one async for one in place.client.list_workflows("TemporalScheduledById = 't'")] == []
 
 
@@ -838,3 +838,25 @@ async def test_an_action_whose_search_attribute_has_another_type_is_refused() ->
             await place.schedule(action=action)
         with pytest.raises(UnsupportedOptionError, match="search_attributes of create_schedule"):
             await place.schedule(search_attributes={"Tenant": ["acme"]})
+
+
+async def test_a_search_attribute_that_got_another_type_meanwhile_refuses_the_action_and_the_schedule_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant = TypedSearchAttributes([SearchAttributePair(TENANT, "acme")])
+    action = ScheduleActionStartWorkflow(Quick.run, id="work", task_queue="q", typed_search_attributes=tenant)
+    async with a_hall(tmp_path / "j.db") as place:
+        await place.schedule(action=action)
+    async with a_hall(tmp_path / "j.db") as place:
+        await start(place.client, Quick, id="w", search_attributes={"Tenant": [7]})
+        schedule = place.client.get_schedule_handle("s")
+        await schedule.trigger()
+
+        def without(input: ScheduleUpdateInput) -> ScheduleUpdate:
+            plain = ScheduleActionStartWorkflow(Work.run, "x", id="plain", task_queue="q")
+            return ScheduleUpdate(replace(input.description.schedule, action=plain))
+
+        await schedule.update(without)
+        await schedule.trigger()
+        assert (await place.arrived()).startswith("plain-")
+        assert "schedule 's' can't start what is due" in caplog.text
