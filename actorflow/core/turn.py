@@ -93,7 +93,7 @@ def decide(
     commands = program.advance(at, arrivals, first_number=state.last_event + 1)
     if prove is not None:
         prove(program, at, state.last_event + 1, arrivals, commands)
-    if program.asks_for_attributes:
+    if program.asked.has_attributes:
         commands = _typed(commands, typed)
     if commands and type(commands[-1]) in ev.CLOSING:
         identity = program.identity
