@@ -16,7 +16,7 @@ from actorflow.core.messages import Message
 from actorflow.core.policy.succession import Closing, closed_as, successor_id
 from actorflow.core.program import Program
 from actorflow.core.program.errors import TurnError
-from actorflow.core.program.instance import Identity
+from actorflow.core.program.outside import Identity
 from actorflow.core.state import ExecutionState, turn_width
 from actorflow.exceptions import ActorflowError
 

@@ -177,7 +177,7 @@ def instance() -> Any:
 
 def now() -> datetime:
     """The time of this turn (aware, UTC): constant within it, the same on replay."""
-    return running_program().now
+    return running_program().loop.now
 
 
 def time() -> float:
@@ -187,7 +187,7 @@ def time() -> float:
 
 def time_ns() -> int:
     """`now` in nanoseconds since the epoch."""
-    return running_program().now_ns
+    return running_program().loop.time_ns()
 
 
 def random() -> Random:

@@ -32,13 +32,24 @@ class Asked:
         lines: those of the commands that were taken last, if lines are recorded.
     """
 
-    __slots__ = ("_arriving", "_bytes", "_close", "_commands", "_line_of", "_mode", "has_attributes", "lines")
+    __slots__ = (
+        "_arrivals",
+        "_arriving",
+        "_bytes",
+        "_close",
+        "_commands",
+        "_line_of",
+        "_mode",
+        "has_attributes",
+        "lines",
+    )
 
     def __init__(self, mode: Mode, *, records_lines: bool) -> None:
         self._mode = mode
         self._commands: dict[Key, Command] = {}
         self._close: Command | None = None
-        self._arriving: frozenset[Key] = frozenset()
+        self._arrivals: Sequence[ev.Event] = ()
+        self._arriving: frozenset[Key] | None = None  # found out when somebody asks: few turns cancel anything
         self._bytes = 0
         self._line_of: dict[Key, str] | None = {} if records_lines else None
         self.lines: Sequence[str] = ()
@@ -47,12 +58,14 @@ class Asked:
     def begin_turn(self, arrivals: Sequence[ev.Event]) -> None:
         """A turn begins, with these arrivals."""
         self._bytes = 0
-        self._arriving = frozenset(_resolved_by(arrivals))
+        self._arrivals = arrivals
         if self._line_of is not None:
             self._line_of.clear()
 
     def is_arriving(self, what: str, which: str) -> bool:
         """True if a timer, an activity or a child is over with the arrivals of this very turn."""
+        if self._arriving is None:
+            self._arriving = frozenset(_resolved_by(self._arrivals))
         return (what, which) in self._arriving
 
     def take_along(self, whom: str, payloads: Iterable[Payload]) -> None:
@@ -75,7 +88,9 @@ class Asked:
         """Ask for something; False if it is dropped, because the program has come to its end."""
         if self._close is not None or self._mode.is_evicted:
             return False
-        self._keep(key, command)
+        self._commands[key] = command
+        if self._line_of is not None:
+            self._line_of[key] = calling_line()
         return True
 
     def take_back(self, key: Key) -> bool:
@@ -84,8 +99,12 @@ class Asked:
 
     def answer(self, completed: ev.UpdateCompleted) -> None:
         """Tell what became of an update: also after the end, since the caller waits for it."""
-        if not self._mode.is_evicted:
-            self._keep(("update", completed.update_id), completed)
+        if self._mode.is_evicted:
+            return
+        key = ("update", completed.update_id)
+        self._commands[key] = completed
+        if self._line_of is not None:
+            self._line_of[key] = calling_line()
 
     def close(self, command: Command) -> None:
         """End the execution; the first to do so wins."""
@@ -98,19 +117,15 @@ class Asked:
         return self._close is not None
 
     def take(self) -> Sequence[Command]:
-        """What the turn asked for; the next one begins with nothing."""
+        """The turn is over: what it asked for."""
         if self._close is not None:  # results of updates may have come after it, and it is the last of all
             self._commands[_CLOSE] = self._commands.pop(_CLOSE, self._close)
         commands = tuple(self._commands.values())
         if self._line_of is not None:
             self.lines = [self._line_of[key] for key in self._commands]
         self._commands.clear()
+        self._arrivals, self._arriving = (), None
         return commands
-
-    def _keep(self, key: Key, command: Command) -> None:
-        self._commands[key] = command
-        if self._line_of is not None:
-            self._line_of[key] = calling_line()
 
 
 def _resolved_by(arrivals: Sequence[ev.Event]) -> Iterator[Key]:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from actorflow.core import events as ev
 from actorflow.core.program.ending import Ending
 from actorflow.core.program.loop import ProgramLoop
 from actorflow.core.program.mode import Mode
+from actorflow.core.program.outside import Reporter
 from actorflow.core.program.updates import RunningHandlers, UpdateInfo, current_update
 from actorflow.core.program.workflow_object import WorkflowObject
 from actorflow.exceptions import PayloadError
-
-
-class DropReporter(Protocol):
-    """Hears of signals nobody can handle."""
-
-    def dropped_signal(self, name: str, problem: PayloadError) -> None:
-        """A signal could not be decoded and is left out."""
-        ...
 
 
 class Handling:
@@ -37,7 +30,7 @@ class Handling:
     __slots__ = ("_ending", "_loop", "_mode", "_reporter", "_running", "_workflow")
 
     def __init__(
-        self, workflow: WorkflowObject, loop: ProgramLoop, ending: Ending, mode: Mode, reporter: DropReporter
+        self, workflow: WorkflowObject, loop: ProgramLoop, ending: Ending, mode: Mode, reporter: Reporter
     ) -> None:
         self._workflow = workflow
         self._loop = loop

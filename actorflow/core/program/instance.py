@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from actorflow.converter import Payload, ValueConverter
 from actorflow.core import events as ev, limits
@@ -27,13 +27,14 @@ from actorflow.core.program.conditions import Conditions
 from actorflow.core.program.ending import Ending
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.core.program.eviction import evict
-from actorflow.core.program.handling import DropReporter, Handling
+from actorflow.core.program.handling import Handling
 from actorflow.core.program.lines import waiting_line
 from actorflow.core.program.local_activities import without_local
 from actorflow.core.program.loop import ProgramLoop
 from actorflow.core.program.metadata import METADATA_QUERY, STACK_TRACE_QUERY, metadata_of, stack_trace_of
 from actorflow.core.program.mode import Mode
 from actorflow.core.program.notes import ProgramNotes
+from actorflow.core.program.outside import Identity, Reporter
 from actorflow.core.program.patches import Patches
 from actorflow.core.program.readings import Readings
 from actorflow.core.program.relations import Relations
@@ -41,33 +42,7 @@ from actorflow.core.program.timers import Timers
 from actorflow.core.program.updates import Rejection
 from actorflow.core.program.workflow_object import WorkflowObject
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HANDLED: Final = frozenset((ev.SignalReceived, ev.UpdateAccepted))
-
-
-class Reporter(DropReporter, Protocol):
-    """Where a program says what nobody asked for; the core itself writes no log."""
-
-    def loop_error(self, context: dict[str, Any]) -> None:
-        """As asyncio's exception handlers get it."""
-        ...
-
-
-class Identity(Protocol):
-    """The part of a run's identity a program can see."""
-
-    @property
-    def namespace(self) -> str: ...
-    @property
-    def workflow_id(self) -> str: ...
-    @property
-    def run_id(self) -> str: ...
-    @property
-    def workflow_type(self) -> str: ...
-    @property
-    def task_queue(self) -> str: ...
-    @property
-    def started_at(self) -> datetime: ...
 
 
 class Program:
@@ -96,7 +71,6 @@ class Program:
     """
 
     __slots__ = (
-        "_at",
         "_conditions",
         "_handling",
         "_has_unseen",
@@ -147,11 +121,12 @@ class Program:
         self.mode = mode = Mode()
         self.asked = asked = Asked(mode, records_lines=records_lines)
         self.timers = timers = Timers(asked)
-        self.loop = loop = ProgramLoop(self, timers, mode, determinism.salt_of(identity.run_id))
+        self.loop = loop = ProgramLoop(
+            self, timers, mode, now=identity.started_at, salt=determinism.salt_of(identity.run_id)
+        )
         self.activities = Activities(loop, converter, asked, timers, mode)
         self.ending = Ending(asked, mode, converter, failure_types)
         self.workflow = WorkflowObject(definition, started, converter)
-        self._set_time(identity.started_at)
         self._main: asyncio.Task[Any] | None = None
         self._random: Random | None = None
         self._conditions: Conditions | None = None
@@ -177,7 +152,7 @@ class Program:
         Raises:
             TurnError: the program raised what is not an outcome; its cause says what. The program is of no use then.
         """
-        self._set_time(at)
+        self.loop.now = at
         self.asked.begin_turn(arrivals)
         if self._relations is not None:
             self._relations.begin_turn()
@@ -203,7 +178,7 @@ class Program:
         Raises:
             TurnError: the workflow object can't be built, or a validator tried to change something.
         """
-        self._set_time(at)
+        self.loop.now = at
         self.mode.is_replaying = False
         try:
             self._ensure_built()
@@ -296,10 +271,6 @@ class Program:
 
     # Within a turn
 
-    def _set_time(self, at: datetime) -> None:
-        self._at = at
-        self.loop.set_time((at - _EPOCH).total_seconds())
-
     def _run_turn(self, arrivals: Sequence[ev.Event]) -> None:
         if self.workflow.instance is None:
             self.loop.context.run(self._build)
@@ -339,20 +310,12 @@ class Program:
                     self.timers.fire(timer_id)
                 case ev.LocalActivityResolved():
                     self._hear_of_local_activity(arrival)
-                case (
-                    ev.ChildStarted()
-                    | ev.ChildStartFailed()
-                    | ev.ChildCompleted()
-                    | ev.ChildFailed()
-                    | ev.ChildCancelled()
-                    | ev.ChildTimedOut()
-                    | ev.ChildTerminated()
-                ):
+                case ev.Started():
+                    self._main = self.loop.begin(self._run_main(), name="run")
+                case ev.ChildStarted() | ev.ChildStartFailed() | ev.ChildResolved():
                     self.relations.hear_of_child(arrival)
                 case ev.MessageDelivered() | ev.MessageRefused():
                     self.relations.hear_of_message(arrival)
-                case ev.Started():
-                    self._main = self.loop.begin(self._run_main(), name="run")
                 case ev.CancelRequested(reason=reason):
                     self._request_cancel(reason)
                 case _:
@@ -392,10 +355,8 @@ class Program:
     def _take_commands(self, first_decision: int) -> Sequence[Command]:
         commands = self.asked.take()
         self._number(commands, first_decision)
-        if self.asked.is_closed:
-            return commands
         local = self.activities.take_local()
-        return (*commands, *local) if local else commands
+        return (*commands, *local) if local and not self.asked.is_closed else commands
 
     def _number(self, commands: Sequence[Command], first_decision: int) -> None:
         """Tell what was asked for by which events it is known from now on."""
@@ -465,16 +426,6 @@ class Program:
     def options(self) -> ev.RunOptions:
         """What the run brought along beside its input."""
         return self.started.options or ev.RunOptions()
-
-    @property
-    def now(self) -> datetime:
-        """The time of the turn."""
-        return self._at
-
-    @property
-    def now_ns(self) -> int:
-        """The time of the turn in nanoseconds since the epoch."""
-        return (self._at - _EPOCH) // timedelta(microseconds=1) * 1000
 
     @property
     def random_seed(self) -> int:

@@ -16,6 +16,7 @@ import contextvars
 import sys
 from asyncio import events as asyncio_events
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from actorflow.core import limits
@@ -27,6 +28,7 @@ from actorflow.core.program.timers import Timers
 
 T = TypeVar("T")
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HASH_FACTOR: Final = 0x9E3779B97F4A7C15
 _HASH_MASK: Final = (1 << 61) - 1
 _PRUNE_AT: Final = 32
@@ -131,21 +133,23 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         program: for `actorflow.workflow`, which finds it through the running loop.
         timers: of the program.
         mode: of the program.
+        now: the time of the turn.
         salt: of the run.
 
     Attributes:
+        now: the time of the turn; it stands still meanwhile.
         context: what the program's own code begins in.
         watches: whoever looks at what the program calls, in development mode.
     """
 
-    def __init__(self, program: LoopOwner, timers: Timers, mode: Mode, salt: int) -> None:
+    def __init__(self, program: LoopOwner, timers: Timers, mode: Mode, *, now: datetime, salt: int) -> None:
         self.program = program
         self.context = contextvars.Context()
+        self.now = now
         self._timers = timers
         self._mode = mode
         self._salt = salt
         self._created = 0
-        self._now = 0.0
         self._ready: list[Handle] = []
         self._tasks: list[ProgramTask[Any]] = []
         self._prune_at = _PRUNE_AT
@@ -196,9 +200,9 @@ class ProgramLoop(asyncio.AbstractEventLoop):
             self._prune_at = max(_PRUNE_AT, 2 * len(self._tasks))
         return steps
 
-    def set_time(self, now: float) -> None:
-        """Set the time of the turn, in seconds since the epoch."""
-        self._now = now
+    def time_ns(self) -> int:
+        """The time of the turn in nanoseconds since the epoch."""
+        return (self.now - _EPOCH) // timedelta(microseconds=1) * 1000
 
     def next_hash(self) -> int:
         """The hash of the next task or future."""
@@ -244,7 +248,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         return False
 
     def time(self) -> float:
-        return self._now
+        return (self.now - _EPOCH).total_seconds()
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
@@ -263,13 +267,13 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         self._mode.check_writable("start a timer")
         run_in = context if context is not None else contextvars.copy_context()
         cancel_timer = self._timers.start(delay, lambda: self._ready.append(handle))
-        handle = TimerHandle(callback, args, run_in, self._now + delay, cancel_timer)
+        handle = TimerHandle(callback, args, run_in, self.time() + delay, cancel_timer)
         return cast("asyncio.TimerHandle", handle)
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
-        return self.call_later(when - self._now, callback, *args, context=context)
+        return self.call_later(when - self.time(), callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
         return ProgramFuture(self)

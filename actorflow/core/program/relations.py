@@ -101,7 +101,7 @@ class Relations:
         """See `OthersOwner`."""
         return not sent.initiated and self._unask(sent)
 
-    def hear_of_child(self, arrival: ev.ChildStarted | ev.ChildStartFailed | ev.ChildOutcome) -> None:
+    def hear_of_child(self, arrival: Any) -> None:
         """A child has begun, could not begin, or is over."""
         if isinstance(arrival, ev.ChildStarted):
             child = self._children.get(arrival.initiated)

@@ -26,20 +26,26 @@ class WorkflowObject:
         converter: for arguments.
 
     Attributes:
-        handlers: those it has now.
         instance: the object; None before `build`.
         interception: the interceptors of the run, if there are any.
     """
 
-    __slots__ = ("_converter", "_definition", "_started", "handlers", "instance", "interception")
+    __slots__ = ("_converter", "_definition", "_handlers", "_started", "instance", "interception")
 
     def __init__(self, definition: WorkflowDefinition, started: ev.Started, converter: ValueConverter) -> None:
         self._definition = definition
         self._started = started
         self._converter = converter
-        self.handlers = Handlers(definition)
+        self._handlers: Handlers | None = None
         self.instance: Any = None
         self.interception: Interception | None = None
+
+    @property
+    def handlers(self) -> Handlers:
+        """Those it has now."""
+        if self._handlers is None:  # most programs are never sent anything
+            self._handlers = Handlers(self._definition)
+        return self._handlers
 
     def build(self) -> None:
         """Make the object; inside the loop, so that its ``__init__`` may create queues and events.
