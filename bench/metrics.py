@@ -154,7 +154,7 @@ async def _scraped(settings: Settings, *, is_scraping: bool) -> Sample:
     acting = threading.Thread(target=act)
     acting.start()
     before = time.perf_counter()
-    while not is_over.is_set():
+    while not (pauses and is_over.is_set()):
         await asyncio.sleep(0)
         now = time.perf_counter()
         pauses.append(now - before)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,50 +17,11 @@ from actorflow.converter import Coder, Failure, Payload, WorkflowSerializationCo
 from actorflow.core import events as ev, limits
 from actorflow.core.journal import Turn
 from actorflow.core.messages import Message
-from actorflow.engine.site import Site
 from actorflow.exceptions import CodecError
 from actorflow.store.protocol import Identity
 
 T = TypeVar("T")
 _Code = Callable[[Sequence[Payload], WorkflowSerializationContext], Coroutine[Any, Any, list[Payload]]]
-
-
-class UnderWay(Generic[T]):
-    """What a codec does for one actor, which waits for it and does nothing else.
-
-    Args:
-        site: runs it.
-        work: the call.
-        then: is given the outcome when the actor has its next step; it must not be called from within a task.
-        put_back: what to do with what was taken for it, if nobody waits for the outcome any more.
-        wake: gives the actor its next step.
-    """
-
-    def __init__(
-        self,
-        site: Site,
-        work: Coroutine[Any, Any, T],
-        *,
-        then: Callable[[T | CodecError], None],
-        put_back: Callable[[], None],
-        wake: Callable[[], None],
-    ) -> None:
-        self._then = then
-        self._wake = wake
-        self._outcome: T | CodecError | None = None
-        self.put_back = put_back
-        self.is_done = False
-        site.spawn(self._run(work))
-
-    async def _run(self, work: Coroutine[Any, Any, T]) -> None:
-        self._outcome = await outcome_of(work)
-        self.is_done = True
-        self._wake()
-
-    def go_on(self) -> None:
-        """Go on with the outcome."""
-        outcome: Any = self._outcome
-        self._then(outcome)
 
 
 async def outcome_of(work: Coroutine[Any, Any, T]) -> T | CodecError:

@@ -13,6 +13,7 @@ from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
 from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.journal import Turn, TurnRow, decode_turns, identity_checksum
+from actorflow.core.messages import Message
 from actorflow.core.program import Program
 from actorflow.core.program.errors import NondeterminismError, TurnError
 from actorflow.core.state import ExecutionState, turn_width
@@ -20,6 +21,7 @@ from actorflow.core.turn import Prove
 from actorflow.engine.counting import Counting, text_bytes
 from actorflow.engine.reporting import ProgramReporter
 from actorflow.engine.twin import Step, Twin
+from actorflow.exceptions import CorruptJournalError
 from actorflow.store.protocol import Identity
 
 _log = logging.getLogger("actorflow.engine")
@@ -93,10 +95,19 @@ class Execution:
         """What the live program was built from."""
         return self._code
 
-    @property
-    def started(self) -> ev.Started | None:
-        """How it began, as its program is to see it."""
-        return self._started or self.state.started
+    def begun_by(self, messages: Sequence[Message] = ()) -> ev.Started:
+        """How it began, as its program is to see it, or is about to begin with one of these messages.
+
+        Raises:
+            TurnError: neither.
+        """
+        started = self._started or self.state.started
+        if started is not None:
+            return started
+        for message in messages:
+            if isinstance(message, ev.Started):
+                return message
+        raise TurnError(CorruptJournalError("the run has not begun: no Started event in its journal"))
 
     @property
     def unread(self) -> Sequence[Turn]:

@@ -21,7 +21,7 @@ from actorflow.engine.site import Site
 from actorflow.observability import table
 from actorflow.observability.metrics import Gauge, Metrics
 
-_backlog = attrgetter("backlog")
+_backlog = attrgetter("mailbox.backlog")
 
 
 class Gauges:

@@ -112,7 +112,7 @@ def _check(program: Program, frame: FrameType, name: str, detail: str, instead: 
 def _line_of(innermost: FrameType, guard: Guard) -> str | None:
     """The innermost line of the program's own code on the way here; None if something is on the way that is free."""
     own = foreign = None
-    collecting = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    collecting = _collecting()
     frame: FrameType | None = innermost
     while frame is not None and frame.f_code is not _BOUNDARY:
         module, code = str(frame.f_globals.get("__name__", "")), frame.f_code
@@ -127,6 +127,15 @@ def _line_of(innermost: FrameType, guard: Guard) -> str | None:
                 own = shown
         frame = frame.f_back
     return own or foreign or NOWHERE
+
+
+def _collecting() -> set[CodeType | None]:
+    """Code of others that the garbage collector calls in the middle of a turn."""
+    codes: set[CodeType | None] = {getattr(callback, "__code__", None) for callback in gc.callbacks}
+    processes = sys.modules.get("multiprocessing.util")
+    if processes is not None:  # a proxy that nobody needs any more says good-bye through a socket
+        codes.add(processes.Finalize.__call__.__code__)
+    return codes
 
 
 def _passes(module: str, guard: Guard) -> bool:

@@ -23,6 +23,7 @@ from actorflow.engine.mailbox import Delivery
 from actorflow.engine.outgoing import NOTHING, Outgoing
 from actorflow.engine.site import Site
 from actorflow.exceptions import StorageError
+from actorflow.service import already_closed
 from actorflow.store.protocol import Begin, Change, Committed, Head, Identity, InboxRow, LoadedRun, Outcome
 
 Then = Callable[[Outcome], None]
@@ -186,6 +187,13 @@ class Ledger:
             notes=None if self._begin is None else self.notes,
         )
         self._submit(change, after, taken, then)
+
+    def refuse_late(self, delivery: Delivery) -> None:
+        """A message finds the run closed; the close may not be durable yet, and nobody may hear of it before it is."""
+        if delivery.reply is None:
+            self._site.counting.dead(delivery.message)
+        problem = already_closed(self._identity.workflow_id, "running" if self._head is None else self._head.status)
+        self._site.journal.when_settled(lambda: delivery.refuse(problem), delivery.refuse)
 
     def _notes_after(self, state: ExecutionState) -> Notes | None:
         """The notes a turn leaves, if they are not stored yet; most runs have none."""

@@ -76,11 +76,15 @@ class Mailbox:
     """Three lanes. Accepted messages (inbox rows) come before those that wait to be journaled by their turn.
 
     Most executions have nothing waiting most of the time, so a lane exists only while something is in it.
+
+    Args:
+        backlog: how many inbox rows the run has, in memory or not.
     """
 
-    __slots__ = ("_direct", "_inbox", "_queries", "termination")
+    __slots__ = ("_direct", "_inbox", "_queries", "backlog", "termination")
 
-    def __init__(self) -> None:
+    def __init__(self, backlog: int = 0) -> None:
+        self.backlog = backlog
         self._inbox: list[Delivery] | None = None
         self._direct: list[Delivery] | None = None
         self._queries: list[Query] | None = None
@@ -130,6 +134,13 @@ class Mailbox:
         place = bisect_left(self._inbox, delivery.seq, key=_seq)
         if place == len(self._inbox) or self._inbox[place].seq != delivery.seq:
             self._inbox.insert(place, delivery)
+
+    def put_stored(self, delivery: Delivery) -> None:
+        """What an inbox row holds: a termination has its own lane."""
+        if type(delivery.message) is ev.Terminated and self.termination is None:
+            self.termination = delivery
+        else:
+            self.put_accepted(delivery)
 
     def put_query(self, query: Query) -> None:
         """A question; those nobody waits for any more make room."""
@@ -198,8 +209,12 @@ class Mailbox:
         return [delivery.message for delivery in (*(self._inbox or ()), *(self._direct or ()))]
 
     def accepted(self) -> Sequence[Delivery]:
-        """Messages with a row that have not been taken."""
+        """What has a row and has not been taken."""
         return self._inbox or ()
+
+    def accepted_messages(self) -> Sequence[Message]:
+        """The messages of `accepted`."""
+        return [delivery.message for delivery in self._inbox or ()]
 
 
 _HANDLED: Final = frozenset((ev.SignalReceived, ev.UpdateRequested))

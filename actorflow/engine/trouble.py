@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from actorflow.clock import Clock, TimerHandle
 from actorflow.core.failing import FailingTurn
+from actorflow.engine.mailbox import Query
+from actorflow.engine.site import Site
 from actorflow.service import Parked
+from actorflow.store.protocol import Identity, LoadedRun
+
+_log = logging.getLogger("actorflow.engine")
 
 
 class Trouble:
@@ -37,6 +43,20 @@ class Trouble:
         """True if the journal was found damaged, or newer than this version."""
         return self.failing.messages == 0
 
+    @staticmethod
+    def unreadable(problem: Exception, run: LoadedRun, now: datetime) -> Trouble:
+        """For a run whose journal can't be read."""
+        return Trouble(FailingTurn.unreadable(problem, now), [row.seq for row in run.inbox])
+
+    def tell(self, site: Site, identity: Identity, queries: Sequence[Query]) -> None:
+        """Answer whoever waits for what can't come now."""
+        parked = self.as_parked(identity.run_id)
+        if self.failing.is_parked:
+            site.answer_waiters(identity.key, parked)
+            site.updates.parked(identity.key, parked)
+        for query in queries:
+            query.answer(parked)
+
     def schedule(self, clock: Clock, try_again: Callable[[], None]) -> None:
         """Try again when the back-off has passed."""
 
@@ -52,6 +72,11 @@ class Trouble:
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
+
+    def end(self, identity: Identity) -> None:
+        """It is over."""
+        self.stop_waiting()
+        _log.info("workflow %r (run %s) goes on", identity.workflow_id, identity.run_id)
 
     def as_parked(self, run_id: str) -> Parked:
         """What to tell whoever waits for the execution."""

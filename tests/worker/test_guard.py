@@ -24,6 +24,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -297,13 +298,14 @@ def collects_garbage(place: Path) -> None:
         (place / "told").touch()
 
     weakref.finalize(Leftover(place), (place / "finalized").touch)
+    Finalize(Leftover(place), (place / "said good-bye").touch)
     gc.callbacks.append(told)
     try:
         gc.collect()
     finally:
         gc.callbacks.remove(told)
     with workflow.unsafe.sandbox_unrestricted():
-        assert {"deleted", "finalized", "told"} <= {found.name for found in place.iterdir()}
+        assert {"deleted", "finalized", "said good-bye", "told"} <= {found.name for found in place.iterdir()}
 
 
 def lets_other_threads_be(place: Path) -> None:
