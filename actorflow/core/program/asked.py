@@ -58,7 +58,7 @@ class Asked:
     def begin_turn(self, arrivals: Sequence[ev.Event]) -> None:
         """A turn begins, with these arrivals."""
         self._bytes = 0
-        self._arrivals = arrivals
+        self._arrivals, self._arriving = arrivals, None
         if self._line_of is not None:
             self._line_of.clear()
 
