@@ -24,7 +24,7 @@ class ProgramReporter:
         self._identity = identity
 
     def dropped_signal(self, name: str, problem: PayloadError) -> None:
-        """See `core.program.instance.Reporter`."""
+        """See `core.program.outside.Reporter`."""
         _log.error(
             "signal %r for workflow %r (run %s) was dropped: %s",
             name,
@@ -34,7 +34,7 @@ class ProgramReporter:
         )
 
     def loop_error(self, context: Mapping[str, Any]) -> None:
-        """See `core.program.instance.Reporter`."""
+        """See `core.program.outside.Reporter`."""
         problem = context.get("exception")
         _log.error(
             "in workflow %r (run %s): %s",
