@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from actorflow.converter import Failure, Payload
+from actorflow.converter import Failure, Payload, fitting
 from actorflow.exceptions import CodecError, TimeoutType
 
 
@@ -60,4 +60,4 @@ def timeout_failure(kind: TimeoutType, details: tuple[Payload, ...], cause: Fail
     """The failure of an activity that ran out of time."""
     name = kind.name.replace("_", "-").lower()
     message = f"activity {name} timeout"
-    return Failure(message=message, kind="timeout", timeout_type=int(kind), details=details, cause=cause)
+    return fitting(Failure(message=message, kind="timeout", timeout_type=int(kind), details=details, cause=cause))
