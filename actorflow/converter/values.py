@@ -124,9 +124,17 @@ class ValueConverter:
         """The exception a failure describes, with its causes.
 
         Raises:
-            PayloadError: its details can't be decoded.
+            PayloadError: its details can't be decoded, or the failure converter can't make an exception of it.
         """
-        exception = self._failures.exception(failure, self)
+        try:
+            exception = self._failures.exception(failure, self)
+        except errors.PayloadError:
+            raise
+        except Exception as problem:  # whatever a foreign converter raises
+            raise errors.PayloadError(
+                f"the failure converter raised {type(problem).__name__}: {problem} for the failure "
+                f"{failure.message!r}; mend its from_failure"
+            ) from problem
         if isinstance(exception, errors.FailureError):
             return exception
         # A converter of the user may rebuild exceptions of its own; what waits for one knows failures only.

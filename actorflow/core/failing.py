@@ -9,7 +9,7 @@ import msgspec
 
 from actorflow.converter import Failure, ValueConverter, fitting, text_of
 from actorflow.core import limits
-from actorflow.exceptions import CodecError, CorruptJournalError
+from actorflow.exceptions import CorruptJournalError
 
 
 class FailingTurn(msgspec.Struct, frozen=True):
@@ -23,16 +23,17 @@ class FailingTurn(msgspec.Struct, frozen=True):
     at: datetime
     messages: int
     failure: Failure
+    is_for_codec: bool = False
+    """Its codec could not encode or decode; that is no fault of its code."""
 
     @property
     def is_parked(self) -> bool:
-        """True once quick tries are over, and at once where somebody has to bring a key."""
-        return self.is_for_codec or self.attempts >= limits.TURN_FAILURES_BEFORE_PARKING
+        """True once quick tries are over."""
+        return self.attempts >= self._parked_at
 
     @property
-    def is_for_codec(self) -> bool:
-        """True if its codec could not encode or decode; that is no fault of its code."""
-        return self.failure.type == CodecError.__name__
+    def _parked_at(self) -> int:
+        return limits.CODEC_FAILURES_BEFORE_PARKING if self.is_for_codec else limits.TURN_FAILURES_BEFORE_PARKING
 
     @staticmethod
     def unreadable(problem: Exception, now: datetime) -> FailingTurn:
@@ -43,7 +44,7 @@ class FailingTurn(msgspec.Struct, frozen=True):
     @property
     def is_journaled(self) -> bool:
         """The first failure and the parking stand in the journal; tries between are only on the head."""
-        return self.attempts in (1, limits.TURN_FAILURES_BEFORE_PARKING)
+        return self.attempts in (1, self._parked_at)
 
     @property
     def retry_delay(self) -> timedelta:

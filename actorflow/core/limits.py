@@ -61,6 +61,9 @@ HISTORY_BYTES_SUGGESTED_MAX: Final = 4 * 1024 * 1024
 TURN_FAILURES_BEFORE_PARKING: Final = 5
 """A turn that failed this often won't be cured by another quick try."""
 
+CODEC_FAILURES_BEFORE_PARKING: Final = 3
+"""The same where a codec can't: a key server that hiccups is back by then, and a missing key should be said soon."""
+
 TURN_RETRY_DELAY_MIN: Final = timedelta(seconds=1)
 TURN_RETRY_DELAY_MAX: Final = timedelta(minutes=10)
 """Back-off between tries of a failed turn: doubled from the first to the last."""

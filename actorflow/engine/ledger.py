@@ -136,17 +136,18 @@ class Ledger:
 
     def accept(self, delivery: Delivery, then: Then, *, also: Sequence[Message] = ()) -> InboxRow:
         """Write a message to the inbox, and others behind it; returns its row."""
+        begin = None if self._under_way else self._begin  # what is accepted behind a begin that is under way follows it
         row = self._row(delivery)
         message = delivery.message
         ended = (message.activity_id,) if isinstance(message, ev.ActivityResolved) else ()
         change = Change(
             key=self._identity.key,
-            expected=None if self._begin is None else 0,
-            head=None if self._begin is None else self._head,
-            begin=self._begin,
+            expected=None if begin is None else 0,
+            head=None if begin is None else self._head,
+            begin=begin,
             arrived=(row, *[self._row(Delivery(message)) for message in also]),
             finished=self._site.take_activity_rows(self._identity.key, ended),
-            notes=None if self._begin is None else self.notes,
+            notes=None if begin is None else self.notes,
         )
         self._submit(change, self._head, [delivery], then)
         return row

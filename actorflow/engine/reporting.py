@@ -49,7 +49,7 @@ def report_turn_failure(identity: Identity, problem: BaseException, *, attempts:
     """Say that a turn failed, with the user's traceback, and what follows."""
     follows = "it is parked until its code changes" if is_parked else "it will be tried again"
     is_codecs = isinstance(problem, CodecError)
-    if is_codecs:
+    if is_codecs and is_parked:
         follows = f"it is parked until {problem.codec} can"
     _log.warning(
         "Failed activation on workflow %r with ID %s and run ID %s (failure %d of this turn; %s)",

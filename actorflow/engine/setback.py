@@ -74,7 +74,8 @@ class Setback(msgspec.Struct, eq=False, frozen=True):
             What keeps the run from going on until the next try.
         """
         attempts = 1 if previous is None else previous.failing.attempts + 1
-        failing = FailingTurn(attempts, self.at, len(self.taken), for_head(failure))
+        is_for_codec = isinstance(self.cause, CodecError)
+        failing = FailingTurn(attempts, self.at, len(self.taken), for_head(failure), is_for_codec)
         report_turn_failure(self.identity, self.cause, attempts=attempts, is_parked=failing.is_parked)
         turn = self._journaled(failing, failure)
         expires_at = self._expires_at()

@@ -270,9 +270,12 @@ class Turns:
             self._actor.leave_if_closed()
         else:
             self._actor.arm()
-            if self._resident_at is not None:
-                self._resident_at.residency.trim()
-            if self.execution.is_tainted or not self._mailbox.is_empty:
+            host = self._resident_at
+            if host is not None:
+                host.residency.trim()
+            # Its worker may have left while a codec worked; then nobody else lets the program go.
+            has_left = host is not None and host.is_shutting_down
+            if self.execution.is_tainted or not self._mailbox.is_empty or has_left:
                 self._actor.wake()
 
     def _on_conflict(self, taken: Sequence[Delivery], outcome: Conflict) -> None:

@@ -51,6 +51,30 @@ class Hidden(PayloadCodec):
             raise KeyError("no key")
 
 
+class Slow(Hidden):
+    """Takes its time for one kind of question, until it may go on."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+
+    async def _ask(self, what: str) -> None:
+        await super()._ask(what)
+        if what == self._what:
+            self.reached.set()
+            await self.go_on.wait()
+
+
+class Strict(Hidden):
+    """Refuses whatever nobody has hidden."""
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        assert {one.metadata["encoding"] for one in payloads} == {ENCODING}
+        return await super().decode(payloads)
+
+
 class Bound(PayloadCodec, WithSerializationContext):
     """Turns payloads round, and gives them back only where they belong."""
 

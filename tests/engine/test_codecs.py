@@ -24,7 +24,7 @@ from actorflow.common import RawValue, RetryPolicy
 from actorflow.core import limits
 from actorflow.exceptions import ApplicationError, CodecError
 from actorflow.worker import Replayer
-from tests.engine.hidden import SECRET, Hidden, files_hold, hiding
+from tests.engine.hidden import SECRET, Hidden, Slow, Strict, files_hold, hiding
 from tests.support import a_client, a_worker, events_of, start
 
 SOON = timedelta(seconds=5)
@@ -229,7 +229,16 @@ async def test_a_missing_key_parks_the_run_which_goes_on_when_the_key_is_there()
     assert runs == [SECRET]
 
 
+async def test_who_waits_does_not_hear_of_a_hiccup() -> None:
+    codec = Picky("decode", 1, 2)
+    async with asyncio.timeout(10), a_client(data_converter=hiding(codec)) as client, a_place(client):
+        handle = await start(client, Waits.run, SECRET)
+        assert await handle.result() == SECRET
+        assert await events_of(handle) == ["Started", "ActivityScheduled", "ActivityCompleted", "Completed"]
+
+
 async def test_a_worker_that_comes_with_the_key_ends_the_parking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CODEC_FAILURES_BEFORE_PARKING", 1)
     monkeypatch.setattr(limits, "TURN_RETRY_DELAY_MIN", timedelta(hours=1))
     monkeypatch.setattr(limits, "TURN_RETRY_DELAY_MAX", timedelta(hours=1))
     without = Hidden()
@@ -317,7 +326,7 @@ async def test_a_termination_waits_for_no_codec(what: str) -> None:
 
 
 async def test_a_signal_that_is_accepted_while_a_closing_turn_is_encoded_is_recorded_as_unhandled() -> None:
-    class Slow(Hidden):
+    class SlowInTheEnd(Hidden):
         """Fails the first closing turn, so that messages are accepted as rows, and waits with the second."""
 
         async def _ask(self, what: str) -> None:
@@ -329,7 +338,7 @@ async def test_a_signal_that_is_accepted_while_a_closing_turn_is_encoded_is_reco
                 await gate.wait()
 
     gate = asyncio.Event()
-    codec = Slow()
+    codec = SlowInTheEnd()
     async with (
         a_client(data_converter=hiding(codec)) as client,
         a_worker(client, workflows=[Echo]),
@@ -341,6 +350,83 @@ async def test_a_signal_that_is_accepted_while_a_closing_turn_is_encoded_is_reco
         gate.set()
         assert await handle.result() == SECRET
         assert await events_of(handle) == ["Started", "SignalUnhandled", "Completed"]
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+async def test_a_signal_that_came_with_the_start_is_kept_when_the_worker_leaves_before_they_are_decoded(
+    tmp_path: Path, kind: str
+) -> None:
+    codec = Slow("decode")
+    path = tmp_path / "journal.db" if kind == "file" else None
+    async with asyncio.timeout(10), a_client(path, data_converter=hiding(codec)) as client:
+        async with a_place(client):
+            starting = asyncio.create_task(
+                start(client, Secretive.run, SECRET, start_signal="hear", start_signal_args=["first"])
+            )
+            await codec.reached.wait()
+        codec.go_on.set()
+        handle = await starting
+        async with a_place(client):
+            for text in ("second", "third"):
+                await handle.signal(Secretive.hear, text)
+            assert await handle.result() == f"{SECRET}! ['first', 'second', 'third']"
+
+
+async def test_a_program_whose_worker_leaves_while_its_turn_is_encoded_leaves_too() -> None:
+    has_left = asyncio.Event()
+
+    @workflow.defn
+    class Stays:
+        def __init__(self) -> None:
+            self.notes: list[str] = []
+
+        @workflow.signal
+        def note(self, text: str) -> None:
+            workflow.upsert_memo({"note": text})
+
+        @workflow.run
+        async def run(self) -> None:
+            try:
+                await workflow.wait_condition(lambda: False)
+            finally:
+                has_left.set()
+
+    codec = Slow("encode")
+    async with asyncio.timeout(10), a_client(data_converter=hiding(codec)) as client:
+        other = Client(**{**client.config(), "data_converter": hiding(Hidden())})
+        async with a_worker(client, workflows=[Stays], max_cached_workflows=100):
+            handle = await start(other, Stays.run)
+            sending = asyncio.create_task(handle.signal(Stays.note, SECRET))
+            await codec.reached.wait()
+        assert not has_left.is_set()
+        codec.go_on.set()
+        await sending
+        await has_left.wait()
+
+
+async def test_why_an_update_was_turned_away_is_encoded_too() -> None:
+    async with a_client(data_converter=hiding(Strict())) as client, a_place(client):
+        handle = await start(client, Secretive.run, SECRET)
+        with pytest.raises(WorkflowUpdateFailedError) as rejected:
+            await handle.execute_update(Secretive.tell, f"bad {SECRET}")
+        assert isinstance(rejected.value.cause, ApplicationError)
+        assert rejected.value.cause.details == (f"bad {SECRET}",)
+
+
+async def test_an_error_of_the_program_that_is_called_like_ours_is_its_own_matter() -> None:
+    class CodecError(Exception):
+        pass
+
+    @workflow.defn
+    class Raises:
+        @workflow.run
+        async def run(self) -> None:
+            raise CodecError("mine")
+
+    async with a_client() as client, a_worker(client, workflows=[Raises]):
+        handle = await start(client, Raises.run)
+        with pytest.raises(WorkflowParkedError, match=r"failed 5 times.*CodecError: mine"):
+            await handle.result()
 
 
 async def test_messages_that_come_while_the_codec_works_keep_their_order() -> None:

@@ -161,6 +161,16 @@ async def test_a_text_is_given_back_whatever_it_holds(store: Store, text: str) -
 # Once
 
 
+async def test_what_looks_like_a_reference_beside_a_large_payload_is_given_back_as_it_was(store: Store) -> None:
+    run = begin(store, "order")
+    await store.commit([run])
+    forged = msgspec.json.encode({"details": [{"$payload": "0" * 64, "size": 1}]}).decode()
+    row = ActivityRow("1", 1, 1, last_failure=forged, heartbeat=heartbeat("h"))
+    assert await store.commit([Change(run.key, activities=(row,))]) == [COMMITTED]
+    (loaded,) = await store.load([run.key])
+    assert loaded.activities == (row,)
+
+
 async def test_the_same_payload_of_a_thousand_runs_is_in_the_file_once(path: Path, sqlite: SqliteStore) -> None:
     mebibyte = 1024 * 1024
     text = message("a", size=mebibyte)

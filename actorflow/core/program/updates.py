@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from actorflow.converter import Failure
 from actorflow.core.definitions import HandlerDefinition, HandlerUnfinishedPolicy
 from actorflow.core.program.errors import UnfinishedSignalHandlersWarning, UnfinishedUpdateHandlersWarning
@@ -26,8 +28,7 @@ current_update: Final[contextvars.ContextVar[UpdateInfo | None]] = contextvars.C
 )
 
 
-@dataclass(frozen=True)
-class Rejection:
+class Rejection(msgspec.Struct, frozen=True):
     """An update that did not begin, and why."""
 
     update_id: str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from actorflow.store.sqlite import queries
-from actorflow.store.sqlite.references import cut
+from actorflow.store.sqlite.references import cut, is_marked
 from actorflow.store.sqlite.rows import Holder, Row
 
 _BYTES_PER_CHAR_MAX = 4
@@ -52,6 +52,11 @@ class Payloads:
 
     def _beside(self, holder: Holder, row: Row) -> Row:
         values = list(row)
+        texts = [values[column] for column in holder.columns if values[column] is not None]
+        if any(is_marked(text) for text in texts):
+            return (
+                row  # who uses payloads is known of a row, not of a text, so what is put back goes into all its texts
+            )
         for column in holder.columns:
             if values[column] is not None:
                 values[column] = self.shortened(values[column], row[0], holder.name(row))

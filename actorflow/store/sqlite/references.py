@@ -28,13 +28,18 @@ _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+def is_marked(text: str) -> bool:
+    """True if a text holds what looks like a reference, so that it has to be left whole."""
+    return _MARK in text
+
+
 def cut(text: str, limit: int) -> tuple[str, Mapping[str, str]]:
     """The text with references in the place of payload bodies of more than so many bytes, and these by hash.
 
     SHA-256, because whoever can choose a payload must not be able to make another one of the same name; it is as fast
     as any other where the processor helps.
     """
-    if _MARK in text:
+    if is_marked(text):
         return text, {}
     bodies: dict[str, str] = {}
     pieces: list[str] = []
