@@ -14,6 +14,7 @@ import msgspec
 from actorflow import exceptions as errors
 from actorflow.common import RawValue
 from actorflow.converter.failure import Failure, ValueCodec, text_of
+from actorflow.converter.failure_size import fitting
 from actorflow.converter.json_values import check_size, decode_json, encode_json
 from actorflow.converter.payload import Payload, public_payload, stored_payload
 from actorflow.converter.payload_converter import PayloadConverter, unknown_encoding
@@ -107,15 +108,15 @@ class ValueConverter:
         return decode_json(payload.json if payload.data is None else payload.data, type_hint)
 
     def failure(self, exception: BaseException) -> Failure:
-        """An exception with its causes, as data. It never raises: what can't be kept of the exception is left out."""
+        """An exception with its causes, as data. It never raises: what can't be kept is left out."""
         try:
-            return self._failures.failure(exception, self)
+            return fitting(self._failures.failure(exception, self))
         except errors.PayloadError:
             pass
         except Exception:
             return _bare_failure(exception)
         try:
-            return self._failures.failure(exception, _Names(self))
+            return fitting(self._failures.failure(exception, _Names(self)))
         except Exception:
             return _bare_failure(exception)
 
