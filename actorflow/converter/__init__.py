@@ -22,6 +22,7 @@ from actorflow.converter.failure_converter import (
     DefaultFailureConverterWithEncodedAttributes,
     FailureConverter,
 )
+from actorflow.converter.failure_size import FAILURE_BYTES_MAX, fitting
 from actorflow.converter.headers import NO_HEADERS, Headers, public_headers, stored_headers
 from actorflow.converter.json_values import PAYLOAD_BYTES_MAX
 from actorflow.converter.payload import Payload, public_payload, stored_payload
@@ -35,6 +36,7 @@ from actorflow.converter.typed import JSONTypeConverter, JSONTypeConverterUnhand
 from actorflow.converter.values import ValueConverter
 
 __all__ = [
+    "FAILURE_BYTES_MAX",
     "NO_HEADERS",
     "PAYLOAD_BYTES_MAX",
     "ActivityRef",
@@ -65,6 +67,7 @@ __all__ = [
     "WithSerializationContext",
     "WorkflowSerializationContext",
     "default",
+    "fitting",
     "payloads_of",
     "public_headers",
     "public_payload",

@@ -14,6 +14,7 @@ import msgspec
 from actorflow import exceptions as errors
 from actorflow.common import RawValue
 from actorflow.converter.failure import Failure, ValueCodec, text_of
+from actorflow.converter.failure_size import fitting
 from actorflow.converter.json_values import check_size, decode_json, encode_json
 from actorflow.converter.payload import Payload, public_payload, stored_payload
 from actorflow.converter.payload_converter import PayloadConverter, unknown_encoding
@@ -107,15 +108,15 @@ class ValueConverter:
         return decode_json(payload.json if payload.data is None else payload.data, type_hint)
 
     def failure(self, exception: BaseException) -> Failure:
-        """An exception with its causes, as data. It never raises: what can't be kept of the exception is left out."""
+        """An exception with its causes, as data. It never raises: what can't be kept is left out."""
         try:
-            return self._failures.failure(exception, self)
+            return fitting(self._failures.failure(exception, self))
         except errors.PayloadError:
             pass
         except Exception:
             return _bare_failure(exception)
         try:
-            return self._failures.failure(exception, _Names(self))
+            return fitting(self._failures.failure(exception, _Names(self)))
         except Exception:
             return _bare_failure(exception)
 
@@ -123,9 +124,17 @@ class ValueConverter:
         """The exception a failure describes, with its causes.
 
         Raises:
-            PayloadError: its details can't be decoded.
+            PayloadError: its details can't be decoded, or the failure converter can't make an exception of it.
         """
-        exception = self._failures.exception(failure, self)
+        try:
+            exception = self._failures.exception(failure, self)
+        except errors.PayloadError:
+            raise
+        except Exception as problem:  # whatever a foreign converter raises
+            raise errors.PayloadError(
+                f"the failure converter raised {type(problem).__name__}: {problem} for the failure "
+                f"{failure.message!r}; mend its from_failure"
+            ) from problem
         if isinstance(exception, errors.FailureError):
             return exception
         # A converter of the user may rebuild exceptions of its own; what waits for one knows failures only.

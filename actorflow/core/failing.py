@@ -7,7 +7,7 @@ from typing import Final, cast
 
 import msgspec
 
-from actorflow.converter import Failure, ValueConverter, text_of
+from actorflow.converter import Failure, ValueConverter, fitting, text_of
 from actorflow.core import limits
 from actorflow.exceptions import CorruptJournalError
 
@@ -16,7 +16,7 @@ class FailingTurn(msgspec.Struct, frozen=True):
     """What the head remembers of a turn that could not be finished.
 
     It is tried again with the same messages (the first so many of the inbox) at the same time, so that it can only
-    come out differently if the code is different.
+    come out differently if the code is different. Its failure is without large details: `for_head`.
     """
 
     attempts: int
@@ -28,8 +28,12 @@ class FailingTurn(msgspec.Struct, frozen=True):
 
     @property
     def is_parked(self) -> bool:
-        """True once quick tries are over, and at once where somebody has to bring a key."""
-        return self.is_for_codec or self.attempts >= limits.TURN_FAILURES_BEFORE_PARKING
+        """True once quick tries are over."""
+        return self.attempts >= self._parked_at
+
+    @property
+    def _parked_at(self) -> int:
+        return limits.CODEC_FAILURES_BEFORE_PARKING if self.is_for_codec else limits.TURN_FAILURES_BEFORE_PARKING
 
     @staticmethod
     def unreadable(problem: Exception, now: datetime) -> FailingTurn:
@@ -40,7 +44,7 @@ class FailingTurn(msgspec.Struct, frozen=True):
     @property
     def is_journaled(self) -> bool:
         """The first failure and the parking stand in the journal; tries between are only on the head."""
-        return self.attempts in (1, limits.TURN_FAILURES_BEFORE_PARKING)
+        return self.attempts in (1, self._parked_at)
 
     @property
     def retry_delay(self) -> timedelta:
@@ -75,6 +79,11 @@ def turn_failure(problem: BaseException, converter: ValueConverter) -> Failure:
         message=f"{failure.message}: {shown}. A group is no failure of a workflow: catch it with except* and raise "
         "what failed, or name ExceptionGroup among the failure_exception_types",
     )
+
+
+def for_head(failure: Failure) -> Failure:
+    """What the head keeps of a failure. Nothing stands for what is left out: a codec would have to encode that."""
+    return fitting(failure, limit=limits.FAILING_PAYLOAD_BYTES_MAX, says_so=False)
 
 
 _MEMBERS_SHOWN: Final = 3

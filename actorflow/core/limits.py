@@ -30,6 +30,10 @@ LARGE_PAYLOAD_BYTES_MIN: Final = 1024
 CALL_PAYLOAD_BYTES_MAX: Final = 4 * 1024 * 1024
 """The payloads of one call together: what a node takes in one request, so that a program may move behind one."""
 
+FAILING_PAYLOAD_BYTES_MAX: Final = LARGE_PAYLOAD_BYTES
+"""What a run's head keeps of the payloads of a failure: room for a message and a stack trace that a codec has encoded.
+The head is rewritten with each try, and read for all kinds of reasons; the journal has the failure as a whole."""
+
 TURN_PAYLOAD_BYTES_MAX: Final = 64 * 1024 * 1024
 """What all calls of one turn take along: a turn is one row, and is in memory as a whole, several times over."""
 
@@ -56,6 +60,9 @@ HISTORY_BYTES_SUGGESTED_MAX: Final = 4 * 1024 * 1024
 
 TURN_FAILURES_BEFORE_PARKING: Final = 5
 """A turn that failed this often won't be cured by another quick try."""
+
+CODEC_FAILURES_BEFORE_PARKING: Final = 3
+"""The same where a codec can't: a key server that hiccups is back by then, and a missing key should be said soon."""
 
 TURN_RETRY_DELAY_MIN: Final = timedelta(seconds=1)
 TURN_RETRY_DELAY_MAX: Final = timedelta(minutes=10)

@@ -16,7 +16,7 @@ from actorflow.core.messages import Message
 from actorflow.core.policy.succession import Closing, closed_as, successor_id
 from actorflow.core.program import Program
 from actorflow.core.program.errors import TurnError
-from actorflow.core.program.instance import Identity
+from actorflow.core.program.outside import Identity
 from actorflow.core.state import ExecutionState, turn_width
 from actorflow.exceptions import ActorflowError
 
@@ -93,7 +93,7 @@ def decide(
     commands = program.advance(at, arrivals, first_number=state.last_event + 1)
     if prove is not None:
         prove(program, at, state.last_event + 1, arrivals, commands)
-    if program.asks_for_attributes:
+    if program.asked.has_attributes:
         commands = _typed(commands, typed)
     if commands and type(commands[-1]) in ev.CLOSING:
         identity = program.identity

@@ -21,8 +21,9 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev, limits
 from actorflow.core.policy.retry import GiveUp, after_failure
 from actorflow.core.state import PendingActivity
-from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, Unread, timeout_failure
+from actorflow.engine.attempt import Attempt
 from actorflow.engine.codecs import codec_failure
+from actorflow.engine.outcomes import AttemptOutcome, Errored, NotBegun, Stopped, Succeeded, Unread, timeout_failure
 from actorflow.engine.progress import Progress
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.reporting import report_activity_failure
@@ -238,7 +239,8 @@ class ActivityActor:
         self._counts.started.value += 1
         ready_at = self._ready_at
         self._counts.waited(0.0 if started_at is ready_at else (started_at - ready_at).total_seconds())
-        if not self._ends_before_deadline(started_at):
+        # A codec may take its time before the attempt's own timeout begins, and after it is over.
+        if slots.worker.coder is not None or not self._ends_before_deadline(started_at):
             self._arm_schedule_to_close()
         self._begin_attempt(slots, started_at).run()
 
@@ -292,6 +294,8 @@ class ActivityActor:
                     self._lose_attempt(f"worker {where}, which shut down")
             case Unread(problem=problem):
                 self._wait_for_key(problem)
+            case NotBegun():
+                self._wait_for_worker()
             case Errored(failure=failure, problem=problem):
                 self._log_failure(failure, problem)
                 self._retry_or_give_up(failure)
@@ -341,6 +345,16 @@ class ActivityActor:
         self._progress.next_at = self._site.clock.now() + limits.CODEC_RETRY_DELAY
         self._write_row(None)  # else it would count as begun, and be lost with a crash
         self._back_off(limits.CODEC_RETRY_DELAY.total_seconds())
+
+    def _wait_for_worker(self) -> None:
+        """No code has run, so the number stays and nothing is charged; another worker may begin it."""
+        self._phase = Phase.WAITING
+        if self._cancel_requested:
+            self._end_cancelled()
+            return
+        self._counts.ended("retry", self._take_seconds())
+        self._write_row(None)  # else it would count as begun, and be lost with a crash
+        self._wait_for_slot()
 
     def _back_off(self, seconds: float) -> None:
         self._phase = Phase.BACKING_OFF

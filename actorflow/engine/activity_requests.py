@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actorflow.converter import Payload
+import msgspec
+
+from actorflow.converter import Payload, fitting
 from actorflow.core.policy.checks import check_name, check_payloads
 from actorflow.engine.activity_actor import ActivityActor
 from actorflow.engine.calls import Calls
@@ -32,6 +34,8 @@ class ActivityRequests:
         """See `Service.settle_activity`."""
         self._calls.check_writable()
         check_payloads(f"the outcome of activity {activity.activity_id!r}", _payloads(report))
+        if report.failure is not None:
+            report = msgspec.structs.replace(report, failure=fitting(report.failure))
         found = await self._find(activity)
         found.check_report(activity.attempt, report)
         reply = self._calls.reply()

@@ -6,17 +6,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
-import msgspec
 
 from actorflow import activity as public
 from actorflow.activity import ActivityCancellationDetails
 from actorflow.common import MetricMeter, Priority, RawValue
 from actorflow.converter import (
     Coder,
-    Failure,
     Payload,
     WorkflowSerializationContext,
     payloads_of,
@@ -31,6 +29,16 @@ from actorflow.core.task_token import TaskToken, encode_task_token
 from actorflow.engine.activity_context import AttemptContext
 from actorflow.engine.codecs import outcome_of
 from actorflow.engine.intercepted import InterceptedAttempt
+from actorflow.engine.outcomes import (
+    AttemptOutcome,
+    AttemptOwner,
+    Errored,
+    NotBegun,
+    Stopped,
+    Succeeded,
+    Unread,
+    timeout_failure,
+)
 from actorflow.engine.registry import ActivityInterception, WorkerHost
 from actorflow.engine.site import Site
 from actorflow.exceptions import ApplicationError, CancelledError, CodecError, PayloadTooLargeError, TimeoutType
@@ -43,50 +51,9 @@ from actorflow.store.protocol import Identity
 _log = logging.getLogger("actorflow.activity")
 
 
-class Succeeded(msgspec.Struct, frozen=True):
-    """The code returned."""
-
-    result: Payload | None
-
-
-class Errored(msgspec.Struct, frozen=True):
-    """The code raised, or ran out of time."""
-
-    failure: Failure
-    problem: BaseException | None = None
-
-
-class Stopped(msgspec.Struct, frozen=True):
-    """The code gave in to a cancellation."""
-
-
-class Unread(msgspec.Struct, frozen=True):
-    """The codec could not decode what the code was to get, so it did not begin."""
-
-    problem: CodecError
-
-
-AttemptOutcome = Succeeded | Errored | Stopped | Unread
-
-
-class AttemptOwner(Protocol):
-    """What an attempt tells whoever is responsible for the activity."""
-
-    def on_outcome(self, outcome: AttemptOutcome) -> None:
-        """The attempt is over; called once."""
-        ...
-
-    def on_heartbeat(self, details: tuple[Payload, ...]) -> None:
-        """A sign of life."""
-        ...
-
-    def on_left_open(self) -> None:
-        """The code has ended and left the outcome to somebody outside; the attempt goes on without it."""
-        ...
-
-
 class Attempt:
-    """See the module's head. The slot is given back when the code has ended, however late that is.
+    """See the module's head. The slot is given back when the code has ended, however late that is, and what it has
+    said is encoded: otherwise outcomes would pile up before a codec that can't encode.
 
     Code may leave the attempt open; then only the timeouts go on, and with `resume` they do after a restart.
 
@@ -115,10 +82,12 @@ class Attempt:
         "_owner",
         "_pending",
         "_plain_details",
+        "_reading",
         "_running",
         "_site",
         "_slots",
         "_why",
+        "_writing",
         "started_at",
     )
 
@@ -152,6 +121,8 @@ class Attempt:
         self._context: AttemptContext | None = None
         self._is_reported = False
         self._why: ActivityCancellationDetails | None = None
+        self._reading: anyio.CancelScope | None = None  # while the codec decodes
+        self._writing: anyio.CancelScope | None = None  # while the outcome waits for the codec
 
     @property
     def _host(self) -> WorkerHost:
@@ -184,25 +155,33 @@ class Attempt:
         if coder is None or not (payloads or self._details):
             self._begin(definition, payloads)
         else:
-            self._site.spawn(self._read(coder, definition))
+            self._reading = anyio.CancelScope()
+            self._site.spawn(self._read(self._reading, coder, definition))
 
-    async def _read(self, coder: Coder, definition: ActivityDefinition) -> None:
+    async def _read(self, reading: anyio.CancelScope, coder: Coder, definition: ActivityDefinition) -> None:
         """Begin once the codec has decoded arguments and heartbeat details; what it can't decode is not begun."""
         held = [self._pending.scheduled.input, self._details]
-        outcome = await outcome_of(coder.decode(payloads_of(held), self._serialization_context))
-        if self._is_reported or self._why is not None:
-            self._body_ended(None, asyncio.CancelledError())
+        outcome: list[Payload] | CodecError | None = None
+        with reading:
+            outcome = await outcome_of(coder.decode(payloads_of(held), self._serialization_context))
+        self._reading = None
+        if outcome is None or self._is_reported or self._why is not None or self._host.is_shutting_down:
+            self._leave_unbegun(NotBegun())
         elif isinstance(outcome, CodecError):
-            self._leave_unread(outcome)
+            self._leave_unbegun(Unread(outcome))
         else:
             payloads, self._plain_details = with_payloads(held, outcome)
             self._begin(definition, payloads)
 
-    def _leave_unread(self, problem: CodecError) -> None:
+    def _leave_unbegun(self, outcome: Unread | NotBegun) -> None:
+        self._report_if_open(outcome)
+        self._leave_worker()
+
+    def _leave_worker(self) -> None:
+        """Nothing of it is to be done here any more."""
         slots, host = self._slots, self._host
         assert slots is not None
         host.attempts.discard(self)
-        self._report(Unread(problem))
         self._site.registry.release(slots)
         host.on_attempt_ended()
 
@@ -238,6 +217,8 @@ class Attempt:
     def request_cancel(self, why: ActivityCancellationDetails, *, at_once: bool = False) -> None:
         """Ask the code to stop: at once, or as soon as it gives a sign of life (as in the public SDK)."""
         self._why = why
+        if self._reading is not None:
+            self._reading.cancel()  # there is no code yet
         if at_once or self._beat_at is not None:
             self._stop(why, again=at_once)
 
@@ -252,6 +233,8 @@ class Attempt:
     def detach(self) -> None:
         """The outcome matters no more; the code is asked to stop if it listens."""
         self._report(None)
+        if self._writing is not None:
+            self._writing.cancel()
         self.request_cancel(ActivityCancellationDetails(not_found=True))
 
     def _execute(self, definition: ActivityDefinition, arguments: Sequence[Any]) -> None:
@@ -303,8 +286,7 @@ class Attempt:
 
     def _body_ended(self, result: Any, problem: BaseException | None) -> None:
         self._running = self._context = None  # it knows us: without this we would be garbage only a collector finds
-        slots, host = self._slots, self._host
-        assert slots is not None
+        coder = self._host.coder
         if isinstance(problem, public.CompleteAsync):
             if not self._is_reported:
                 self._owner.on_left_open()
@@ -312,28 +294,32 @@ class Attempt:
             self._report(None)  # the whole program is going: the attempt counts as lost
         elif not self._is_reported:
             outcome = self._outcome_of(result, problem)
-            if host.coder is not None and (self._newest is not None or payloads_of(outcome)):
+            if coder is not None and (self._newest is not None or payloads_of(outcome)):
                 self._stop_alarms()  # the code has ended in time; what the codec needs is not its fault
-                self._site.registry.release(slots)
-                self._site.spawn(self._report_encoded(host.coder, outcome))
+                self._writing = anyio.CancelScope()
+                self._site.spawn(self._report_encoded(self._writing, coder, outcome))
                 return
             self._report(outcome)
-        host.attempts.discard(self)
-        self._site.registry.release(slots)
-        host.on_attempt_ended()
+        self._leave_worker()
 
-    async def _report_encoded(self, coder: Coder, outcome: AttemptOutcome) -> None:
+    async def _report_encoded(self, writing: anyio.CancelScope, coder: Coder, outcome: AttemptOutcome) -> None:
         """Report once the codec has encoded the outcome; the code has run, so it is asked until it can."""
-        while not self._is_reported:
+        encoded: AttemptOutcome | None = None
+        with writing:
+            encoded = await self._encoded_outcome(coder, outcome)
+        self._writing = None
+        if encoded is not None:
+            self._report_if_open(encoded)
+        self._leave_worker()
+
+    async def _encoded_outcome(self, coder: Coder, outcome: AttemptOutcome) -> AttemptOutcome:
+        while True:
             await self._encode_newest(coder)
             encoded = await outcome_of(coder.encode(payloads_of(outcome), self._serialization_context))
             if not isinstance(encoded, CodecError):
-                self._report_if_open(with_payloads(outcome, encoded))
-            else:
-                _log.warning("the outcome of activity %s waits: %s", self.name, encoded)
-                await anyio.sleep(limits.CODEC_RETRY_DELAY.total_seconds())
-        self._host.attempts.discard(self)
-        self._host.on_attempt_ended()
+                return with_payloads(outcome, encoded)
+            _log.warning("the outcome of activity %s waits: %s", self.name, encoded)
+            await anyio.sleep(limits.CODEC_RETRY_DELAY.total_seconds())
 
     def _report_if_open(self, outcome: AttemptOutcome) -> None:
         if not self._is_reported:
@@ -490,14 +476,6 @@ class Attempt:
             priority=Priority.default,
             retry_policy=policy_of(scheduled.retry),
         )
-
-
-def timeout_failure(kind: TimeoutType, details: tuple[Payload, ...], cause: Failure | None = None) -> Failure:
-    """The failure of an activity that ran out of time."""
-    name = kind.name.replace("_", "-").lower()
-    return Failure(
-        message=f"activity {name} timeout", kind="timeout", timeout_type=int(kind), details=details, cause=cause
-    )
 
 
 def _unknown_activity(activity_type: str, host: WorkerHost) -> ApplicationError:

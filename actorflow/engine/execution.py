@@ -146,7 +146,7 @@ class Execution:
     @property
     def is_tainted(self) -> bool:
         """True if the live program can't be trusted any more."""
-        return self._program is not None and self._program.is_tainted
+        return self._program is not None and self._program.mode.is_tainted
 
     def tear_down(self) -> None:
         """Take the program apart. Without its journal the execution is of no use then."""

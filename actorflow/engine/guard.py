@@ -105,7 +105,7 @@ def _check(program: Program, frame: FrameType, name: str, detail: str, instead: 
     line = _line_of(frame, guard)
     if line is not None:
         problem = RestrictedWorkflowAccessError(name, detail=detail, line=line, instead=instead)
-        program.refuse(problem)
+        program.ending.refuse(problem)
         raise problem
 
 

@@ -17,7 +17,8 @@ from actorflow.converter import Failure, Payload
 from actorflow.core import events as ev, limits
 from actorflow.core.policy.retry import GiveUp, after_failure
 from actorflow.core.state import PendingActivity, PendingLocalActivity
-from actorflow.engine.attempt import Attempt, AttemptOutcome, Errored, Stopped, Succeeded, Unread, timeout_failure
+from actorflow.engine.attempt import Attempt
+from actorflow.engine.outcomes import AttemptOutcome, Errored, NotBegun, Stopped, Succeeded, Unread, timeout_failure
 from actorflow.engine.registry import WorkerHost
 from actorflow.engine.reporting import report_activity_failure
 from actorflow.engine.site import Site
@@ -137,11 +138,14 @@ class LocalActivityActor:
         match outcome:
             case Succeeded(result=result):
                 self._end("ok", result=result)
-            case Stopped() if self._cancel_requested:
+            case Stopped() | NotBegun() if self._cancel_requested:
                 self._end_cancelled()
             case Stopped():  # its worker has left; the next one that comes goes on
                 self._counts.ended("worker_died", self._take_seconds())
                 self._number += 1
+                self._wait_for_slot()
+            case NotBegun():  # no code has run, so the number stays
+                self._counts.ended("retry", self._take_seconds())
                 self._wait_for_slot()
             case Unread(problem=problem):
                 self._wait_for_key(problem)

@@ -32,7 +32,7 @@ class ProgramReporter:
         self._metrics = metrics
 
     def dropped_signal(self, name: str, problem: PayloadError) -> None:
-        """See `core.program.instance.Reporter`."""
+        """See `core.program.outside.Reporter`."""
         _log.error(
             "signal %r for workflow %r (run %s) was dropped: %s",
             name,
@@ -42,7 +42,7 @@ class ProgramReporter:
         )
 
     def loop_error(self, context: Mapping[str, Any]) -> None:
-        """See `core.program.instance.Reporter`."""
+        """See `core.program.outside.Reporter`."""
         problem = context.get("exception")
         _log.error(
             "in workflow %r (run %s): %s",
@@ -53,7 +53,7 @@ class ProgramReporter:
         )
 
     def record(self, instrument: Instrument, value: float, attributes: MetricAttributes) -> None:
-        """See `core.program.instance.Reporter`."""
+        """See `core.program.outside.Reporter`."""
         if self._metrics is not None:
             self._metrics.record(instrument, value, attributes)
 
@@ -62,7 +62,7 @@ def report_turn_failure(identity: Identity, problem: BaseException, *, attempts:
     """Say that a turn failed, with the user's traceback, and what follows."""
     follows = "it is parked until its code changes" if is_parked else "it will be tried again"
     is_codecs = isinstance(problem, CodecError)
-    if is_codecs:
+    if is_codecs and is_parked:
         follows = f"it is parked until {problem.codec} can"
     _log.warning(
         "Failed activation on workflow %r with ID %s and run ID %s (failure %d of this turn; %s)",

@@ -9,7 +9,7 @@ import msgspec
 
 from actorflow.converter import Failure, payloads_of
 from actorflow.core import events as ev
-from actorflow.core.failing import FailingTurn, turn_failure
+from actorflow.core.failing import FailingTurn, for_head, turn_failure
 from actorflow.core.journal import Turn
 from actorflow.core.turn import failed_turn
 from actorflow.engine.codec_wait import Waiting
@@ -74,19 +74,20 @@ class Setback(msgspec.Struct, eq=False, frozen=True):
             What keeps the run from going on until the next try.
         """
         attempts = 1 if previous is None else previous.failing.attempts + 1
-        failing = FailingTurn(attempts, self.at, len(self.taken), failure, isinstance(self.cause, CodecError))
+        is_for_codec = isinstance(self.cause, CodecError)
+        failing = FailingTurn(attempts, self.at, len(self.taken), for_head(failure), is_for_codec)
         report_turn_failure(self.identity, self.cause, attempts=attempts, is_parked=failing.is_parked)
-        turn = self._journaled(failing)
+        turn = self._journaled(failing, failure)
         expires_at = self._expires_at()
         if expires_at is not None:
             self.site.wakes.add(expires_at, self.identity.key)
         ledger.keep_failing(failing, turn, self.execution.state, taken=self.taken, then=then)
         return Trouble(failing, expires_at=expires_at)
 
-    def _journaled(self, failing: FailingTurn) -> Turn | None:
+    def _journaled(self, failing: FailingTurn, failure: Failure) -> Turn | None:
         if not (self.is_journaled and failing.is_journaled) or self.execution.state.started is None:
             return None
-        event = ev.TurnFailed(failing.failure, failing.attempts, failing.reason if failing.is_parked else "")
+        event = ev.TurnFailed(failure, failing.attempts, failing.reason if failing.is_parked else "")
         return failed_turn(self.execution.state, event, now=self.at)
 
     def _expires_at(self) -> datetime | None:

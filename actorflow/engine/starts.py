@@ -17,7 +17,7 @@ from actorflow.core.program.matcher import interpreter_version
 from actorflow.core.state import NO_OPTIONS
 from actorflow.engine.calls import Calls
 from actorflow.engine.mailbox import Delivery
-from actorflow.engine.population import Population
+from actorflow.engine.population import Population, patiently
 from actorflow.engine.post import REUSE
 from actorflow.engine.site import Site
 from actorflow.engine.workflow_actor import WorkflowActor
@@ -86,8 +86,9 @@ class Starts:
         """Begin a run if the policies allow it; ``watch`` is told of each that is about to."""
         self._calls.check_writable()
         request = self._typed(request)
+        is_taken = await self._is_taken(request, is_asked=bool(messages))
         new = self._new_run(request, messages, watch)
-        outcome = await self._begin(new)
+        outcome = await self._begin(new, is_doubtful=is_taken)
         if outcome is None:
             return Begun(new.actor.identity.run_id, is_new=True)
         run = outcome.run
@@ -108,10 +109,22 @@ class Starts:
         options = self._site.attribute_types.options(request.namespace, request.workflow_id, options)
         return msgspec.structs.replace(request, options=options)
 
-    async def _begin(self, new: _NewRun) -> Conflict | None:
+    async def _is_taken(self, request: StartRequest, *, is_asked: bool) -> bool:
+        """True if a run of this id is known to be open; the store is asked where one is likely to be.
+
+        Code that runs for a run that may not begin does no harm, but traces and logs would tell of it.
+        """
+        if self._population.current(request.namespace, request.workflow_id) is not None:
+            return True
+        if not is_asked and request.conflict != WorkflowIDConflictPolicy.USE_EXISTING:
+            return False
+        record = await patiently(lambda: self._store.find(request.namespace, request.workflow_id))
+        return record is not None and record.head.status == "running"
+
+    async def _begin(self, new: _NewRun, *, is_doubtful: bool = False) -> Conflict | None:
         self._population.expect(new.actor)
         reply = self._calls.reply()
-        new.actor.begin(new.begin, new.messages, reply)
+        new.actor.begin(new.begin, new.messages, reply, is_doubtful=is_doubtful)
         return await self._calls.answered(reply)
 
     def _new_run(self, request: StartRequest, messages: Sequence[Message], watch: Watch | None) -> _NewRun:

@@ -73,7 +73,7 @@ class Twin:
                 for past in self._steps:
                     _repeat(self._program, past)
             again = _repeat(self._program, step)
-            matcher.check_values(asked, again, first_number=program.history_length + 1, lines=self._program.asked_at)
+            matcher.check_values(asked, again, first_number=program.history_length + 1, lines=self._program.asked.lines)
         except TurnError as problem:
             explained = _explained(problem)
             raise explained from explained.cause

@@ -129,20 +129,23 @@ class WorkflowActor:
 
     # Ways in
 
-    def begin(self, begin: Begin, messages: Sequence[Message], reply: asyncio.Future[Any]) -> None:
+    def begin(
+        self, begin: Begin, messages: Sequence[Message], reply: asyncio.Future[Any], *, is_doubtful: bool = False
+    ) -> None:
         """Begin a run: with its first turn if a worker here knows the type, else with inbox rows.
 
         Args:
             begin: what must hold for it to begin.
             messages: `Started`, and what comes together with it.
             reply: gets None, or the `Conflict` with what is in the way.
+            is_doubtful: something is known to be in the way; no code runs for a run that may never be.
         """
         first, *others = messages
         options = first.options if isinstance(first, ev.Started) else None
         notes = None if options is None else first_notes(options)
         self._ledger.begin(begin, None if options is None else options.not_before or options.expires_at, notes)
         delivery = Delivery(first, reply)
-        if self.host is None or (options is not None and options.not_before is not None):
+        if is_doubtful or self.host is None or (options is not None and options.not_before is not None):
             if self.host is None and self._site.registry.hosts:  # without any, it is a program that only starts
                 self._site.unserved.workflow(self.identity)
             self._ledger.accept(delivery, partial(self._on_accepted, delivery), also=others)

@@ -241,9 +241,9 @@ def begin(
         raise unknown_option(f"activity {name!r}", next(iter(unknown)), ActivityOptions.__annotations__)
     program = running_program()
     arguments = arguments_of(f"activity {name!r}", arg, args)
-    if program.interception is not None and headers is None:
+    if program.workflow.interception is not None and headers is None:
         check_accepted(name, definition, arguments)
-        return program.interception.outbound.start_activity(
+        return program.workflow.interception.outbound.start_activity(
             StartActivityInput(
                 activity=name,
                 args=arguments,
@@ -296,7 +296,7 @@ def begin(
             headers=headers or None,
         )
 
-    return program.start_activity(build, Any if result_type is None else result_type)
+    return program.activities.start(build, Any if result_type is None else result_type)
 
 
 def unknown_option(whom: str, option: str, known: Mapping[str, Any]) -> TypeError:
@@ -347,7 +347,7 @@ def encoded_arguments(
     check_accepted(name, definition, arguments)
     try:
         payloads = program.converter.encode(arguments)
-        program.take_along(f"activity {name!r}", payloads)
+        program.asked.take_along(f"activity {name!r}", payloads)
     except PayloadError as problem:
         problem.add_note(f"while encoding the arguments of activity {name!r}")
         raise

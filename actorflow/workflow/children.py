@@ -111,7 +111,7 @@ class ChildWorkflowHandle(ChildFuture[T], Generic[SelfType, T]):
             ApplicationError: the child has closed.
         """
         name, arguments, run_id = signal_name(signal), arguments_of("signal", arg, args), self.child.run_id
-        interception = running_program().interception
+        interception = running_program().workflow.interception
         if interception is None:
             await send_signal(name, arguments, workflow_id=self.id, run_id=run_id, is_child=True)
         else:
@@ -221,9 +221,9 @@ async def begin(
         raise unknown_option(whom, next(iter(unknown)), ChildWorkflowOptions.__annotations__)
     program = running_program()
     arguments = arguments_of(whom, arg, args)
-    if program.interception is not None and headers is None:
+    if program.workflow.interception is not None and headers is None:
         check_workflow_accepts(whom, definition, arguments)
-        return await program.interception.outbound.start_child_workflow(
+        return await program.workflow.interception.outbound.start_child_workflow(
             StartChildWorkflowInput(
                 workflow=name,
                 args=arguments,
@@ -282,6 +282,6 @@ async def begin(
     )
     result_type = declared_result(result_type, definition)
     handle: Callable[[Any], ChildWorkflowHandle[Any, Any]] = ChildWorkflowHandle
-    child = program.start_child(scheduled, Any if result_type is None else result_type, handle)
+    child = program.relations.start_child(scheduled, Any if result_type is None else result_type, handle)
     await child.start
     return child.handle  # pyright: ignore[reportReturnType] - it was made by `handle`

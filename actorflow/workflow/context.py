@@ -131,7 +131,7 @@ class Info:
 def info() -> Info:
     """About the execution that is running."""
     program = running_program()
-    return info_of(program) if program.interception is None else program.interception.outbound.info()
+    return info_of(program) if program.workflow.interception is None else program.workflow.interception.outbound.info()
 
 
 def info_of(program: Program) -> Info:
@@ -167,18 +167,18 @@ def info_of(program: Program) -> Info:
 
 def extern_functions() -> Mapping[str, Callable[..., Any]]:
     """What interceptors have put into `WorkflowInterceptorClassInput.unsafe_extern_functions`, by its name."""
-    interception = running_program().interception
+    interception = running_program().workflow.interception
     return {} if interception is None else interception.extern_functions
 
 
 def instance() -> Any:
     """The workflow object."""
-    return running_program().instance
+    return running_program().workflow.instance
 
 
 def now() -> datetime:
     """The time of this turn (aware, UTC): constant within it, the same on replay."""
-    return running_program().now
+    return running_program().loop.now
 
 
 def time() -> float:
@@ -188,7 +188,7 @@ def time() -> float:
 
 def time_ns() -> int:
     """`now` in nanoseconds since the epoch."""
-    return running_program().now_ns
+    return running_program().loop.time_ns()
 
 
 def random() -> Random:
@@ -211,7 +211,7 @@ def new_random(name: str | None = None) -> Random:
         ReadOnlyContextError: inside a query or a validator.
     """
     program = running_program()
-    program.check_writable("use randomness")
+    program.mode.check_writable("use randomness")
     return Random(program.random_seed if name is None else f"{program.random_seed}:{name}")
 
 
@@ -224,7 +224,7 @@ def register_random_seed_callback(callback: Callable[[int], None]) -> None:
     Raises:
         ReadOnlyContextError: inside a query or a validator.
     """
-    running_program().check_writable("register a callback")
+    running_program().mode.check_writable("register a callback")
 
 
 def uuid4() -> UUID:
@@ -256,7 +256,7 @@ def metric_meter() -> MetricMeter:
 
 def cancellation_reason() -> str | None:
     """Why the execution was asked to stop; None until it was, "" if no reason was given."""
-    return running_program().cancel_reason
+    return running_program().ending.cancel_reason
 
 
 async def sleep(duration: float | timedelta, *, summary: str | None = None) -> None:
@@ -271,7 +271,7 @@ async def sleep(duration: float | timedelta, *, summary: str | None = None) -> N
     """
     program = running_program()
     future = program.loop.create_future()
-    cancel = program.start_timer(seconds_of(duration), lambda: _wake(future), text_of(summary or ""))
+    cancel = program.timers.start(seconds_of(duration), lambda: _wake(future), text_of(summary or ""))
     try:
         await future
     finally:
@@ -292,7 +292,7 @@ async def wait_condition(
         TimeoutError: the timeout ran out first.
     """
     program = running_program()
-    future = program.future_for(fn)
+    future = program.conditions.future_for(fn)
     if timeout is None:
         await future
         return
@@ -301,7 +301,7 @@ async def wait_condition(
         future.cancel()
         await asyncio.sleep(0)
         raise TimeoutError
-    cancel = program.start_timer(seconds, lambda: _time_out(future), text_of(timeout_summary or ""))
+    cancel = program.timers.start(seconds, lambda: _time_out(future), text_of(timeout_summary or ""))
     try:
         await future
     finally:
@@ -310,66 +310,66 @@ async def wait_condition(
 
 def set_signal_handler(name: str, handler: Callable[..., Any] | None) -> None:
     """Set (or with None remove) the handler of a signal; signals that waited for it are handled in order."""
-    running_program().set_signal_handler(name, handler)
+    running_program().handling.set_signal_handler(name, handler)
 
 
 def set_query_handler(name: str, handler: Callable[..., Any] | None) -> None:
     """Set (or with None remove) the handler of a query."""
-    running_program().set_query_handler(name, handler)
+    running_program().handling.set_query_handler(name, handler)
 
 
 def set_update_handler(
     name: str, handler: Callable[..., Any] | None, *, validator: Callable[..., Any] | None = None
 ) -> None:
     """Set (or with None remove) the handler of an update, and what may reject it."""
-    running_program().set_update_handler(name, handler, validator)
+    running_program().handling.set_update_handler(name, handler, validator)
 
 
 def set_dynamic_signal_handler(handler: Callable[..., Any] | None) -> None:
     """Set (or with None remove) what handles signals nobody else does, as (name, raw values)."""
-    running_program().set_signal_handler(DYNAMIC, handler)
+    running_program().handling.set_signal_handler(DYNAMIC, handler)
 
 
 def set_dynamic_query_handler(handler: Callable[..., Any] | None) -> None:
     """Set (or with None remove) what answers queries nobody else does, as (name, raw values)."""
-    running_program().set_query_handler(DYNAMIC, handler)
+    running_program().handling.set_query_handler(DYNAMIC, handler)
 
 
 def set_dynamic_update_handler(
     handler: Callable[..., Any] | None, *, validator: Callable[..., Any] | None = None
 ) -> None:
     """Set (or with None remove) what handles updates nobody else does, as (name, raw values)."""
-    running_program().set_update_handler(DYNAMIC, handler, validator)
+    running_program().handling.set_update_handler(DYNAMIC, handler, validator)
 
 
 def get_signal_handler(name: str) -> Callable[..., Any] | None:
     """The handler of that signal, of the class (bound) or set at run time; None if none has exactly that name."""
-    return running_program().handler("signal", name)
+    return running_program().workflow.handler("signal", name)
 
 
 def get_query_handler(name: str) -> Callable[..., Any] | None:
     """The handler of that query, see `get_signal_handler`."""
-    return running_program().handler("query", name)
+    return running_program().workflow.handler("query", name)
 
 
 def get_update_handler(name: str) -> Callable[..., Any] | None:
     """The handler of that update, see `get_signal_handler`."""
-    return running_program().handler("update", name)
+    return running_program().workflow.handler("update", name)
 
 
 def get_dynamic_signal_handler() -> Callable[..., Any] | None:
     """What handles signals nobody else does, or None."""
-    return running_program().handler("signal", DYNAMIC)
+    return running_program().workflow.handler("signal", DYNAMIC)
 
 
 def get_dynamic_query_handler() -> Callable[..., Any] | None:
     """What answers queries nobody else does, or None."""
-    return running_program().handler("query", DYNAMIC)
+    return running_program().workflow.handler("query", DYNAMIC)
 
 
 def get_dynamic_update_handler() -> Callable[..., Any] | None:
     """What handles updates nobody else does, or None."""
-    return running_program().handler("update", DYNAMIC)
+    return running_program().workflow.handler("update", DYNAMIC)
 
 
 def get_current_details() -> str:
@@ -391,7 +391,7 @@ def set_current_details(description: str) -> None:
 
 def is_failure_exception(err: BaseException) -> bool:
     """True for an exception that fails this workflow if it leaves ``run``, False for one that fails only the turn."""
-    return running_program().is_failure(err)
+    return running_program().ending.is_failure(err)
 
 
 def payload_converter() -> PayloadConverter:
@@ -450,17 +450,17 @@ class unsafe:
     @staticmethod
     def is_replaying() -> bool:
         """True while the program is rebuilt from its journal, and while it is taken apart."""
-        return running_program().is_replaying
+        return running_program().mode.is_replaying
 
     @staticmethod
     def is_replaying_history_events() -> bool:
         """As `is_replaying`, which is False in queries and validators here: they are always live."""
-        return running_program().is_replaying
+        return running_program().mode.is_replaying
 
     @staticmethod
     def is_read_only() -> bool:
         """True inside a query."""
-        return running_program().is_read_only
+        return running_program().mode.is_read_only
 
     @staticmethod
     def in_sandbox() -> bool:

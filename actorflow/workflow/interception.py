@@ -142,7 +142,7 @@ class _ToCode(WorkflowInboundInterceptor):
         self.outbound = outbound
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
-        return await input.run_fn(running_program().instance, *input.args)
+        return await input.run_fn(running_program().workflow.instance, *input.args)
 
     async def handle_signal(self, input: HandleSignalInput) -> None:
         function, arguments = _handler("signal", input.signal, input.args)
@@ -156,7 +156,7 @@ class _ToCode(WorkflowInboundInterceptor):
         return await outcome if hasattr(outcome, "__await__") else outcome
 
     def handle_update_validator(self, input: HandleUpdateInput) -> None:
-        validator = running_program().validator(input.update)
+        validator = running_program().workflow.validator(input.update)
         if validator is not None:
             _, arguments = _handler("update", input.update, input.args)
             validator(*arguments)
@@ -170,10 +170,10 @@ class _ToCode(WorkflowInboundInterceptor):
 def _handler(kind: str, name: str, arguments: Sequence[Any]) -> tuple[Callable[..., Any], Sequence[Any]]:
     """A handler and its arguments; that of a name an interceptor has chosen, perhaps."""
     program = running_program()
-    handler = program.handler(kind, name)
+    handler = program.workflow.handler(kind, name)
     if handler is not None:
         return handler, arguments
-    handler = program.handler(kind, DYNAMIC)
+    handler = program.workflow.handler(kind, DYNAMIC)
     if handler is None:
         problem = UnknownQueryError if kind == "query" else UnknownUpdateError if kind == "update" else LookupError
         raise problem(f"an interceptor has asked for the {kind} {name!r}, which the workflow has no handler for")

@@ -246,9 +246,9 @@ def begin(
         raise unknown_option(f"activity {name!r}", next(iter(unknown)), LocalActivityOptions.__annotations__)
     program = running_program()
     arguments = arguments_of(f"activity {name!r}", arg, args)
-    if program.interception is not None and headers is None:
+    if program.workflow.interception is not None and headers is None:
         check_accepted(name, definition, arguments)
-        return program.interception.outbound.start_local_activity(
+        return program.workflow.interception.outbound.start_local_activity(
             StartLocalActivityInput(
                 activity=name,
                 args=arguments,
@@ -295,13 +295,13 @@ def begin(
             headers=headers or None,
         )
 
-    return program.start_local_activity(build, Any if result_type is None else result_type)
+    return program.activities.start_local(build, Any if result_type is None else result_type)
 
 
 def _check_registered(program: Program, name: str) -> None:
     """Refuse what the worker can't run; what has run already needs nobody."""
     runs = program.definition.runs_activity
-    if runs is not None and not program.is_replaying and not runs(name):
+    if runs is not None and not program.mode.is_replaying and not runs(name):
         raise RegistrationError(
             f"Activity function {name} is not registered on this worker, so it can't be run as a local activity; "
             "add it to the worker's activities, or use execute_activity with its task queue"

@@ -69,7 +69,7 @@ def _with_extra(kwargs: MutableMapping[str, Any], added: Mapping[str, Any]) -> M
 
 def _is_repeating() -> bool:
     program = running_program()
-    return program.is_replaying and not program.is_read_only
+    return program.mode.is_replaying and not program.mode.is_read_only
 
 
 def _details(about: Info) -> Mapping[str, Any]:

@@ -32,7 +32,7 @@ def upsert_search_attributes(attributes: SearchAttributes | Sequence[SearchAttri
     whom = f"workflow {program.identity.workflow_id!r}"
     changes = attribute_changes(whom, attributes, program.notes.attributes)
     if changes:
-        program.upsert_attributes(changes)
+        program.notes.upsert_attributes(changes)
 
 
 def upsert_memo(updates: Mapping[str, Any]) -> None:
@@ -44,7 +44,7 @@ def upsert_memo(updates: Mapping[str, Any]) -> None:
         ReadOnlyContextError: inside a query.
     """
     if updates:
-        running_program().upsert_memo(memo_changes(updates))
+        running_program().notes.upsert_memo(memo_changes(updates))
 
 
 def memo() -> Mapping[str, Any]:
@@ -90,7 +90,7 @@ def memo_changes(updates: Mapping[str, Any]) -> dict[str, Payload | None]:
         except PayloadError as problem:
             problem.add_note(f"while encoding {name!r} of the memo")
             raise
-    program.take_along("the memo", [payload for payload in changes.values() if payload is not None])
+    program.asked.take_along("the memo", [payload for payload in changes.values() if payload is not None])
     return changes
 
 

@@ -62,12 +62,12 @@ class ExternalWorkflowHandle(Generic[SelfType]):
         """
         name, arguments = signal_name(signal), arguments_of("signal", arg, args)
         program = running_program()
-        if program.interception is None:
+        if program.workflow.interception is None:
             await send_signal(name, arguments, workflow_id=self._id, run_id=self._run_id or "")
         else:
             namespace = program.identity.namespace
             asked = SignalExternalWorkflowInput(name, arguments, namespace, self._id, self._run_id, {})
-            await program.interception.outbound.signal_external_workflow(asked)
+            await program.workflow.interception.outbound.signal_external_workflow(asked)
 
     async def cancel(self, *, reason: str = "") -> None:
         """Ask it to stop; returns once it has the request.
@@ -76,7 +76,7 @@ class ExternalWorkflowHandle(Generic[SelfType]):
             ApplicationError: there is no such execution, or it has closed.
         """
         check_text("reason", reason)
-        await running_program().send(ev.CancelSent(self._id, self._run_id or "", reason=reason))
+        await running_program().relations.send(ev.CancelSent(self._id, self._run_id or "", reason=reason))
 
 
 def get_external_workflow_handle(workflow_id: str, *, run_id: str | None = None) -> ExternalWorkflowHandle[Any]:
@@ -118,7 +118,7 @@ async def send_signal(
     """Signal another execution; see `ExternalWorkflowHandle.signal`."""
     check_name("signal", name)
     payloads = encoded_for(f"signal {name!r}", None, arguments)
-    await running_program().send(ev.SignalSent(workflow_id, name, payloads, run_id, is_child, headers))
+    await running_program().relations.send(ev.SignalSent(workflow_id, name, payloads, run_id, is_child, headers))
 
 
 def signal_name(signal: str | Callable[..., Any]) -> str:
@@ -158,7 +158,7 @@ def encoded_for(whom: str, definition: WorkflowDefinition | None, arguments: Seq
     try:
         program = running_program()
         payloads = program.converter.encode(arguments)
-        program.take_along(whom, payloads)
+        program.asked.take_along(whom, payloads)
     except PayloadError as problem:
         problem.add_note(f"while encoding the arguments of {whom}")
         raise

@@ -85,7 +85,7 @@ def continue_as_new(
         ContinueAsNewError: always; let it pass.
     """
     program = running_program()
-    program.check_writable("continue as new")
+    program.mode.check_writable("continue as new")
     if workflow is None:
         name, definition = None, None if program.definition.is_dynamic else program.definition
     else:
@@ -106,8 +106,8 @@ def continue_as_new(
         versioning_intent=versioning_intent,
         arg_types=declared_types(definition),
     )
-    if program.interception is not None:
-        program.interception.outbound.continue_as_new(asked)
+    if program.workflow.interception is not None:
+        program.workflow.interception.outbound.continue_as_new(asked)
         raise RuntimeError("an interceptor's continue_as_new has returned; let it call the next one, which raises")
     go_on(asked)
 

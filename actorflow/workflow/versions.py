@@ -20,7 +20,7 @@ def patched(id: str) -> bool:
         ValueError: the id is empty, too long, or holds control characters.
     """
     check_name("patch id", id)
-    return running_program().take_patch(id)
+    return running_program().patches.take(id)
 
 
 def deprecate_patch(id: str) -> None:
@@ -37,4 +37,4 @@ def deprecate_patch(id: str) -> None:
         ValueError: the id is empty, too long, or holds control characters.
     """
     check_name("patch id", id)
-    running_program().take_patch(id, is_deprecated=True)
+    running_program().patches.take(id, is_deprecated=True)

@@ -50,7 +50,7 @@ async def _until_over(futures: list[asyncio.Future[T]], return_when: str, timeou
         if not over.done() and (_done is None or _is_over(futures, return_when)):
             over.set_result(None)
 
-    cancel = None if timeout is None else program.start_timer(seconds_of(timeout), look)
+    cancel = None if timeout is None else program.timers.start(seconds_of(timeout), look)
     for future in futures:
         future.add_done_callback(look)
     try:
@@ -93,7 +93,7 @@ def as_completed(
         for _ in futures:
             done.put_nowait(None)
 
-    cancel = None if timeout is None else program.start_timer(seconds_of(timeout), time_out)
+    cancel = None if timeout is None else program.timers.start(seconds_of(timeout), time_out)
     remaining = len(futures)
 
     async def next_one() -> T:

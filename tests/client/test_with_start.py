@@ -60,6 +60,28 @@ class Cart:
             raise ValueError("nothing")
 
 
+runs: list[str] = []
+
+
+@workflow.defn
+class Visited:
+    """Says whose code runs."""
+
+    @workflow.run
+    async def run(self, owner: str) -> None:
+        if not workflow.unsafe.is_replaying():
+            runs.append(owner)
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.signal
+    def note(self) -> None:
+        pass
+
+    @workflow.update
+    def put(self) -> str:
+        return "put"
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     async with a_place(Cart) as client:
@@ -220,3 +242,26 @@ async def test_an_operation_that_names_no_queue_fails_for_everybody(client: Clie
 async def test_a_text_is_not_a_list_of_arguments(client: Client) -> None:
     with pytest.raises(TypeError, match=r"\['ab'\]"):
         await begin(client, start_signal="note", start_signal_args="ab")
+
+
+@pytest.mark.parametrize("cached", [0, 100])
+@pytest.mark.parametrize("conflict", [USE_EXISTING, FAIL])
+async def test_no_code_runs_for_a_run_that_another_one_is_in_the_way_of(
+    conflict: WorkflowIDConflictPolicy, cached: int
+) -> None:
+    runs.clear()
+    async with a_place(Visited, max_cached_workflows=cached) as client:
+        first = await client.start_workflow(Visited.run, "first", id="v", task_queue="q")
+        assert await first.execute_update(Visited.put) == "put"
+        operation: WithStartWorkflowOperation[Visited, None] = WithStartWorkflowOperation(
+            Visited.run, "second", id="v", task_queue="q", id_conflict_policy=conflict
+        )
+        if conflict == USE_EXISTING:
+            update = client.execute_update_with_start_workflow(Visited.put, start_workflow_operation=operation)
+            assert await update == "put"
+            await client.start_workflow(Visited.run, "third", id="v", task_queue="q", start_signal="note")
+        else:
+            with pytest.raises(WorkflowAlreadyStartedError):
+                await client.execute_update_with_start_workflow(Visited.put, start_workflow_operation=operation)
+        assert [execution.id async for execution in client.list_workflows()] == ["v"]
+    assert set(runs) == {"first"}

@@ -9,6 +9,7 @@ import pytest
 
 from actorflow import exceptions as errors
 from actorflow.api.failure.v1 import ApplicationFailureInfo, Failure as PublicFailure
+from actorflow.client.data import WorkflowData
 from actorflow.converter import (
     DataConverter,
     DefaultFailureConverter,
@@ -125,6 +126,19 @@ def test_a_failure_converter_that_raises_loses_no_failure() -> None:
 
     failure = DataConverter(failure_converter_class=Broken).values.failure(ValueError("odd"))
     assert (failure.type, failure.message) == ("ValueError", "odd")
+
+
+def test_a_failure_converter_that_can_not_read_is_named_and_the_failure_told_without_it() -> None:
+    class Broken(DefaultFailureConverter):
+        def from_failure(self, failure: PublicFailure, payload_converter: Any) -> BaseException:
+            raise KeyError("oops")
+
+    converter = DataConverter(failure_converter_class=Broken)
+    failure = converter.values.failure(ValueError("odd"))
+    with pytest.raises(errors.PayloadError, match=r"failure converter raised KeyError.*'odd'.*from_failure"):
+        converter.values.exception(failure)
+    told = WorkflowData(converter, "default", "w").explained(failure)
+    assert told.message == "odd"
 
 
 def test_a_public_failure_tells_what_is_set() -> None:

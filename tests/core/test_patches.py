@@ -196,7 +196,7 @@ def test_markers_of_a_replayed_turn_are_known_before_anything_of_the_turn_runs()
     program = run.fresh()
     for turn in run.turns:
         program.replay(turn.at, turn.events, first_number=1)
-    assert program.instance.told == [True, True]
+    assert program.workflow.instance.told == [True, True]
 
 
 def test_a_marker_of_a_later_turn_is_not_known_yet() -> None:

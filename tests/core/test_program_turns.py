@@ -82,7 +82,7 @@ def test_signals_are_handled_before_whatever_else_arrived_in_their_turn() -> Non
 def test_the_object_is_built_inside_the_loop_so_that_it_may_make_queues() -> None:
     run = Run(Listens)
     run.start(signal("enqueue", 1))
-    assert run.program.instance.queue.get_nowait() == 1
+    assert run.program.workflow.instance.queue.get_nowait() == 1
 
 
 @workflow.defn
@@ -592,8 +592,8 @@ def test_two_replays_of_one_journal_never_share_anything() -> None:
     run = Run(Listens)
     run.start()
     one, two = run.replayed(), run.replayed()
-    assert one.instance is not two.instance
-    assert one.instance.seen == two.instance.seen
+    assert one.workflow.instance is not two.workflow.instance
+    assert one.workflow.instance.seen == two.workflow.instance.seen
 
 
 # Tear-down

@@ -223,8 +223,8 @@ def test_validators_are_not_asked_again_on_replay() -> None:
     run = Run(Counter)
     run.start()
     run.turn(request("u1", "add", 1))
-    assert run.program.instance.infos == ["u1"]
-    assert run.replayed().instance.infos == []
+    assert run.program.workflow.instance.infos == ["u1"]
+    assert run.replayed().workflow.instance.infos == []
 
 
 @workflow.defn

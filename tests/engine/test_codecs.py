@@ -229,7 +229,16 @@ async def test_a_missing_key_parks_the_run_which_goes_on_when_the_key_is_there()
     assert runs == [SECRET]
 
 
+async def test_who_waits_does_not_hear_of_a_hiccup() -> None:
+    codec = Picky("decode", 1, 2)
+    async with asyncio.timeout(10), a_client(data_converter=hiding(codec)) as client, a_place(client):
+        handle = await start(client, Waits.run, SECRET)
+        assert await handle.result() == SECRET
+        assert await events_of(handle) == ["Started", "ActivityScheduled", "ActivityCompleted", "Completed"]
+
+
 async def test_a_worker_that_comes_with_the_key_ends_the_parking(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CODEC_FAILURES_BEFORE_PARKING", 1)
     monkeypatch.setattr(limits, "TURN_RETRY_DELAY_MIN", timedelta(hours=1))
     monkeypatch.setattr(limits, "TURN_RETRY_DELAY_MAX", timedelta(hours=1))
     without = Hidden()

@@ -3,66 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
+from actorflow.core.program.asked import Asked, Key
 from actorflow.core.program.loop import ProgramLoop
 from actorflow.core.program.pending import ActivityHandle
+from actorflow.core.program.timers import Timers
 
 LocalCommand = ev.LocalActivityScheduled | ev.LocalActivityCancelRequested
-
-
-class LocalOwner(Protocol):
-    """What local activities ask of their program."""
-
-    @property
-    def loop(self) -> ProgramLoop:
-        """The program's loop."""
-        ...
-
-    @property
-    def converter(self) -> ValueConverter:
-        """For results and failures."""
-        ...
-
-    @property
-    def now(self) -> datetime:
-        """The time of the turn."""
-        ...
-
-    def is_arriving(self, activity_id: str) -> bool:
-        """True if the outcome of an activity is in this very turn."""
-        ...
-
-    def start_timer(self, delay: float, callback: Callable[[], None], summary: str = "") -> Callable[[], None]:
-        """Start a durable timer; returns what cancels it."""
-        ...
 
 
 class LocalActivities:
     """Those of one program that are open, and what it asked for in this turn.
 
     Their commands come behind all others, because they are no events of the public history and take no number there.
+
+    Args:
+        loop: of the program.
+        converter: for results and failures.
+        asked: knows what is over with this turn.
+        timers: between late attempts.
     """
 
-    def __init__(self, owner: LocalOwner) -> None:
-        self._owner = owner
-        self._commands: dict[tuple[str, str], LocalCommand] = {}
+    __slots__ = ("_asked", "_backing_off", "_commands", "_converter", "_handles", "_scheduled", "_timers", "loop")
+
+    def __init__(self, loop: ProgramLoop, converter: ValueConverter, asked: Asked, timers: Timers) -> None:
+        self.loop = loop
+        self._converter = converter
+        self._asked = asked
+        self._timers = timers
+        self._commands: dict[Key, LocalCommand] = {}
         self._handles: dict[str, ActivityHandle[Any]] = {}
         self._scheduled: dict[str, ev.LocalActivityScheduled] = {}
         self._backing_off: dict[str, Callable[[], None]] = {}
 
     def __len__(self) -> int:
         return len(self._handles)
-
-    @property
-    def loop(self) -> ProgramLoop:
-        """See `PendingOwner`."""
-        return self._owner.loop
 
     def start(self, scheduled: ev.LocalActivityScheduled, result_type: Any) -> ActivityHandle[Any]:
         """Ask for one; returns what its result is awaited with."""
@@ -83,7 +63,7 @@ class LocalActivities:
         if stop_waiting is not None or self._commands.pop(("start local activity", activity_id), None) is not None:
             self._forget(activity_id)
             return True
-        if not self._owner.is_arriving(activity_id):
+        if not self._asked.is_arriving("activity", activity_id):
             command = ev.LocalActivityCancelRequested(activity_id)
             self._commands["cancel local activity", activity_id] = command
         return False
@@ -102,10 +82,10 @@ class LocalActivities:
                 self._scheduled[activity_id], attempt=outcome.attempt + 1, first_scheduled_at=outcome.scheduled_at
             )
             seconds = outcome.backoff.total_seconds()
-            self._backing_off[activity_id] = self._owner.start_timer(seconds, lambda: self._try_again(following))
+            self._backing_off[activity_id] = self._timers.start(seconds, lambda: self._try_again(following))
             return
         self._forget(activity_id)
-        handle.resolve(_as_activity(outcome), self._owner.converter)
+        handle.resolve(_as_activity(outcome), self._converter)
 
     def _try_again(self, following: ev.LocalActivityScheduled) -> None:
         self._backing_off.pop(following.activity_id, None)

@@ -16,15 +16,19 @@ import contextvars
 import sys
 from asyncio import events as asyncio_events
 from collections.abc import AsyncGenerator, Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn, Protocol, TypeVar, cast
 
 from actorflow.core import limits
 from actorflow.core.guard import Watch
 from actorflow.core.program.errors import TurnTooLongError
 from actorflow.core.program.lines import NOWHERE, waiting_line
+from actorflow.core.program.mode import Mode
+from actorflow.core.program.timers import Timers
 
 T = TypeVar("T")
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HASH_FACTOR: Final = 0x9E3779B97F4A7C15
 _HASH_MASK: Final = (1 << 61) - 1
 _PRUNE_AT: Final = 32
@@ -117,34 +121,40 @@ class ProgramTask(asyncio.Task[T]):
 class LoopOwner(Protocol):
     """What the loop asks of its program."""
 
-    def start_timer(self, delay: float, callback: Callable[[], None]) -> Callable[[], None]:
-        """Run the callback when a durable timer has fired; returns what cancels it."""
-        ...
-
-    def check_writable(self, what: str) -> None:
-        """Raise `ReadOnlyContextError` inside queries."""
-        ...
-
     def on_loop_error(self, context: dict[str, Any]) -> None:
         """A callback raised, or an exception was never retrieved."""
         ...
 
 
 class ProgramLoop(asyncio.AbstractEventLoop):
-    """See the module's head. ``program`` is for `actorflow.workflow`, which finds it through the running loop."""
+    """See the module's head.
 
-    def __init__(self, program: LoopOwner, salt: int) -> None:
+    Args:
+        program: for `actorflow.workflow`, which finds it through the running loop.
+        timers: of the program.
+        mode: of the program.
+        now: the time of the turn.
+        salt: of the run.
+
+    Attributes:
+        now: the time of the turn; it stands still meanwhile.
+        context: what the program's own code begins in.
+        watches: whoever looks at what the program calls, in development mode.
+    """
+
+    def __init__(self, program: LoopOwner, timers: Timers, mode: Mode, *, now: datetime, salt: int) -> None:
         self.program = program
+        self.context = contextvars.Context()
+        self.now = now
+        self._timers = timers
+        self._mode = mode
         self._salt = salt
         self._created = 0
-        self._now = 0.0
         self._ready: list[Handle] = []
         self._tasks: list[ProgramTask[Any]] = []
         self._prune_at = _PRUNE_AT
         self._generators: list[AsyncGenerator[Any, Any]] | None = None
-        self.is_read_only = False
         self.watches: Watch | None = None
-        """Whoever looks at what the program calls, in development mode."""
         self._exception_handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
 
     # Stepping
@@ -190,14 +200,18 @@ class ProgramLoop(asyncio.AbstractEventLoop):
             self._prune_at = max(_PRUNE_AT, 2 * len(self._tasks))
         return steps
 
-    def set_time(self, now: float) -> None:
-        """Set the time of the turn, in seconds since the epoch."""
-        self._now = now
+    def time_ns(self) -> int:
+        """The time of the turn in nanoseconds since the epoch."""
+        return (self.now - _EPOCH) // timedelta(microseconds=1) * 1000
 
     def next_hash(self) -> int:
         """The hash of the next task or future."""
         self._created += 1
         return (self._created * _HASH_FACTOR ^ self._salt) & _HASH_MASK
+
+    def begin(self, coro: Coroutine[Any, Any, Any], *, name: str) -> asyncio.Task[Any]:
+        """Start a task of the program's own code, in a context of its own."""
+        return self.create_task(coro, name=name, context=self.context.copy())
 
     def unfinished_tasks(self) -> list[ProgramTask[Any]]:
         """Tasks that are not done, in the order of their creation."""
@@ -212,7 +226,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         self._tasks.clear()
         self._ready.clear()
         self._generators = None
-        del self.program
+        del self.program, self._timers
 
     def _keep_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
         # A generator left to the garbage collector would run its finally inside somebody else's turn.
@@ -234,13 +248,13 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         return False
 
     def time(self) -> float:
-        return self._now
+        return (self.now - _EPOCH).total_seconds()
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.Handle:
-        if self.is_read_only:
-            self.program.check_writable("schedule a callback")
+        if self._mode.is_read_only:
+            self._mode.check_writable("schedule a callback")
         handle = Handle(callback, args, context if context is not None else contextvars.copy_context())
         self._ready.append(handle)
         return cast("asyncio.Handle", handle)
@@ -250,16 +264,16 @@ class ProgramLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.TimerHandle:
         if delay < 0:
             raise RuntimeError(f"can't wait for a negative time ({delay} s)")
-        self.program.check_writable("start a timer")
+        self._mode.check_writable("start a timer")
         run_in = context if context is not None else contextvars.copy_context()
-        cancel_timer = self.program.start_timer(delay, lambda: self._ready.append(handle))
-        handle = TimerHandle(callback, args, run_in, self._now + delay, cancel_timer)
+        cancel_timer = self._timers.start(delay, lambda: self._ready.append(handle))
+        handle = TimerHandle(callback, args, run_in, self.time() + delay, cancel_timer)
         return cast("asyncio.TimerHandle", handle)
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
-        return self.call_later(when - self._now, callback, *args, context=context)
+        return self.call_later(when - self.time(), callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
         return ProgramFuture(self)
@@ -272,7 +286,7 @@ class ProgramLoop(asyncio.AbstractEventLoop):
         context: contextvars.Context | None = None,
         **options: Any,
     ) -> asyncio.Task[Any]:
-        self.program.check_writable("create a task")
+        self._mode.check_writable("create a task")
         # asyncio's default name counts all tasks of the process, which differs on replay
         task: ProgramTask[Any] = ProgramTask(
             coro, loop=self, name=name or f"Task-{self._created + 1}", context=context, **options

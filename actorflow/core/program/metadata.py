@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from actorflow.core.program.handlers import Handlers
+from actorflow.core.program.lines import waiting_lines
 
 STACK_TRACE_QUERY: Final = "__stack_trace"
 METADATA_QUERY: Final = "__temporal_workflow_metadata"
@@ -15,6 +17,13 @@ _BUILT_IN: Final = (
     (STACK_TRACE_QUERY, "Where each task of the workflow waits."),
     (METADATA_QUERY, "The workflow's handlers, and its current details."),
 )
+
+
+def stack_trace_of(tasks: Iterable[asyncio.Task[Any]]) -> str:
+    """Where each task waits: its name, then lines of user code, outermost first."""
+    return "\n\n".join(
+        "\n    ".join((task.get_name(), *(waiting_lines(task) or ("(in the runtime)",)))) for task in tasks
+    )
 
 
 def metadata_of(workflow_type: str, handlers: Handlers, current_details: str) -> Mapping[str, Any]:

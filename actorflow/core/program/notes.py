@@ -9,6 +9,8 @@ import msgspec
 from actorflow.converter import Payload
 from actorflow.core import events as ev
 from actorflow.core.notes import Attributes, IndexedValue, Memo, merged
+from actorflow.core.program.asked import Asked
+from actorflow.core.program.mode import Mode
 
 
 class ProgramNotes:
@@ -16,31 +18,45 @@ class ProgramNotes:
 
     Args:
         options: what the run brought along.
+        asked: takes the commands.
+        mode: of the program.
     """
 
-    __slots__ = ("_changes", "_is_memo_changed", "attributes", "memo")
+    __slots__ = ("_asked", "_changes", "_is_memo_changed", "_mode", "attributes", "memo")
 
-    def __init__(self, options: ev.RunOptions) -> None:
+    def __init__(self, options: ev.RunOptions, asked: Asked, mode: Mode) -> None:
+        self._asked = asked
+        self._mode = mode
         self.memo: Memo = dict(options.memo or {})
         self.attributes: Attributes = dict(options.search_attributes or {})
         self._is_memo_changed = False
         self._changes = 0
 
-    def change_memo(self, changes: Mapping[str, Payload | None]) -> None:
-        """Take changes in."""
+    def upsert_memo(self, changes: Mapping[str, Payload | None]) -> None:
+        """Change the memo; None removes an entry.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+        """
+        self._mode.check_writable("change the memo")
         self.memo = merged(self.memo, changes)
         self._is_memo_changed = True
-        self._changes += 1
+        self._ask(ev.MemoUpserted(dict(changes)))
 
-    def change_attributes(self, changes: Mapping[str, IndexedValue | None]) -> None:
-        """Take changes in."""
+    def upsert_attributes(self, changes: Mapping[str, IndexedValue | None]) -> None:
+        """Change search attributes; None removes one.
+
+        Raises:
+            ReadOnlyContextError: inside a query.
+        """
+        self._mode.check_writable("change search attributes")
+        self._asked.has_attributes = True
         self.attributes = merged(self.attributes, changes)
-        self._changes += 1
+        self._ask(ev.SearchAttributesUpserted(dict(changes)))
 
-    @property
-    def change(self) -> tuple[str, str]:
-        """What tells the latest change apart from every other one."""
-        return ("notes", str(self._changes))
+    def _ask(self, command: ev.MemoUpserted | ev.SearchAttributesUpserted) -> None:
+        self._changes += 1
+        self._asked.add(("notes", str(self._changes)), command)
 
     def kept_by(self, decision: ev.ContinuedAsNew) -> ev.ContinuedAsNew:
         """The decision to go on as a new run, with the notes it does not replace as they are now."""

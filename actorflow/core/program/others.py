@@ -44,7 +44,7 @@ class ParentClosePolicy(IntEnum):
 
 
 class OthersOwner(Protocol):
-    """What these ask of their program."""
+    """What these ask of the relations they belong to."""
 
     @property
     def loop(self) -> ProgramLoop:
@@ -64,7 +64,7 @@ class Child:
     """A child of the program, from the command to its end.
 
     Args:
-        owner: its program.
+        owner: knows it by its number.
         scheduled: how it was asked for.
         namespace: of the parent, and so of the child.
         result_type: what to decode its result as.

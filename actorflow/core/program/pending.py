@@ -1,19 +1,16 @@
-"""What a program waits for: activities and timers, from the command to the outcome."""
+"""What a program holds of an activity it has started, local or not: the wait for its outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from enum import IntEnum
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from actorflow.converter import ValueConverter
-from actorflow.core import events as ev, limits
+from actorflow.core import events as ev
 from actorflow.core.program.loop import ProgramFuture, ProgramLoop
 from actorflow.exceptions import ActivityError, CancelledError, FailureError, RetryState
 
 T = TypeVar("T")
-_LONGEST: Final = limits.DURATION_MAX.total_seconds()
 
 
 class ActivityCancellationType(IntEnum):
@@ -25,7 +22,7 @@ class ActivityCancellationType(IntEnum):
 
 
 class PendingOwner(Protocol):
-    """What pending operations ask of their program."""
+    """What handles ask of the activities they belong to."""
 
     @property
     def loop(self) -> ProgramLoop:
@@ -108,55 +105,3 @@ class ActivityHandle(ProgramFuture[T]):
         )
         error.__cause__ = cause
         self.set_exception(error)
-
-
-class PendingTimers:
-    """Callbacks of timers that have neither fired nor been cancelled."""
-
-    __slots__ = ("_callbacks", "_next")
-
-    def __init__(self) -> None:
-        self._callbacks: dict[str, Callable[[], None]] = {}
-        self._next = 1
-
-    def __len__(self) -> int:
-        return len(self._callbacks)
-
-    def add(self, callback: Callable[[], None]) -> str:
-        """Keep a callback; returns the id of its timer."""
-        timer_id = str(self._next)
-        self._next += 1
-        self._callbacks[timer_id] = callback
-        return timer_id
-
-    def cancel(self, timer_id: str) -> bool:
-        """Forget a callback; False if it ran already."""
-        return self._callbacks.pop(timer_id, None) is not None
-
-    def fire(self, timer_id: str) -> None:
-        """Run a callback, unless it was cancelled in the meantime."""
-        callback = self._callbacks.pop(timer_id, None)
-        if callback is not None:
-            callback()
-
-
-def resolved_by(arrivals: Sequence[ev.Event]) -> Iterator[tuple[str, str]]:
-    """Timers, activities and children that are over with these arrivals, so that there is nothing left to cancel."""
-    for arrival in arrivals:
-        if isinstance(arrival, ev.ActivityResolved):
-            yield "activity", arrival.activity_id
-        elif isinstance(arrival, ev.TimerFired):
-            yield "timer", arrival.timer_id
-        elif isinstance(arrival, ev.ChildResolved):
-            yield "child", str(arrival.initiated)
-
-
-def timer_duration(delay: float) -> timedelta:
-    """Seconds as the duration of a timer, which is a century at most.
-
-    Raises:
-        ValueError: it is not a number.
-    """
-    if delay != delay:
-        raise ValueError("can't wait for NaN seconds")
-    return timedelta(seconds=min(delay, _LONGEST))
