@@ -28,6 +28,8 @@ class AttributeTypes:
 
     def learn(self, declared: AttributeType) -> None:
         """One that is stored."""
+        if PREDEFINED.get(declared.name) == declared.type:
+            return  # known in any case, and takes no room
         self._types.setdefault(declared.namespace, {})[declared.name] = declared.type
 
     def known(self, namespace: str) -> Mapping[str, Type]:
@@ -69,7 +71,7 @@ class AttributeTypes:
                 continue
             wanted = known.get(name) or PREDEFINED.get(name)
             fitting[name] = cast("V", _fitting(namespace, whom, name, value, wanted))
-            if name not in known:
+            if name not in known and name not in PREDEFINED:
                 coming[name] = Type(value.type)
         if len(known) + len(coming) > limits.SEARCH_ATTRIBUTE_NAMES_MAX:
             raise SearchAttributeLimitError(whom, namespace, limit=limits.SEARCH_ATTRIBUTE_NAMES_MAX)

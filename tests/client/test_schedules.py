@@ -860,3 +860,17 @@ async def test_a_search_attribute_that_got_another_type_meanwhile_refuses_the_ac
         await schedule.trigger()
         assert (await place.arrived()).startswith("plain-")
         assert "schedule 's' can't start what is due" in caplog.text
+
+
+async def test_a_namespace_without_room_for_names_has_room_for_those_of_schedules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SEARCH_ATTRIBUTE_NAMES_MAX", 1)
+    async with a_hall(tmp_path / "j.db") as place:
+        await start(place.client, Quick, id="w", search_attributes={"Tenant": ["acme"]})
+        schedule = await place.schedule()
+        await schedule.trigger()
+        workflow_id = await place.arrived()
+        assert [one.id async for one in place.client.list_workflows("TemporalScheduledById = 's'")] == [workflow_id]
+    async with a_hall(tmp_path / "j.db") as place:
+        await start(place.client, Quick, id="other", search_attributes={"Tenant": ["acme"]})
