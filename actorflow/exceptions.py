@@ -489,6 +489,23 @@ class CodecError(PayloadError):
         self.what = what
 
 
+class UnknownEncodingError(CodecError):
+    """A payload has an encoding that the data converter here doesn't know: most often, a codec was left out.
+
+    It is met as a codec that can't is: an execution or an activity waits, and nothing is lost.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        PayloadError.__init__(
+            self,
+            f"a payload has the encoding {encoding!r}, which this converter doesn't know; "
+            "give the client the data converter (and its codec) that wrote it",
+        )
+        self.codec = f"a converter that knows {encoding!r}"
+        self.what = "decode"
+        self.encoding = encoding
+
+
 class StorageError(ActorflowError):
     """The store can't do what was asked; the message names the file and the remedy."""
 

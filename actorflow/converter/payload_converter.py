@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from actorflow.api.common.v1 import Payload, Payloads
 from actorflow.common import RawValue
-from actorflow.exceptions import PayloadError
+from actorflow.exceptions import PayloadError, UnknownEncodingError
 
 
 class PayloadConverter(ABC):
@@ -113,13 +113,5 @@ class CompositePayloadConverter(PayloadConverter):
         encoding = payload.metadata.get("encoding", b"<unknown>")
         converter = self.converters.get(encoding)
         if converter is None:
-            raise unknown_encoding(encoding.decode("utf-8", "replace"))
+            raise UnknownEncodingError(encoding.decode("utf-8", "replace"))
         return converter.from_payload(payload, type_hint)
-
-
-def unknown_encoding(encoding: str) -> PayloadError:
-    """Nobody here reads payloads of this encoding."""
-    return PayloadError(
-        f"a payload has the encoding {encoding!r}, which this converter doesn't know; "
-        "give the client the data converter (and its codec) that wrote it"
-    )

@@ -17,7 +17,7 @@ from actorflow.converter.failure import Failure, ValueCodec, text_of
 from actorflow.converter.failure_size import fitting
 from actorflow.converter.json_values import check_size, decode_json, encode_json
 from actorflow.converter.payload import Payload, public_payload, stored_payload
-from actorflow.converter.payload_converter import PayloadConverter, unknown_encoding
+from actorflow.converter.payload_converter import PayloadConverter
 from actorflow.converter.protobuf import PROTOBUF_ENCODINGS, is_message, message_from, message_payload
 
 _NULL: Final = Payload(json=msgspec.Raw(b"null"))
@@ -104,7 +104,7 @@ class ValueConverter:
         if encoding in PROTOBUF_ENCODINGS:
             return message_from(public_payload(payload), type_hint)
         if encoding != "json/plain":
-            raise unknown_encoding(encoding)
+            raise errors.UnknownEncodingError(encoding)
         return decode_json(payload.json if payload.data is None else payload.data, type_hint)
 
     def failure(self, exception: BaseException) -> Failure:

@@ -189,6 +189,11 @@ class Attempt:
         scheduled = self._pending.scheduled
         try:
             arguments = self._arguments(definition, payloads)
+            if self._plain_details:
+                self._host.converter.decode(self._plain_details)  # now, and not when its code asks for them
+        except CodecError as problem:  # what nobody here can read was perhaps written by a codec that is missing
+            self._leave_unbegun(Unread(problem))
+            return
         except Exception as problem:  # PayloadError, or whatever a foreign converter raises
             self._body_ended(None, problem)
             return

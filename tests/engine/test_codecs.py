@@ -128,7 +128,22 @@ class Fails:
         raise ApplicationError(f"failed with {text}", text)
 
 
-WORKFLOWS = [Secretive, Waits, Idle, Fails]
+@workflow.defn
+class Listens:
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    @workflow.signal
+    def hear(self, text: str) -> None:
+        self.heard.append(text)
+
+    @workflow.run
+    async def run(self) -> str:
+        await workflow.wait_condition(lambda: bool(self.heard))
+        return self.heard[0]
+
+
+WORKFLOWS = [Secretive, Listens, Waits, Idle, Fails]
 
 
 @pytest.fixture(autouse=True)
@@ -197,6 +212,28 @@ async def test_a_client_without_the_codec_is_told_what_it_needs() -> None:
         stranger = Client(**{**client.config(), "data_converter": None})
         with pytest.raises(Exception, match=r"'binary/hidden'.*give the client the data converter"):
             await stranger.get_workflow_handle("w").result()
+
+
+async def test_a_worker_without_the_codec_loses_nothing_and_charges_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with (
+        a_client(path, data_converter=hiding(Hidden())) as client,
+        a_worker(client, workflows=[Waits, Listens]),
+    ):
+        waits = await start(client, Waits.run, SECRET)
+        await start(client, Listens.run, id="listens")
+        assert await events_of(waits) == ["Started", "ActivityScheduled"]
+    async with a_client(path, data_converter=hiding(Hidden())) as client:
+        await client.get_workflow_handle("listens").signal("hear", SECRET)
+    async with asyncio.timeout(20), a_client(path) as client, a_worker(client, workflows=[Listens], activities=[once]):
+        with pytest.raises(WorkflowParkedError, match=r"codec: .*'binary/hidden'.*give the client the data converter"):
+            await client.get_workflow_handle("listens").result()
+        (pending,) = (await client.get_workflow_handle("w").describe()).pending_activities
+        assert pending.attempt == 1
+    async with asyncio.timeout(20), a_client(path, data_converter=hiding(Hidden())) as client, a_place(client):
+        assert await client.get_workflow_handle("w").result() == SECRET
+        assert await client.get_workflow_handle("listens").result() == SECRET
+    assert runs == [SECRET]
 
 
 async def test_what_was_written_before_there_was_a_codec_goes_on_with_one(tmp_path: Path) -> None:

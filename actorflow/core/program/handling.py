@@ -13,7 +13,7 @@ from actorflow.core.program.mode import Mode
 from actorflow.core.program.outside import Reporter
 from actorflow.core.program.updates import RunningHandlers, UpdateInfo, current_update
 from actorflow.core.program.workflow_object import WorkflowObject
-from actorflow.exceptions import PayloadError
+from actorflow.exceptions import PayloadError, UnknownEncodingError
 
 
 class Handling:
@@ -61,6 +61,8 @@ class Handling:
         """Begin to handle a signal; one without a handler waits for it."""
         try:
             call = self._workflow.on_signal(signal)
+        except UnknownEncodingError:
+            raise  # most often a codec was left out, and nobody has said that the signal may be lost for that
         except PayloadError as problem:
             if not self._mode.is_replaying:
                 self._reporter.dropped_signal(signal.name, problem)
