@@ -337,8 +337,8 @@ class RegistrationError(ActorflowError, TypeError, ValueError):
 class UnsupportedOptionError(ActorflowError, ValueError):
     """An option of the public SDK that can't be honoured here, and would mislead if it were ignored."""
 
-    def __init__(self, option: str, why: str) -> None:
-        super().__init__(f"{option} is not supported: {why}; leave it out")
+    def __init__(self, option: str, why: str, instead: str = "leave it out") -> None:
+        super().__init__(f"{option} is not supported: {why}; {instead}")
         self.option = option
 
 

@@ -270,12 +270,14 @@ def _served(telemetry: TelemetryConfig) -> MetricsServer | None:
         case OpenTelemetryConfig():
             raise UnsupportedOptionError(
                 "OpenTelemetryConfig of TelemetryConfig",
-                "metrics are for Prometheus, which OpenTelemetry's collector can scrape; use PrometheusConfig",
+                "metrics are for Prometheus, which OpenTelemetry's collector can scrape",
+                "use PrometheusConfig",
             )
         case MetricBuffer():
             raise UnsupportedOptionError(
                 "MetricBuffer of TelemetryConfig",
-                "metrics are kept as sums, not as single updates; use PrometheusConfig or actorflow.observability",
+                "metrics are kept as sums, not as single updates",
+                "use PrometheusConfig or actorflow.observability",
             )
         case PrometheusConfig(bind_address=address, histogram_bucket_overrides=buckets):
             if buckets:

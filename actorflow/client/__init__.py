@@ -13,7 +13,12 @@ from actorflow.client.errors import (
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from actorflow.client.handle import SignalOptions, UpdateOptions, WorkflowHandle
-from actorflow.client.history import HistoryEvent, WorkflowHistory, WorkflowHistoryEventAsyncIterator
+from actorflow.client.history import (
+    HistoryEvent,
+    WorkflowHistory,
+    WorkflowHistoryEventAsyncIterator,
+    WorkflowHistoryEventFilterType,
+)
 from actorflow.client.inputs import (
     BackfillScheduleInput,
     CancelWorkflowInput,
@@ -51,7 +56,7 @@ from actorflow.client.listing import (
 )
 from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
 from actorflow.client.plugin import ClientConfig, Plugin
-from actorflow.client.ported import PortedConnectOptions
+from actorflow.client.ported import ClientConnectConfig, PortedConnectOptions
 from actorflow.client.schedule import (
     Schedule,
     ScheduleAction,
@@ -91,7 +96,16 @@ from actorflow.client.views import (
 from actorflow.client.with_start import WithStartWorkflowOperation
 from actorflow.common import ScheduleOverlapPolicy
 from actorflow.exceptions import ScheduleAlreadyRunningError, ScheduleSpecError, WorkflowParkedError
-from actorflow.service import ActivityNotRunningError, RPCError, RPCStatusCode, StaleAttemptError
+from actorflow.service import (
+    ActivityNotRunningError,
+    HttpConnectProxyConfig,
+    KeepAliveConfig,
+    RetryConfig,
+    RPCError,
+    RPCStatusCode,
+    StaleAttemptError,
+    TLSConfig,
+)
 
 __all__ = [
     "ActivityNotRunningError",
@@ -102,6 +116,7 @@ __all__ = [
     "CancelWorkflowInput",
     "Client",
     "ClientConfig",
+    "ClientConnectConfig",
     "CompleteAsyncActivityInput",
     "CountWorkflowsInput",
     "CreateScheduleInput",
@@ -112,7 +127,9 @@ __all__ = [
     "FetchWorkflowHistoryEventsInput",
     "HeartbeatAsyncActivityInput",
     "HistoryEvent",
+    "HttpConnectProxyConfig",
     "Interceptor",
+    "KeepAliveConfig",
     "ListSchedulesInput",
     "ListWorkflowsInput",
     "OutboundInterceptor",
@@ -127,6 +144,7 @@ __all__ = [
     "RPCStatusCode",
     "RPCTimeoutOrCancelledError",
     "ReportCancellationAsyncActivityInput",
+    "RetryConfig",
     "Schedule",
     "ScheduleAction",
     "ScheduleActionExecution",
@@ -162,6 +180,7 @@ __all__ = [
     "StartWorkflowInput",
     "StartWorkflowUpdateInput",
     "StartWorkflowUpdateWithStartInput",
+    "TLSConfig",
     "TerminateWorkflowInput",
     "TriggerScheduleInput",
     "UnpauseScheduleInput",
@@ -181,6 +200,7 @@ __all__ = [
     "WorkflowHandle",
     "WorkflowHistory",
     "WorkflowHistoryEventAsyncIterator",
+    "WorkflowHistoryEventFilterType",
     "WorkflowParkedError",
     "WorkflowQueryFailedError",
     "WorkflowQueryRejectedError",

@@ -128,6 +128,8 @@ def _journal(address: str) -> _Place:
         case "memory" if separator:
             return _Place(scheme, rest)
         case "sqlite" if separator and rest.startswith("/") and len(rest) > 1:
+            if rest == "/:memory:":
+                raise AddressError(address, "a journal in memory is memory://, or memory://NAME for several clients")
             return _Place(scheme, _resolved(unquote(rest[1:])))
         case _:
             raise AddressError(address, EXAMPLES)

@@ -16,6 +16,7 @@ from actorflow.client.arguments import arguments_of, several
 from actorflow.client.asking import Access
 from actorflow.client.async_activity import AsyncActivityHandle
 from actorflow.client.connection import Connection, Hosting, OfTest
+from actorflow.client.data import check_converter
 from actorflow.client.handle import UpdateOptions, WorkflowHandle, declared_result, update_name
 from actorflow.client.inputs import (
     CountWorkflowsInput,
@@ -30,7 +31,7 @@ from actorflow.client.interceptor import Interceptor, check_instances, intercept
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount, check_list
 from actorflow.client.outbound import ServiceOutbound
 from actorflow.client.plugin import ClientConfig, Plugin, connecting_through
-from actorflow.client.ported import PortedConnectOptions, check_ported, check_start
+from actorflow.client.ported import PortedConnectOptions, check_ported, check_schedule, check_start
 from actorflow.client.schedule import (
     Schedule,
     ScheduleAction,
@@ -94,14 +95,15 @@ class Client:
         task_queue: str | None = None,
         identity: str | None = None,
         default_workflow_query_reject_condition: QueryRejectCondition | None = None,
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         header_codec_behavior: Any = None,
     ) -> None:
+        interceptors, plugins = interceptors or (), plugins or ()
         config = ClientConfig(
             service_client=Hosting(service_client) if isinstance(service_client, Engine) else service_client,
             namespace=namespace,
-            data_converter=data_converter or DataConverter.default,
+            data_converter=DataConverter.default if data_converter is None else data_converter,
             task_queue=task_queue,
             identity=identity or f"{os.getpid()}@{socket.gethostname()}",
             default_workflow_query_reject_condition=default_workflow_query_reject_condition,
@@ -125,14 +127,16 @@ class Client:
         task_queue: str | None = None,
         identity: str | None = None,
         default_workflow_query_reject_condition: QueryRejectCondition | None = None,
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         header_codec_behavior: Any = None,
     ) -> None:
         self._connection = service_client
         self._namespace = namespace
         self._identity = identity or ""
-        self._converter = data_converter or DataConverter.default
+        self._converter = DataConverter.default if data_converter is None else data_converter
+        check_converter(self._converter)
+        interceptors = interceptors or ()
         check_instances("interceptors", interceptors, Interceptor, "actorflow.client.Interceptor")
         self._access = Access(
             service_client.service, namespace, self._converter, task_queue, default_workflow_query_reject_condition
@@ -150,8 +154,8 @@ class Client:
         task_queue: str | None = None,
         identity: str | None = None,
         default_workflow_query_reject_condition: QueryRejectCondition | None = None,
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         clock: Clock | None = None,
         read_only: bool = False,
         large_payload_bytes: int | None = None,
@@ -197,8 +201,10 @@ class Client:
         check_name("namespace", namespace)
         if task_queue is not None:
             check_name("task queue", task_queue)
+        interceptors, plugins = interceptors or (), plugins or ()
         check_instances("interceptors", interceptors, Interceptor, "actorflow.client.Interceptor")
         check_instances("plugins", plugins, Plugin, "actorflow.client.Plugin")
+        check_converter(data_converter)
         known: Any = {name: value for name, value in ported.items() if name in ConnectConfig.__annotations__}
         asked = ConnectConfig(
             target_host,
@@ -700,6 +706,9 @@ class Client:
         trigger_immediately: bool = False,
         backfill: Sequence[ScheduleBackfill] = (),
         memo: Mapping[str, Any] | None = None,
+        search_attributes: TypedSearchAttributes | SearchAttributes | None = None,
+        static_summary: str | None = None,
+        static_details: str | None = None,
         rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> ScheduleHandle:
@@ -717,6 +726,9 @@ class Client:
             trigger_immediately: take an action now.
             backfill: spans whose times are taken now, too.
             memo: notes, shown when it is described.
+            search_attributes: refused, schedules have none; its action's ``typed_search_attributes`` are for workflows.
+            static_summary: refused, as ``static_details`` is; the action has them, too.
+            static_details: see ``static_summary``.
             rpc_metadata: accepted for ported programs.
             rpc_timeout: how long to wait until it is durable.
 
@@ -725,8 +737,13 @@ class Client:
             ScheduleSpecError: a part of it can't be understood, or never comes true; the error names the field.
             PayloadError, CodecError: an argument or a value of the memo can't be encoded.
             ValueError, TypeError: a bad id or name, no task queue, no action.
+            UnsupportedOptionError: what schedules don't have.
+            SearchAttributeTypeError: a search attribute of its action has another type in the namespace.
             RPCError: RESOURCE_EXHAUSTED: there are too many schedules; DEADLINE_EXCEEDED because of ``rpc_timeout``.
         """
+        check_schedule(
+            search_attributes=search_attributes, static_summary=static_summary, static_details=static_details
+        )
         whole = whole_schedule(schedule, action, policy, state)
         check_limit(whole)
         return await self._outbound.create_schedule(

@@ -9,6 +9,7 @@ from actorflow.converter import (
     DataConverter,
     Failure,
     Payload,
+    PayloadConverter,
     WorkflowSerializationContext,
     payloads_of,
     with_payloads,
@@ -115,3 +116,24 @@ class WorkflowData:
             error = ApplicationError(failure.message, type=failure.type or None)
             error.add_note(f"Its details can't be shown: {problem}")
             return error
+
+
+def check_converter(given: object) -> None:
+    """Refuse a data converter that is none; None is the default one.
+
+    Raises:
+        TypeError: see above; it says what to pass.
+    """
+    if given is None or isinstance(given, DataConverter):
+        return
+    named = f"the class {given.__qualname__}" if isinstance(given, type) else repr(given)
+    match given:
+        case type() if issubclass(given, DataConverter):
+            remedy = "pass an instance, such as DataConverter.default"
+        case type() if issubclass(given, PayloadConverter):
+            remedy = f"pass DataConverter(payload_converter_class={given.__qualname__})"
+        case PayloadConverter():
+            remedy = f"pass DataConverter(payload_converter_class={type(given).__qualname__})"
+        case _:
+            remedy = "pass one, such as DataConverter.default"
+    raise TypeError(f"data_converter must be a DataConverter, not {named}; {remedy}")

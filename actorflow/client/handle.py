@@ -14,7 +14,11 @@ from actorflow.client.errors import (
     WorkflowContinuedAsNewError,
     WorkflowFailureError,
 )
-from actorflow.client.history import WorkflowHistory
+from actorflow.client.history import (
+    WorkflowHistory,
+    WorkflowHistoryEventAsyncIterator,
+    WorkflowHistoryEventFilterType,
+)
 from actorflow.client.inputs import (
     CancelWorkflowInput,
     DescribeWorkflowInput,
@@ -24,6 +28,7 @@ from actorflow.client.inputs import (
     StartWorkflowUpdateInput,
     TerminateWorkflowInput,
 )
+from actorflow.client.ported import check_fetch
 from actorflow.client.start import NO_METADATA
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage, parked_error
 from actorflow.client.views import WorkflowExecutionDescription
@@ -547,18 +552,51 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             RPCError: NOT_FOUND.
             CorruptJournalError: a row of the journal is damaged.
         """
-        asked = FetchWorkflowHistoryEventsInput(
-            self._id,
-            self._run_id or self._result_run_id,
-            page_size=None,
-            next_page_token=None,
-            wait_new_event=False,
-            event_filter_type=None,
-            skip_archival=skip_archival,
-            rpc_metadata=rpc_metadata,
-            rpc_timeout=rpc_timeout,
+        events = self.fetch_history_events(
+            skip_archival=skip_archival, rpc_metadata=rpc_metadata, rpc_timeout=rpc_timeout
         )
-        return await self._access.outbound.fetch_workflow_history_events(asked).history()
+        return await events.history()
+
+    def fetch_history_events(
+        self,
+        *,
+        page_size: int | None = None,
+        next_page_token: bytes | None = None,
+        wait_new_event: bool = False,
+        event_filter_type: WorkflowHistoryEventFilterType = WorkflowHistoryEventFilterType.ALL_EVENT,
+        skip_archival: bool = False,
+        rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
+        rpc_timeout: timedelta | None = None,
+    ) -> WorkflowHistoryEventAsyncIterator:
+        """The events of the run so far, one by one; they are read when the first one is wanted.
+
+        Args:
+            page_size: accepted for ported programs, the history is read at once.
+            next_page_token: refused, there are no pages to go on with.
+            wait_new_event: refused, nobody waits for events to come.
+            event_filter_type: all events, or the last one.
+            skip_archival: accepted for ported programs; there is no archive.
+            rpc_metadata: accepted for ported programs.
+            rpc_timeout: how long to wait for the answer.
+
+        Raises:
+            UnsupportedOptionError: see above.
+            RPCError, CorruptJournalError: as `fetch_history`, when the first event is wanted.
+        """
+        check_fetch(wait_new_event=wait_new_event, next_page_token=next_page_token)
+        return self._access.outbound.fetch_workflow_history_events(
+            FetchWorkflowHistoryEventsInput(
+                self._id,
+                self._run_id or self._result_run_id,
+                page_size=page_size,
+                next_page_token=next_page_token,
+                wait_new_event=wait_new_event,
+                event_filter_type=event_filter_type,
+                skip_archival=skip_archival,
+                rpc_metadata=rpc_metadata,
+                rpc_timeout=rpc_timeout,
+            )
+        )
 
     def _target(self, run_id: str | None) -> Target:
         return Target(self._access.namespace, self._id, run_id)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
 from typing import Any, Self, cast
 
 import msgspec
@@ -76,15 +77,29 @@ class WorkflowHistory:
         return WorkflowHistory(made.workflow_id, made.run_id, made.events, made.turns, made.start_time, document)
 
 
+class WorkflowHistoryEventFilterType(IntEnum):
+    """Which events of a history are wanted; numbered as in the public API."""
+
+    ALL_EVENT = 1
+    CLOSE_EVENT = 2
+    """The last one alone: what the run has closed with, if it has."""
+
+
 class WorkflowHistoryEventAsyncIterator:
     """Yields the events of one run's history, which is read when the first one, or all of it, is wanted.
 
     Args:
         read: reads it.
+        filter: which events it yields; the history is whole in any case.
     """
 
-    def __init__(self, read: Callable[[], Awaitable[WorkflowHistory]]) -> None:
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[WorkflowHistory]],
+        filter: WorkflowHistoryEventFilterType = WorkflowHistoryEventFilterType.ALL_EVENT,
+    ) -> None:
         self._read = read
+        self._is_last_only = filter == WorkflowHistoryEventFilterType.CLOSE_EVENT
         self._history: WorkflowHistory | None = None
         self._index = 0
 
@@ -100,6 +115,8 @@ class WorkflowHistoryEventAsyncIterator:
     async def __anext__(self) -> HistoryEvent:
         """The next event."""
         events = (await self.history()).events
+        if self._is_last_only:
+            events = events[-1:]
         if self._index == len(events):
             raise StopAsyncIteration
         self._index += 1

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from actorflow.client.activity_reference import AsyncActivityIDReference
+from actorflow.client.history import WorkflowHistoryEventFilterType
 from actorflow.client.schedule import Schedule, ScheduleBackfill
 from actorflow.client.schedule_update import Updater
 from actorflow.client.update import WorkflowUpdateStage
@@ -126,14 +127,14 @@ class DescribeWorkflowInput:
 
 @dataclass
 class FetchWorkflowHistoryEventsInput:
-    """The history of a run is wanted. The whole history is read at once, so pages and filters change nothing."""
+    """The history of a run is wanted. The whole history is read at once, so pages change nothing."""
 
     id: str
     run_id: str | None
     page_size: int | None
     next_page_token: bytes | None
     wait_new_event: bool
-    event_filter_type: Any
+    event_filter_type: WorkflowHistoryEventFilterType | None
     skip_archival: bool
     rpc_metadata: Metadata
     rpc_timeout: timedelta | None

@@ -16,7 +16,12 @@ from actorflow.client.data import WorkflowData
 from actorflow.client.deadline import answered
 from actorflow.client.errors import WorkflowQueryFailedError, WorkflowQueryRejectedError
 from actorflow.client.handle import WorkflowHandle
-from actorflow.client.history import WorkflowHistory, WorkflowHistoryEventAsyncIterator, history_of
+from actorflow.client.history import (
+    WorkflowHistory,
+    WorkflowHistoryEventAsyncIterator,
+    WorkflowHistoryEventFilterType,
+    history_of,
+)
 from actorflow.client.inputs import (
     BackfillScheduleInput,
     CancelWorkflowInput,
@@ -193,7 +198,8 @@ class ServiceOutbound(OutboundInterceptor):
             known = await answered(self._service.history(target), input.rpc_timeout)
             return history_of(input.id, known.run_id, known.turns, known.started_at)
 
-        return WorkflowHistoryEventAsyncIterator(read)
+        wanted = input.event_filter_type or WorkflowHistoryEventFilterType.ALL_EVENT
+        return WorkflowHistoryEventAsyncIterator(read, WorkflowHistoryEventFilterType(wanted))
 
     async def signal_workflow(self, input: SignalWorkflowInput) -> None:
         target, headers = self._target(input.id, input.run_id), stored_headers(input.headers)

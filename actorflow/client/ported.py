@@ -12,6 +12,16 @@ from actorflow.runtime import Runtime
 from actorflow.service import HttpConnectProxyConfig, KeepAliveConfig, RetryConfig, TLSConfig
 
 
+class ClientConnectConfig(TypedDict, total=False):
+    """Arguments of `Client.connect`; a plain dictionary with what is set."""
+
+    target_host: str
+    namespace: str
+    api_key: str
+    tls: bool | TLSConfig
+    rpc_metadata: Mapping[str, str | bytes]
+
+
 class PortedConnectOptions(TypedDict, total=False):
     """What a ported program may give `Client.connect`.
 
@@ -37,10 +47,13 @@ class PortedConnectOptions(TypedDict, total=False):
     http_connect_proxy_config: HttpConnectProxyConfig | None
 
 
-_REFUSED: Final[Mapping[str, str]] = {
-    "tls": "a journal is a file of this machine, there is no connection to encrypt",
-    "api_key": "a journal is a file of this machine, its permissions say who may open it",
-    "http_connect_proxy_config": "a journal is a file of this machine, there is no connection",
+Refusal = tuple[str] | tuple[str, str]
+"""Why an option is refused, and what to do instead, unless that is to leave it out."""
+
+_REFUSED: Final[Mapping[str, Refusal]] = {
+    "tls": ("a journal is a file of this machine, there is no connection to encrypt",),
+    "api_key": ("a journal is a file of this machine, its permissions say who may open it",),
+    "http_connect_proxy_config": ("a journal is a file of this machine, there is no connection",),
 }
 
 
@@ -53,7 +66,7 @@ def check_ported(options: Mapping[str, Any]) -> None:
 
 
 def check_options(
-    owner: str, options: Mapping[str, Any], *, known: Mapping[str, Any], refused: Mapping[str, str]
+    owner: str, options: Mapping[str, Any], *, known: Mapping[str, Any], refused: Mapping[str, Refusal]
 ) -> None:
     """Refuse what can't be honoured.
 
@@ -61,7 +74,7 @@ def check_options(
         owner: of the options, for people.
         options: as they were given.
         known: those there are.
-        refused: those that nobody would do, and why.
+        refused: those that nobody would do.
 
     Raises:
         UnsupportedOptionError: an option says something that nobody would do.
@@ -73,7 +86,7 @@ def check_options(
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise TypeError(f"{owner} has no option {name!r}{hint}")
         if name in refused and value:
-            raise UnsupportedOptionError(f"{name} of {owner}", refused[name])
+            raise UnsupportedOptionError(f"{name} of {owner}", *refused[name])
 
 
 def check_start(*, versioning_override: Any) -> None:
@@ -84,5 +97,26 @@ def check_start(*, versioning_override: Any) -> None:
     """
     if versioning_override is not None:
         raise UnsupportedOptionError(
-            "versioning_override", "runs go on with the code there is; tell versions apart with workflow.patched"
+            "versioning_override", "runs go on with the code there is", "tell versions apart with workflow.patched"
         )
+
+
+def check_schedule(**options: Any) -> None:
+    """Refuse what schedules themselves don't have; raises as `check_start`."""
+    for name, value in options.items():
+        if value:
+            raise UnsupportedOptionError(
+                f"{name} of create_schedule",
+                "a schedule has a memo and a note for itself",
+                "give its action what the workflows it starts are to have",
+            )
+
+
+def check_fetch(*, wait_new_event: bool, next_page_token: bytes | None) -> None:
+    """Refuse what can't be honoured when events are fetched; raises as `check_start`."""
+    if wait_new_event:
+        raise UnsupportedOptionError(
+            "wait_new_event", "a history is read as it is", "await result() for the end, or fetch it again"
+        )
+    if next_page_token:
+        raise UnsupportedOptionError("next_page_token", "a history is read at once, it has no pages")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Required, TypedDict, Unpack, overload
 
 from actorflow.client.arguments import arguments_of
 from actorflow.client.start import check_arguments, described
-from actorflow.common import Priority, RetryPolicy, ScheduleOverlapPolicy
+from actorflow.common import Priority, RetryPolicy, ScheduleOverlapPolicy, TypedSearchAttributes
 from actorflow.converter import Headers
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType
 from actorflow.workflow.activities import UNSET
@@ -95,6 +95,8 @@ class ScheduledStartOptions(TypedDict, total=False):
     run_timeout: timedelta | None
     task_timeout: timedelta | None
     retry_policy: RetryPolicy | None
+    memo: Mapping[str, Any] | None
+    typed_search_attributes: TypedSearchAttributes
     static_summary: str | None
     static_details: str | None
     priority: Priority
@@ -109,6 +111,11 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         workflow: the workflow type.
         args: its arguments; payloads in a description.
         task_queue: whose workers run it; that of the client if None.
+        memo: of each workflow; its values are payloads in a description.
+        typed_search_attributes: of each workflow, which also gets ``TemporalScheduledById`` and
+            ``TemporalScheduledStartTime``.
+        static_summary: of each workflow, one line for people; ``static_details`` are more.
+        priority: changes nothing, see `Priority`.
         headers: what interceptors pass on with each start; they may set it.
     """
 
@@ -120,6 +127,11 @@ class ScheduleActionStartWorkflow(ScheduleAction):
     run_timeout: timedelta | None
     task_timeout: timedelta | None
     retry_policy: RetryPolicy | None
+    memo: Mapping[str, Any] | None
+    typed_search_attributes: TypedSearchAttributes
+    static_summary: str | None
+    static_details: str | None
+    priority: Priority
     headers: Headers | None
 
     @overload
@@ -151,12 +163,14 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         run_timeout: timedelta | None = None,
         task_timeout: timedelta | None = None,
         retry_policy: RetryPolicy | None = None,
+        memo: Mapping[str, Any] | None = None,
+        typed_search_attributes: TypedSearchAttributes = TypedSearchAttributes.empty,
         static_summary: str | None = None,
         static_details: str | None = None,
         priority: Priority = Priority.default,
         headers: Headers | None = None,
     ) -> None:
-        """See `Client.start_workflow` for all but ``id`` and ``headers``; summary, details and priority change nothing.
+        """See `Client.start_workflow` for all but ``id`` and ``headers``.
 
         Raises:
             TypeError: not a workflow, or arguments it can't take.
@@ -171,6 +185,11 @@ class ScheduleActionStartWorkflow(ScheduleAction):
         self.run_timeout = run_timeout
         self.task_timeout = task_timeout
         self.retry_policy = retry_policy
+        self.memo = memo
+        self.typed_search_attributes = typed_search_attributes
+        self.static_summary = static_summary
+        self.static_details = static_details
+        self.priority = priority
         self.headers = headers
 
 

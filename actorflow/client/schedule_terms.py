@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, timedelta
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from actorflow.client.schedule import (
     ScheduleSpec,
     ScheduleState,
 )
-from actorflow.client.start import chosen_queue, run_options
+from actorflow.client.start import chosen_queue, noted, run_options
 from actorflow.common import ScheduleOverlapPolicy
 from actorflow.converter import (
     DataConverter,
@@ -33,6 +33,9 @@ from actorflow.converter import (
     stored_payload,
 )
 from actorflow.core import limits
+from actorflow.core.events import RunOptions
+from actorflow.core.notes import typed_shown
+from actorflow.core.policy.checks import check_name
 from actorflow.core.policy.retry import policy_from
 from actorflow.core.schedules.calendar import almanac_of
 from actorflow.core.schedules.cron import parse_cron
@@ -61,14 +64,14 @@ async def definition_from(
 
     Args:
         schedule: as the program gave it.
-        converter: for arguments.
+        converter: for arguments and the memo.
         namespace: of the schedule.
         task_queue: of a workflow that has none of its own.
 
     Raises:
         ScheduleSpecError: a part of it makes no sense; the error names the field.
-        ValueError, TypeError: an id, a name, a timeout or an argument doesn't.
-        PayloadError, CodecError: an argument can't be encoded.
+        ValueError, TypeError: an id, a name, a timeout, a search attribute or an argument doesn't.
+        PayloadError, CodecError: an argument or a value of the memo can't be encoded.
     """
     _check_type("schedule", schedule, Schedule)
     _check_type("action", schedule.action, ScheduleActionStartWorkflow)
@@ -81,7 +84,7 @@ async def definition_from(
     window = policy.catchup_window
     return checked_definition(
         Definition(
-            _action_from(action, await _input_from(action.args, data), task_queue),
+            await _action_from(action, data, task_queue),
             _spec_from(schedule.spec),
             Policy(
                 ScheduleOverlapPolicy(policy.overlap),
@@ -145,15 +148,19 @@ def _backfill_from(field: str, backfill: ScheduleBackfill) -> Backfill:
     return Backfill((backfill.start_at - _TICK).astimezone(UTC), backfill.end_at.astimezone(UTC), overlap)
 
 
-async def _input_from(arguments: Sequence[Any], data: WorkflowData) -> tuple[Payload, ...]:
-    """Arguments as they are stored; those of a description are so already."""
+async def _stored(arguments: Sequence[Any], data: WorkflowData) -> tuple[Payload, ...]:
+    """Values as they are stored; those of a description are so already."""
     encoded = iter(await data.encode([one for one in arguments if not isinstance(one, PublicPayload)]))
     return tuple([stored_payload(one) if isinstance(one, PublicPayload) else next(encoded) for one in arguments])
 
 
-def _action_from(
-    action: ScheduleActionStartWorkflow, input: tuple[Payload, ...], task_queue: str | None
-) -> StartAction:
+async def _action_from(action: ScheduleActionStartWorkflow, data: WorkflowData, task_queue: str | None) -> StartAction:
+    queue = chosen_queue(action.id, action.task_queue, task_queue)
+    options = await _options_from(action, data)
+    return StartAction(action.workflow, action.id, queue, await _stored(action.args, data), options)
+
+
+async def _options_from(action: ScheduleActionStartWorkflow, data: WorkflowData) -> RunOptions | None:
     options, _ = run_options(
         action.workflow,
         execution_timeout=action.execution_timeout,
@@ -161,16 +168,34 @@ def _action_from(
         task_timeout=action.task_timeout,
         retry_policy=action.retry_policy,
     )
+    options = noted(
+        action.id,
+        options,
+        data.values,
+        search_attributes=action.typed_search_attributes,
+        static_summary=action.static_summary,
+        static_details=action.static_details,
+    )
+    if action.memo:
+        options = msgspec.structs.replace(options or NO_OPTIONS, memo=await _memo_from(action.memo, data))
     if action.headers:
         options = msgspec.structs.replace(options or NO_OPTIONS, headers=stored_headers(action.headers))
-    queue = chosen_queue(action.id, action.task_queue, task_queue)
-    return StartAction(action.workflow, action.id, queue, input, options)
+    return options
+
+
+async def _memo_from(memo: Mapping[str, Any], data: WorkflowData) -> dict[str, Payload]:
+    for name in memo:
+        check_name("name of a memo's entry", name)
+    return dict(zip(memo, await _stored(tuple(memo.values()), data), strict=True))
 
 
 def _spec_from(spec: ScheduleSpec) -> Spec:
     check_size("cron_expressions", spec.cron_expressions)
     if isinstance(spec.cron_expressions, str):
         raise ScheduleSpecError("cron_expressions", spec.cron_expressions, "it must be a list of expressions")
+    _check_list("calendars", spec.calendars, "[ScheduleCalendarSpec()]")
+    _check_list("intervals", spec.intervals, "[ScheduleIntervalSpec(timedelta(hours=1))]")
+    _check_list("skip", spec.skip, "[ScheduleCalendarSpec()]")
     calendars = [_calendar_from(f"calendars[{index}]", one) for index, one in enumerate(spec.calendars)]
     intervals = [_interval_from(f"intervals[{index}]", one) for index, one in enumerate(spec.intervals)]
     time_zone = spec.time_zone_name or ""
@@ -209,6 +234,7 @@ def _calendar_from(field: str, calendar: ScheduleCalendarSpec) -> Calendar:
 
 
 def _ranges_from(field: str, ranges: Sequence[ScheduleRange]) -> Ranges:
+    _check_list(field, ranges, "[ScheduleRange(1)]")
     check_size(field, ranges)
     for one in ranges:
         _check_type(field, one, ScheduleRange)
@@ -220,6 +246,11 @@ def _interval_from(field: str, interval: ScheduleIntervalSpec) -> Interval:
     return Interval(interval.every, timedelta(0) if interval.offset is None else interval.offset)
 
 
+def _check_list(field: str, given: object, such: str) -> None:
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        raise ScheduleSpecError(field, repr(given), f"it must be a list, such as {such}")
+
+
 def _check_type(field: str, value: object, kind: type) -> None:
     if not isinstance(value, kind):
         raise TypeError(f"{field} must be a {kind.__name__}, not {value!r}")
@@ -229,7 +260,7 @@ def _check_type(field: str, value: object, kind: type) -> None:
 
 
 def schedule_of(definition: Definition) -> Schedule:
-    """A schedule as it is described; arguments stay payloads, as they are stored."""
+    """A schedule as it is described; arguments and the values of the memo stay payloads, as they are stored."""
     action, policy, state = definition.action, definition.policy, definition.state
     options = action.options or NO_OPTIONS
     return Schedule(
@@ -242,6 +273,10 @@ def schedule_of(definition: Definition) -> Schedule:
             run_timeout=options.run_timeout,
             task_timeout=options.task_timeout,
             retry_policy=None if options.retry is None else policy_from(options.retry),
+            memo={name: public_payload(payload) for name, payload in (options.memo or {}).items()} or None,
+            typed_search_attributes=typed_shown(options.search_attributes or {}),
+            static_summary=options.summary or None,
+            static_details=options.details or None,
             headers=public_headers(options.headers) or None,
         ),
         spec=spec_of(definition.spec),

@@ -149,15 +149,15 @@ def run_options(
     """
     if execution_timeout is run_timeout is task_timeout is retry_policy is start_delay is None and not cron_schedule:
         return None, None  # most starts
-    delay = check_timeout(workflow, "start_delay", start_delay) or None
+    delay = check_timeout(workflow, "start_delay", start_delay, kind="workflow") or None
     if cron_schedule:
         check_cron(cron_schedule)
         if delay is not None:
             raise ValueError(f"workflow {workflow!r}: start_delay and cron_schedule contradict each other; choose one")
     options = RunOptions(
-        execution_timeout=check_timeout(workflow, "execution_timeout", execution_timeout) or None,
-        run_timeout=check_timeout(workflow, "run_timeout", run_timeout) or None,
-        task_timeout=check_timeout(workflow, "task_timeout", task_timeout) or None,
+        execution_timeout=check_timeout(workflow, "execution_timeout", execution_timeout, kind="workflow") or None,
+        run_timeout=check_timeout(workflow, "run_timeout", run_timeout, kind="workflow") or None,
+        task_timeout=check_timeout(workflow, "task_timeout", task_timeout, kind="workflow") or None,
         retry=None if retry_policy is None else rule_from(retry_policy),
         cron=cron_schedule,
     )

@@ -52,6 +52,11 @@ RESERVED: Final = frozenset(
 )
 """Names that mean something else in list filters, here or in the public API."""
 
+SCHEDULED_BY_ID: Final = "TemporalScheduledById"
+SCHEDULED_START_TIME: Final = "TemporalScheduledStartTime"
+PREDEFINED: Final[Mapping[str, Type]] = {SCHEDULED_BY_ID: Type.KEYWORD, SCHEDULED_START_TIME: Type.DATETIME}
+"""Search attributes whose types are known before anybody uses them: those of what a schedule has started."""
+
 
 class IndexedValue(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The value of a search attribute: an instant as RFC 3339 in UTC, several keywords as a list.

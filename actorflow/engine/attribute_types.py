@@ -13,7 +13,7 @@ import msgspec
 
 from actorflow.core import events as ev, limits
 from actorflow.core.commands import Command
-from actorflow.core.notes import IndexedValue, Type, typed_as
+from actorflow.core.notes import PREDEFINED, IndexedValue, Type, typed_as
 from actorflow.exceptions import SearchAttributeLimitError, SearchAttributeTypeError
 from actorflow.store.protocol import AttributeType, Identity
 
@@ -28,7 +28,13 @@ class AttributeTypes:
 
     def learn(self, declared: AttributeType) -> None:
         """One that is stored."""
+        if PREDEFINED.get(declared.name) == declared.type:
+            return  # known in any case, and takes no room
         self._types.setdefault(declared.namespace, {})[declared.name] = declared.type
+
+    def known(self, namespace: str) -> Mapping[str, Type]:
+        """The names of a namespace."""
+        return {**PREDEFINED, **self._types.get(namespace, {})}
 
     def command(self, identity: Identity, command: Command) -> Command:
         """A command with its search attributes in the types of their names; raises as `typed`."""
@@ -63,8 +69,9 @@ class AttributeTypes:
             if value is None:
                 fitting[name] = value
                 continue
-            fitting[name] = cast("V", _fitting(namespace, whom, name, value, known.get(name)))
-            if name not in known:
+            wanted = known.get(name) or PREDEFINED.get(name)
+            fitting[name] = cast("V", _fitting(namespace, whom, name, value, wanted))
+            if name not in known and name not in PREDEFINED:
                 coming[name] = Type(value.type)
         if len(known) + len(coming) > limits.SEARCH_ATTRIBUTE_NAMES_MAX:
             raise SearchAttributeLimitError(whom, namespace, limit=limits.SEARCH_ATTRIBUTE_NAMES_MAX)

@@ -181,7 +181,7 @@ class Execution:
             self._identity,
             started,
             code.converter,
-            ProgramReporter(self._identity),
+            ProgramReporter(self._identity, None if self._counting is None else self._counting.metrics),
             failure_types=extra_failure_types(code, self._identity),
             records_lines=records_lines,
             has_unseen=self._has_unseen,

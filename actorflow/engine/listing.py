@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from actorflow.core import limits
-from actorflow.core.notes import NO_NOTES, Notes
+from actorflow.core.notes import NO_NOTES, PREDEFINED, Notes
 from actorflow.core.policy.filter_tree import CountQuery, ListQuery
 from actorflow.core.policy.list_filter import Known, parse_count_query, parse_list_query
 from actorflow.core.policy.page_token import Place, decode_token, encode_token
@@ -37,15 +37,21 @@ class Listable(Protocol):
         ...
 
 
-async def list_page(store: Listable, request: ListRequest) -> ExecutionPage:
-    """See `Service.list`."""
+async def list_page(store: Listable, request: ListRequest, known: Known = PREDEFINED) -> ExecutionPage:
+    """See `Service.list`.
+
+    Args:
+        store: what is listed.
+        request: which.
+        known: search attributes there are beside those that the store knows.
+    """
     with _refusing():
         if request.page_size < 1:
             raise RPCError(
                 f"a page of {request.page_size} executions makes no sense; ask for 1 or more",
                 RPCStatusCode.INVALID_ARGUMENT,
             )
-        query = parse_list_query(request.query, await _known(store, request.namespace))
+        query = parse_list_query(request.query, {**known, **await _stored(store, request.namespace)})
         after = _after(request)
         size = min(request.page_size, limits.LIST_PAGE_MAX)
         # One more than is shown tells whether there is another page.
@@ -56,14 +62,15 @@ async def list_page(store: Listable, request: ListRequest) -> ExecutionPage:
     return ExecutionPage(tuple([_execution(one, notes.get(one.identity.key, NO_NOTES)) for one in page]), token)
 
 
-async def count_runs(store: Listable, namespace: str, query: str) -> ExecutionCount:
-    """See `Service.count`."""
+async def count_runs(store: Listable, namespace: str, query: str, known: Known = PREDEFINED) -> ExecutionCount:
+    """See `Service.count`; ``known`` as above."""
     with _refusing():
-        found = await store.count(namespace, parse_count_query(query, await _known(store, namespace)))
+        asked = parse_count_query(query, {**known, **await _stored(store, namespace)})
+        found = await store.count(namespace, asked)
     return ExecutionCount(found.total, found.by_status)
 
 
-async def _known(store: Listable, namespace: str) -> Known:
+async def _stored(store: Listable, namespace: str) -> Known:
     return {one.name: one.type for one in await store.attribute_types(namespace)}
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from actorflow.converter import Failure
 from actorflow.core import events as ev, limits
 from actorflow.exceptions import ApplicationErrorCategory, CodecError, PayloadError
+from actorflow.metering import Instrument, MetricAttributes
+from actorflow.observability.metrics import Metrics
 from actorflow.store.protocol import Identity
 
 _log = logging.getLogger("actorflow.workflow")
@@ -16,12 +18,18 @@ _activity_log = logging.getLogger("actorflow.activity")
 
 
 class ProgramReporter:
-    """Logs what happens inside one program and fails nothing."""
+    """Logs what happens inside one program and fails nothing.
 
-    __slots__ = ("_identity",)
+    Args:
+        identity: of the run.
+        metrics: take what the program counts; None if nobody does.
+    """
 
-    def __init__(self, identity: Identity) -> None:
+    __slots__ = ("_identity", "_metrics")
+
+    def __init__(self, identity: Identity, metrics: Metrics | None = None) -> None:
         self._identity = identity
+        self._metrics = metrics
 
     def dropped_signal(self, name: str, problem: PayloadError) -> None:
         """See `core.program.outside.Reporter`."""
@@ -43,6 +51,11 @@ class ProgramReporter:
             context.get("message", "unhandled exception"),
             exc_info=problem if isinstance(problem, BaseException) else None,
         )
+
+    def record(self, instrument: Instrument, value: float, attributes: MetricAttributes) -> None:
+        """See `core.program.outside.Reporter`."""
+        if self._metrics is not None:
+            self._metrics.record(instrument, value, attributes)
 
 
 def report_turn_failure(identity: Identity, problem: BaseException, *, attempts: int, is_parked: bool) -> None:

@@ -197,7 +197,8 @@ class Requests:
         await self._calls.settled()
         try:
             with self._site.rest.lookup():
-                return await list_page(self._store, request)
+                known = self._site.attribute_types.known(request.namespace)
+                return await list_page(self._store, request, known)
         except StorageError:
             self._calls.check_running()  # the journal was closed while it was being read
             raise
@@ -208,7 +209,7 @@ class Requests:
         await self._calls.settled()
         try:
             with self._site.rest.lookup():
-                return await count_runs(self._store, namespace, query)
+                return await count_runs(self._store, namespace, query, self._site.attribute_types.known(namespace))
         except StorageError:
             self._calls.check_running()
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
@@ -13,6 +14,14 @@ import msgspec
 from actorflow.common import WorkflowIDReusePolicy
 from actorflow.core import limits
 from actorflow.core.events import AnyEvent
+from actorflow.core.notes import (
+    SCHEDULED_BY_ID,
+    SCHEDULED_START_TIME,
+    Attributes,
+    Type,
+    kept_value,
+    merged,
+)
 from actorflow.core.schedules import steps
 from actorflow.core.schedules.record import Action, RunningAction, ScheduleRecord, request_id_of, stamped
 from actorflow.core.state import NO_OPTIONS
@@ -22,6 +31,8 @@ from actorflow.engine.site import Site
 from actorflow.engine.starts import Starts
 from actorflow.exceptions import (
     CorruptJournalError,
+    SearchAttributeLimitError,
+    SearchAttributeTypeError,
     StorageBusyError,
     StorageFullError,
     WorkflowAlreadyStartedError,
@@ -79,8 +90,8 @@ class Errands:
 
         try:
             begun = await self._persistently(lambda: self._starts.begin(request, watch=watch))
-        except WorkflowAlreadyStartedError as taken:
-            _log.warning("schedule %r can't start what is due: %s", record.schedule_id, taken)
+        except (WorkflowAlreadyStartedError, SearchAttributeTypeError, SearchAttributeLimitError) as refusal:
+            _log.warning("schedule %r can't start what is due: %s", record.schedule_id, refusal)
             begun = None
         for run_id in watched:
             if begun is None or run_id != begun.run_id:
@@ -144,8 +155,12 @@ class Errands:
 
 def _start_request(namespace: str, record: ScheduleRecord, action: Action) -> StartRequest:
     asked = record.definition.action
+    options = asked.options or NO_OPTIONS
     options = msgspec.structs.replace(
-        asked.options or NO_OPTIONS, last_result=record.last_result, last_failure=record.last_failure
+        options,
+        last_result=record.last_result,
+        last_failure=record.last_failure,
+        search_attributes=merged(options.search_attributes, _scheduled(record.schedule_id, action.nominal)),
     )
     return StartRequest(
         namespace=namespace,
@@ -155,5 +170,16 @@ def _start_request(namespace: str, record: ScheduleRecord, action: Action) -> St
         input=asked.input,
         reuse=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         request_id=request_id_of(record, action),
-        options=None if options == NO_OPTIONS else options,
+        options=options,
+    )
+
+
+def _scheduled(schedule_id: str, nominal: datetime) -> Attributes:
+    """By which the workflows of a schedule are found."""
+    return merged(
+        None,
+        {
+            SCHEDULED_BY_ID: kept_value(Type.KEYWORD, schedule_id),
+            SCHEDULED_START_TIME: kept_value(Type.DATETIME, nominal),
+        },
     )

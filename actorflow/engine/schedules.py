@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 
+import msgspec
+
 from actorflow.clock import Clock
 from actorflow.core import limits
 from actorflow.core.policy.checks import check_id
@@ -124,11 +126,12 @@ class Schedules:
                 f"there are {limits.SCHEDULES_MAX:,} schedules; delete one, or let one of them start more",
                 RPCStatusCode.RESOURCE_EXHAUSTED,
             )
+        definition = self._typed(request.namespace, request.definition)
         actor = self._admit(ScheduleRow(*name, _NOT_YET, ""), None)
 
         def step(_record: ScheduleRecord | None) -> ScheduleRecord:
             return steps.created(
-                request.schedule_id, request.definition, self._clock.now(), patch=request.patch, memo=request.memo
+                request.schedule_id, definition, self._clock.now(), patch=request.patch, memo=request.memo
             )
 
         await self._posted(actor, step)
@@ -158,7 +161,7 @@ class Schedules:
                     f"schedule {schedule_id!r} has changed since it was described; describe it again",
                     RPCStatusCode.ABORTED,
                 )
-            return steps.updated(record, definition, self._clock.now())
+            return steps.updated(record, self._typed(namespace, definition), self._clock.now())
 
         await self._change(namespace, schedule_id, step)
 
@@ -182,6 +185,13 @@ class Schedules:
             return step(record)
 
         await self._posted(actor, known)
+
+    def _typed(self, namespace: str, definition: Definition) -> Definition:
+        action = definition.action
+        if action.options is None:
+            return definition
+        options = self._site.attribute_types.options(namespace, action.workflow_id, action.options)
+        return msgspec.structs.replace(definition, action=msgspec.structs.replace(action, options=options))
 
     async def _posted(self, actor: ScheduleActor, step: Step) -> None:
         reply = self._calls.reply()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypedDict, cast
 
+from actorflow.client import ClientConnectConfig
 from actorflow.envconfig.fields import Fields
 from actorflow.envconfig.file import profiles_in
 from actorflow.envconfig.source import DataSource
@@ -19,20 +20,9 @@ from actorflow.envconfig.tls import (
 )
 from actorflow.envconfig.variables import Variables, header
 from actorflow.exceptions import EnvironmentConfigError
-from actorflow.service import TLSConfig
 
 DEFAULT_PROFILE: Final = "default"
 _FIELDS: Final = ("address", "namespace", "api_key", "tls", "grpc_meta", "codec")
-
-
-class ClientConnectConfig(TypedDict, total=False):
-    """Arguments of `Client.connect`; a plain dictionary with what is set."""
-
-    target_host: str
-    namespace: str
-    api_key: str
-    tls: bool | TLSConfig
-    rpc_metadata: Mapping[str, str | bytes]
 
 
 class ClientConfigProfileDict(TypedDict, total=False):

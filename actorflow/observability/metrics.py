@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 
-from actorflow.metering import MetricAttributes, MetricMeter
+from actorflow.metering import Instrument, MetricAttributes, MetricMeter
 from actorflow.observability.custom import Family
 from actorflow.observability.process import PROCESS, Process
 from actorflow.observability.slots import Count, Histogram, Slot
@@ -62,7 +62,11 @@ class Metrics:
 
     def meter(self, attributes: MetricAttributes) -> MetricMeter:
         """Makes metrics of a program's own; they belong to the process."""
-        return MetricMeter(self._process.custom.record, attributes)
+        return MetricMeter(self.record, attributes)
+
+    def record(self, instrument: Instrument, value: float, attributes: MetricAttributes) -> None:
+        """See `actorflow.metering.Record`."""
+        self._process.custom.record(instrument, value, attributes)
 
     def families(self) -> Iterable[Family]:
         """See `Source`: none, they are not this engine's."""

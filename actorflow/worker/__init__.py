@@ -10,6 +10,7 @@ from actorflow.worker.interceptor import (
 )
 from actorflow.worker.patches import PatchActivationCallback, PatchActivationInput
 from actorflow.worker.plugin import Plugin
+from actorflow.worker.pollers import PollerBehavior, PollerBehaviorAutoscaling, PollerBehaviorSimpleMaximum
 from actorflow.worker.ported import PortedOptions
 from actorflow.worker.replayer import Replayer, WorkflowReplayResult, WorkflowReplayResults
 from actorflow.worker.suppliers import (
@@ -31,7 +32,7 @@ from actorflow.worker.suppliers import (
 )
 from actorflow.worker.tuning import WorkerTuner
 from actorflow.worker.worker import Worker
-from actorflow.worker.workflow_sandbox import UnsandboxedWorkflowRunner
+from actorflow.worker.workflow_sandbox import UnsandboxedWorkflowRunner, WorkflowRunner
 from actorflow.workflow.inputs import (
     ContinueAsNewInput,
     ExecuteWorkflowInput,
@@ -65,6 +66,9 @@ __all__ = [
     "PatchActivationCallback",
     "PatchActivationInput",
     "Plugin",
+    "PollerBehavior",
+    "PollerBehaviorAutoscaling",
+    "PollerBehaviorSimpleMaximum",
     "PortedOptions",
     "Replayer",
     "ReplayerConfig",
@@ -93,5 +97,6 @@ __all__ = [
     "WorkflowOutboundInterceptor",
     "WorkflowReplayResult",
     "WorkflowReplayResults",
+    "WorkflowRunner",
     "WorkflowSlotInfo",
 ]

@@ -48,3 +48,30 @@ class ReplayerConfig(PortedOptions, total=False):
     plugins: Sequence[Any]
     workflow_failure_exception_types: Sequence[type[BaseException]]
     identity: str | None
+
+
+def check_values(
+    graceful_shutdown_timeout: timedelta, activity_executor: Executor | None, failure_types: Sequence[Any]
+) -> None:
+    """Refuse what is of another kind than it should be.
+
+    Raises:
+        TypeError: see above; the argument is named.
+    """
+    if not isinstance(graceful_shutdown_timeout, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"graceful_shutdown_timeout must be a timedelta, not {graceful_shutdown_timeout!r}")
+    if activity_executor is not None and not isinstance(activity_executor, Executor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"activity_executor must be an Executor of concurrent.futures, not {activity_executor!r}; "
+            "pass a ThreadPoolExecutor"
+        )
+    check_failure_types(failure_types)
+
+
+def check_failure_types(failure_types: Sequence[Any]) -> None:
+    """Refuse what can't be caught; raises as above."""
+    if not isinstance(failure_types, Sequence):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"workflow_failure_exception_types must be a list of exception classes, not {failure_types!r}")
+    for index, one in enumerate(failure_types):
+        if not (isinstance(one, type) and issubclass(one, BaseException)):
+            raise TypeError(f"workflow_failure_exception_types[{index}] must be an exception class, not {one!r}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Unpack
 
 from actorflow.client import WorkflowHistory
+from actorflow.client.data import check_converter
 from actorflow.client.interceptor import check_instances
 from actorflow.converter import DataConverter, ValueConverter
 from actorflow.core import events as ev
@@ -18,7 +19,7 @@ from actorflow.engine.codecs import read
 from actorflow.engine.execution import Execution, extra_failure_types
 from actorflow.exceptions import CodecError
 from actorflow.store.protocol import Identity
-from actorflow.worker.config import ReplayerConfig
+from actorflow.worker.config import ReplayerConfig, check_failure_types
 from actorflow.worker.guarding import guarded, install_guard
 from actorflow.worker.interceptor import Interceptor
 from actorflow.worker.plugin import Plugin, replaying_through
@@ -76,12 +77,13 @@ class Replayer:
         namespace: str = "ReplayNamespace",
         data_converter: DataConverter = DataConverter.default,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         identity: str | None = None,
         **ported: Unpack[PortedOptions],
     ) -> None:
         check_ported("Replayer", ported)
+        interceptors, plugins = interceptors or (), plugins or ()
         config = ReplayerConfig(
             workflows=workflows,
             namespace=namespace,
@@ -107,16 +109,19 @@ class Replayer:
         namespace: str = "ReplayNamespace",
         data_converter: DataConverter = DataConverter.default,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         identity: str | None = None,
         **ported: Unpack[PortedOptions],
     ) -> None:
         check_ported("Replayer", ported)
         if not workflows:
             raise ValueError("At least one workflow must be specified")
+        check_converter(data_converter)
+        check_failure_types(workflow_failure_exception_types)
         self._namespace = namespace
         self._coder = data_converter.coder
+        interceptors = interceptors or ()
         check_instances("interceptors", interceptors, Interceptor, "actorflow.worker.Interceptor")
         definitions = guarded(workflows_by_name(workflows), ported.get("workflow_runner"))
         self._code = _Code(

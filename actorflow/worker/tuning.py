@@ -25,7 +25,7 @@ from actorflow.worker.suppliers import (
 
 _NO_CODE: Final = (
     "an attempt starts within the turn that asks for it, so a supplier's code, which may wait or fail, would hold all "
-    "workflows; use FixedSizeSlotSupplier"
+    "workflows"
 )
 
 
@@ -204,7 +204,9 @@ def _slots(kind: Kind, supplier: Any) -> int:
                 )
             return most
         case CustomSlotSupplier():
-            raise UnsupportedOptionError(f"the CustomSlotSupplier of the {kind} slots", _NO_CODE)
+            raise UnsupportedOptionError(
+                f"the CustomSlotSupplier of the {kind} slots", _NO_CODE, "use FixedSizeSlotSupplier"
+            )
         case other:
             raise TypeError(f"the supplier of the {kind} slots must be a SlotSupplier, not {type(other).__name__}")
 

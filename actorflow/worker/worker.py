@@ -20,7 +20,7 @@ from actorflow.pool.flag import Flag
 from actorflow.pool.shared_state import SharedStateManager
 from actorflow.worker.activity_interception import intercepting_activities
 from actorflow.worker.assertions import asserting
-from actorflow.worker.config import WorkerConfig
+from actorflow.worker.config import WorkerConfig, check_values
 from actorflow.worker.guarding import guarded, install_guard
 from actorflow.worker.inheritance import interceptors_of, plugins_of
 from actorflow.worker.interceptor import Interceptor
@@ -82,8 +82,8 @@ class Worker:
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         patch_activation_callback: PatchActivationCallback | None = None,
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
         development_mode: bool | None = None,
@@ -103,15 +103,15 @@ class Worker:
             max_cached_workflows=max_cached_workflows,
             workflow_failure_exception_types=workflow_failure_exception_types,
             patch_activation_callback=patch_activation_callback,
-            interceptors=interceptors,
-            plugins=plugins,
+            interceptors=interceptors or (),
+            plugins=plugins or (),
             graceful_shutdown_timeout=graceful_shutdown_timeout,
             identity=identity,
             development_mode=development_mode,
             **ported,
         )
         self._given_config = config.copy()
-        self._plugins = plugins_of(client, plugins)
+        self._plugins = plugins_of(client, plugins or ())
         for plugin in self._plugins:
             config = plugin.configure_worker(config)
         self._active_config = config
@@ -132,8 +132,8 @@ class Worker:
         max_cached_workflows: int = limits.CACHED_WORKFLOWS_MAX,
         workflow_failure_exception_types: Sequence[type[BaseException]] = (),
         patch_activation_callback: PatchActivationCallback | None = None,
-        interceptors: Sequence[Interceptor] = (),
-        plugins: Sequence[Plugin] = (),
+        interceptors: Sequence[Interceptor] | None = (),
+        plugins: Sequence[Plugin] | None = (),
         graceful_shutdown_timeout: timedelta = timedelta(0),
         identity: str | None = None,
         development_mode: bool | None = None,
@@ -151,6 +151,7 @@ class Worker:
             max_concurrent_local_activities,
             ported.get("max_concurrent_workflow_tasks"),
         )
+        check_values(graceful_shutdown_timeout, activity_executor, workflow_failure_exception_types)
         if graceful_shutdown_timeout < timedelta(0):
             raise ValueError(f"graceful_shutdown_timeout must not be negative, but is {graceful_shutdown_timeout}")
         client.engine  # noqa: B018 - a client that only looks has none, and says so here
@@ -176,7 +177,7 @@ class Worker:
             name: dataclasses.replace(definition, runs_activity=self._runs_activity)
             for name, definition in self._workflows.items()
         }
-        around = interceptors_of(client, interceptors)
+        around = interceptors_of(client, interceptors or ())
         self._workflows = intercepting(self._workflows, around)
         self._interception = intercepting_activities(around, activity_executor)
         self._activity_executor = activity_executor

@@ -19,6 +19,7 @@ __all__ = [
     "SandboxRestrictions",
     "SandboxedWorkflowRunner",
     "UnsandboxedWorkflowRunner",
+    "WorkflowRunner",
 ]
 
 
@@ -34,6 +35,52 @@ class SandboxMatcher:
     leaf_message: str | None = None
     leaf_warning: type[Warning] | None = None
     exclude: frozenset[str] | set[str] = frozenset()
+
+    none: ClassVar[SandboxMatcher]
+    """Matches nothing."""
+    all: ClassVar[SandboxMatcher]
+    """Matches everything; ``all_runtime`` only while workflow code runs."""
+    all_runtime: ClassVar[SandboxMatcher]
+    all_uses: ClassVar[SandboxMatcher]
+    """Matches every use; ``all_uses_runtime`` only while workflow code runs."""
+    all_uses_runtime: ClassVar[SandboxMatcher]
+
+    def with_child_unrestricted(self, *child_path: str) -> SandboxMatcher:
+        """A copy that does not match what is at this path, such as ``"datetime", "date", "today"``."""
+        name, *rest = child_path
+        if rest:
+            child = self.children.get(name, SandboxMatcher.none).with_child_unrestricted(*rest)
+            return replace(self, children={**self.children, name: child})
+        return replace(
+            self,
+            access=self.access - {name},
+            use=self.use - {name},
+            children={key: child for key, child in self.children.items() if key != name},
+        )
+
+    def __or__(self, other: SandboxMatcher) -> SandboxMatcher:
+        """A matcher of what either matches."""
+        children = {**self.children, **other.children}
+        for name in self.children.keys() & other.children.keys():
+            children[name] = self.children[name] | other.children[name]
+        return replace(
+            self,
+            access=self.access | other.access,
+            use=self.use | other.use,
+            children=children,
+            match_self=self.match_self or other.match_self,
+            only_runtime=self.only_runtime and other.only_runtime,
+            leaf_message=self.leaf_message or other.leaf_message,
+            leaf_warning=self.leaf_warning or other.leaf_warning,
+            exclude=self.exclude | other.exclude,
+        )
+
+
+SandboxMatcher.none = SandboxMatcher()
+SandboxMatcher.all = SandboxMatcher(match_self=True)
+SandboxMatcher.all_runtime = SandboxMatcher(match_self=True, only_runtime=True)
+SandboxMatcher.all_uses = SandboxMatcher(use={"*"})
+SandboxMatcher.all_uses_runtime = SandboxMatcher(use={"*"}, only_runtime=True)
 
 
 @dataclass(frozen=True)
@@ -54,6 +101,15 @@ class SandboxRestrictions:
 
     default: ClassVar[SandboxRestrictions]
     """Where ported programs begin."""
+    passthrough_modules_minimum: ClassVar[frozenset[str] | set[str]] = frozenset()
+    """What ported programs add their modules to, as the three below. Empty: no module is imported again here, so none
+    has to be let through for that."""
+    passthrough_modules_with_temporal: ClassVar[frozenset[str] | set[str]] = frozenset()
+    passthrough_modules_maximum: ClassVar[frozenset[str] | set[str]] = frozenset()
+    passthrough_modules_default: ClassVar[frozenset[str] | set[str]] = frozenset()
+    invalid_modules_default: ClassVar[SandboxMatcher] = SandboxMatcher.none
+    """What ported programs add to, or take from; the guard knows by itself what is refused."""
+    invalid_module_members_default: ClassVar[SandboxMatcher] = SandboxMatcher.none
 
     def with_passthrough_modules(self, *modules: str) -> SandboxRestrictions:
         """A copy that lets more modules through."""
@@ -71,7 +127,11 @@ class SandboxRestrictions:
 SandboxRestrictions.default = SandboxRestrictions()
 
 
-class SandboxedWorkflowRunner:
+class WorkflowRunner:
+    """What a worker's ``workflow_runner`` is: one of the two below."""
+
+
+class SandboxedWorkflowRunner(WorkflowRunner):
     """As a worker's ``workflow_runner``: workflow code is guarded, as it is by default, but for what is let through.
 
     Args:
@@ -86,5 +146,5 @@ class SandboxedWorkflowRunner:
         self.runner_class = runner_class
 
 
-class UnsandboxedWorkflowRunner:
+class UnsandboxedWorkflowRunner(WorkflowRunner):
     """As a worker's ``workflow_runner``: workflow code is not guarded; replay still checks it."""

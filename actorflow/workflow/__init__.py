@@ -23,6 +23,7 @@ from actorflow.workflow.activities import (
     start_activity_method,
 )
 from actorflow.workflow.children import (
+    ChildWorkflowConfig,
     ChildWorkflowHandle,
     ChildWorkflowOptions,
     execute_child_workflow,
@@ -49,6 +50,7 @@ from actorflow.workflow.context import (
     info,
     instance,
     is_failure_exception,
+    metric_meter,
     new_random,
     now,
     payload_converter,
@@ -112,6 +114,7 @@ __all__ = [
     "ActivityHandle",
     "ActivityOptions",
     "ChildWorkflowCancellationType",
+    "ChildWorkflowConfig",
     "ChildWorkflowHandle",
     "ChildWorkflowOptions",
     "ContinueAsNewError",
@@ -170,6 +173,7 @@ __all__ = [
     "logger",
     "memo",
     "memo_value",
+    "metric_meter",
     "new_random",
     "now",
     "patched",

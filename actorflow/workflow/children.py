@@ -258,7 +258,8 @@ async def begin(
     if id_reuse_policy == WorkflowIDReusePolicy.TERMINATE_IF_RUNNING:
         raise UnsupportedOptionError(
             f"id_reuse_policy TERMINATE_IF_RUNNING of child workflow {name!r}",
-            "a parent does not end executions that are not its own; choose another id, or cancel the other one first",
+            "a parent does not end executions that are not its own",
+            "choose another id, or cancel the other one first",
         )
     scheduled = ev.ChildScheduled(
         workflow_id=str(uuid4()) if id is None else id,
@@ -268,9 +269,9 @@ async def begin(
         parent_close=int(ParentClosePolicy(parent_close_policy)),
         cancellation=int(ChildWorkflowCancellationType(cancellation_type)),
         reuse=int(WorkflowIDReusePolicy(id_reuse_policy)),
-        execution_timeout=check_timeout(name, "execution_timeout", execution_timeout),
-        run_timeout=check_timeout(name, "run_timeout", run_timeout),
-        task_timeout=check_timeout(name, "task_timeout", task_timeout),
+        execution_timeout=check_timeout(name, "execution_timeout", execution_timeout, kind="child workflow"),
+        run_timeout=check_timeout(name, "run_timeout", run_timeout, kind="child workflow"),
+        task_timeout=check_timeout(name, "task_timeout", task_timeout, kind="child workflow"),
         retry=None if retry_policy is None else rule_from(retry_policy),
         cron=cron_schedule,
         summary=text_of(static_summary or ""),

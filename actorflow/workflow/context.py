@@ -23,6 +23,7 @@ from actorflow.core.policy.retry import policy_from
 from actorflow.core.program import Program, ProgramLoop, determinism
 from actorflow.core.program.updates import UpdateInfo, current_update
 from actorflow.exceptions import TemporalError
+from actorflow.metering import MetricMeter
 
 
 class NotInWorkflowError(TemporalError, RuntimeError):
@@ -235,6 +236,22 @@ def uuid7() -> UUID:
     """A time-ordered UUID of this turn that is the same on replay."""
     program = running_program()
     return determinism.uuid7_from(program.random, int(program.loop.time() * 1000))
+
+
+def metric_meter() -> MetricMeter:
+    """Makes metrics of the workflow's own, served together with those of actorflow; silent on replay.
+
+    Their values carry the namespace, the task queue and the type of the workflow. What a turn counts that can't be
+    finished is counted again when it is tried again.
+    """
+    program = running_program()
+    identity = program.identity
+    attributes = {
+        "namespace": identity.namespace,
+        "task_queue": identity.task_queue,
+        "workflow_type": identity.workflow_type,
+    }
+    return MetricMeter(program.record, attributes)
 
 
 def cancellation_reason() -> str | None:

@@ -172,3 +172,18 @@ async def test_verify_finds_notes_that_are_not_those_of_the_journal(
     assert len(found) == len(said)
     for what in said:
         assert any(what in one for one in found), found
+
+
+async def test_a_name_that_no_execution_has_any_more_finds_nothing_and_is_known() -> None:
+    tenant = SearchAttributeKey.for_keyword("Tenant")
+
+    @workflow.defn
+    class Forgets:
+        @workflow.run
+        async def run(self) -> None:
+            workflow.upsert_search_attributes([tenant.value_unset()])
+
+    async with a_place(Forgets) as client:
+        await (await start(client, Forgets, search_attributes={"Tenant": ["a"]})).result()
+        assert [one async for one in client.list_workflows("Tenant = 'a'")] == []
+        assert (await client.count_workflows("Tenant IS NULL")).count == 1

@@ -38,10 +38,17 @@ from actorflow.client import (
     ScheduleUpdateInput,
     WorkflowFailureError,
 )
-from actorflow.common import RetryPolicy
+from actorflow.common import RetryPolicy, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from actorflow.core import limits
 from actorflow.engine.engine import Engine
-from actorflow.exceptions import ApplicationError, CancelledError, StorageFullError, TerminatedError
+from actorflow.exceptions import (
+    ApplicationError,
+    CancelledError,
+    SearchAttributeTypeError,
+    StorageFullError,
+    TerminatedError,
+    UnsupportedOptionError,
+)
 from actorflow.observability import table
 from actorflow.store.memory import MemoryStore
 from actorflow.store.sqlite.verify import verify
@@ -557,6 +564,21 @@ async def test_a_spec_that_makes_no_sense_is_refused_by_its_field_and_nothing_is
         assert [one async for one in await place.client.list_schedules()] == []
 
 
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (ScheduleSpec(calendars=[ScheduleCalendarSpec(hour=5)]), r"calendars\[0\].hour"),  # pyright: ignore[reportArgumentType]
+        (ScheduleSpec(calendars=[ScheduleCalendarSpec(hour=ScheduleRange(5))]), r"calendars\[0\].hour"),  # pyright: ignore[reportArgumentType]
+        (ScheduleSpec(calendars=ScheduleCalendarSpec()), "calendars"),  # pyright: ignore[reportArgumentType]
+    ],
+    ids=["number", "range", "calendar"],
+)
+async def test_what_must_be_a_list_and_is_none_is_named(spec: ScheduleSpec, field: str) -> None:
+    async with a_hall() as place:
+        with pytest.raises(ScheduleSpecError, match=f"^{field} .* must be a list"):
+            await place.schedule(spec)
+
+
 async def test_other_mistakes_are_refused_in_words() -> None:
     action = ScheduleActionStartWorkflow(Work.run, id="work", task_queue="q")
     async with a_hall() as place:
@@ -764,3 +786,91 @@ async def test_what_schedules_do_is_counted() -> None:
         counted = [engine.metrics.count(table.SCHEDULE_RUNS, outcome).value for outcome in ("started", "skipped")]
         assert counted == [info.num_actions, info.num_actions_skipped_overlap]
         assert counted[1] > 0
+
+
+TENANT = SearchAttributeKey.for_keyword("Tenant")
+BY_ID, START_TIME = (
+    SearchAttributeKey.for_keyword("TemporalScheduledById"),
+    SearchAttributeKey.for_datetime("TemporalScheduledStartTime"),
+)
+
+
+async def test_what_is_noted_in_an_action_is_noted_about_what_it_starts_also_after_an_update() -> None:
+    action = ScheduleActionStartWorkflow(
+        Work.run,
+        "x",
+        id="work",
+        task_queue="q",
+        memo={"who": {"name": "ann"}},
+        typed_search_attributes=TypedSearchAttributes([SearchAttributePair(TENANT, "acme")]),
+        static_summary="hourly",
+        static_details="every hour",
+    )
+    async with a_hall() as place:
+        schedule = await place.schedule(action=action)
+        described = (await schedule.describe()).schedule
+
+        def same(input: ScheduleUpdateInput) -> ScheduleUpdate:
+            return ScheduleUpdate(input.description.schedule)
+
+        await schedule.update(same)
+        assert (await schedule.describe()).schedule == described
+        await schedule.trigger()
+        workflow_id = await place.arrived()
+        (result,) = (await schedule.describe()).info.recent_actions
+        started = await place.client.get_workflow_handle(workflow_id).describe()
+        assert await started.memo() == {"who": {"name": "ann"}}
+        assert await started.static_summary() == "hourly"
+        assert started.typed_search_attributes[TENANT] == "acme"
+        assert started.typed_search_attributes[BY_ID] == "s"
+        assert started.typed_search_attributes[START_TIME] == result.scheduled_at
+        found = [one.id async for one in place.client.list_workflows("TemporalScheduledById = 's'")]
+        assert found == [workflow_id]
+        assert [one async for one in place.client.list_workflows("TemporalScheduledById = 't'")] == []
+
+
+async def test_an_action_whose_search_attribute_has_another_type_is_refused() -> None:
+    number = TypedSearchAttributes([SearchAttributePair(SearchAttributeKey.for_int("Tenant"), 1)])
+    async with a_hall() as place:
+        await start(place.client, Quick, id="w", search_attributes={"Tenant": ["acme"]})
+        action = ScheduleActionStartWorkflow(Quick.run, id="work", task_queue="q", typed_search_attributes=number)
+        with pytest.raises(SearchAttributeTypeError, match="Tenant"):
+            await place.schedule(action=action)
+        with pytest.raises(UnsupportedOptionError, match="search_attributes of create_schedule"):
+            await place.schedule(search_attributes={"Tenant": ["acme"]})
+
+
+async def test_a_search_attribute_that_got_another_type_meanwhile_refuses_the_action_and_the_schedule_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant = TypedSearchAttributes([SearchAttributePair(TENANT, "acme")])
+    action = ScheduleActionStartWorkflow(Quick.run, id="work", task_queue="q", typed_search_attributes=tenant)
+    async with a_hall(tmp_path / "j.db") as place:
+        await place.schedule(action=action)
+    async with a_hall(tmp_path / "j.db") as place:
+        await start(place.client, Quick, id="w", search_attributes={"Tenant": [7]})
+        schedule = place.client.get_schedule_handle("s")
+        await schedule.trigger()
+
+        def without(input: ScheduleUpdateInput) -> ScheduleUpdate:
+            plain = ScheduleActionStartWorkflow(Work.run, "x", id="plain", task_queue="q")
+            return ScheduleUpdate(replace(input.description.schedule, action=plain))
+
+        await schedule.update(without)
+        await schedule.trigger()
+        assert (await place.arrived()).startswith("plain-")
+        assert "schedule 's' can't start what is due" in caplog.text
+
+
+async def test_a_namespace_without_room_for_names_has_room_for_those_of_schedules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SEARCH_ATTRIBUTE_NAMES_MAX", 1)
+    async with a_hall(tmp_path / "j.db") as place:
+        await start(place.client, Quick, id="w", search_attributes={"Tenant": ["acme"]})
+        schedule = await place.schedule()
+        await schedule.trigger()
+        workflow_id = await place.arrived()
+        assert [one.id async for one in place.client.list_workflows("TemporalScheduledById = 's'")] == [workflow_id]
+    async with a_hall(tmp_path / "j.db") as place:
+        await start(place.client, Quick, id="other", search_attributes={"Tenant": ["acme"]})

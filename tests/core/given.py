@@ -15,6 +15,7 @@ from actorflow.core.program import Program
 from actorflow.core.state import ExecutionState, turn_width
 from actorflow.core.turn import decide
 from actorflow.exceptions import PayloadError
+from actorflow.metering import Instrument, MetricAttributes
 
 NOON = datetime(2030, 6, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -39,12 +40,16 @@ class Heard:
     def __init__(self) -> None:
         self.dropped: list[tuple[str, PayloadError]] = []
         self.errors: list[Mapping[str, Any]] = []
+        self.counted: list[tuple[str, float]] = []
 
     def dropped_signal(self, name: str, problem: PayloadError) -> None:
         self.dropped.append((name, problem))
 
     def loop_error(self, context: Mapping[str, Any]) -> None:
         self.errors.append(context)
+
+    def record(self, instrument: Instrument, value: float, attributes: MetricAttributes) -> None:
+        self.counted.append((instrument.name, value))
 
 
 class Run:

@@ -42,6 +42,7 @@ class Echo:
     @workflow.run
     async def run(self, text: str) -> str:
         await workflow.execute_activity("arrive", start_to_close_timeout=timedelta(seconds=5))
+        assert workflow.memo() == {"who": SECRET}
         return (workflow.get_last_completion_result(str) or "") + text
 
 
@@ -74,7 +75,7 @@ async def test_a_schedule_keeps_arguments_memo_and_last_result_hidden(tmp_path: 
     async def arrive() -> None:
         arrivals.put_nowait(activity.info().workflow_id or "")
 
-    action = ScheduleActionStartWorkflow(Echo.run, SECRET, id="echo", task_queue="q")
+    action = ScheduleActionStartWorkflow(Echo.run, SECRET, id="echo", task_queue="q", memo={"who": SECRET})
     async with (
         a_client(path, data_converter=hiding(codec)) as client,
         a_worker(client, workflows=[Echo], activities=[arrive]),
@@ -85,7 +86,9 @@ async def test_a_schedule_keeps_arguments_memo_and_last_result_hidden(tmp_path: 
         async def result_of_a_trigger() -> Any:
             # After the one before it, whose result it is to know.
             await handle.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
-            return await client.get_workflow_handle(await arrivals.get(), result_type=str).result()
+            started = client.get_workflow_handle(await arrivals.get(), result_type=str)
+            assert await (await started.describe()).memo() == {"who": SECRET}
+            return await started.result()
 
         assert await result_of_a_trigger() == SECRET
         about = await handle.describe()

@@ -87,3 +87,21 @@ async def test_an_activitys_meter_reaches_the_page_with_its_type_and_queue() -> 
     (found,) = [sample for sample in samples if sample.name == "bottles_of_an_activity_total"]
     assert found.value == 99
     assert found.labels == {"activity_type": "counts", "namespace": "default", "task_queue": "q"}
+
+
+async def test_a_workflows_meter_counts_once_also_when_turns_are_run_twice_or_again() -> None:
+    @workflow.defn
+    class Steps:
+        @workflow.run
+        async def run(self) -> None:
+            counter = workflow.metric_meter().create_counter("steps_of_a_workflow")
+            for _ in range(3):
+                counter.add(1)
+                await workflow.sleep(0.001)
+
+    async with a_place(Steps, development_mode=True, max_cached_workflows=0) as client:
+        await execute(client, Steps.run)
+    samples = [sample for metric in Collector().collect() for sample in metric.samples]
+    (found,) = [sample for sample in samples if sample.name == "steps_of_a_workflow_total"]
+    assert found.value == 3
+    assert found.labels == {"namespace": "default", "task_queue": "q", "workflow_type": "Steps"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +11,15 @@ import pytest
 from actorflow import exceptions, service, workflow
 from actorflow.client import (
     Client,
+    HttpConnectProxyConfig,
+    KeepAliveConfig,
+    RetryConfig,
     RPCError,
     RPCStatusCode,
     RPCTimeoutOrCancelledError,
+    TLSConfig,
     WithStartWorkflowOperation,
+    WorkflowHistoryEventFilterType,
     WorkflowQueryRejectedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     errors as client_errors,
@@ -25,10 +31,17 @@ from actorflow.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
+from actorflow.converter import DataConverter, DefaultPayloadConverter
 from actorflow.exceptions import FailureError, TemporalError, UnsupportedOptionError
-from actorflow.service import HttpConnectProxyConfig, KeepAliveConfig, RetryConfig, TLSConfig
-from actorflow.worker import Replayer, UnsandboxedWorkflowRunner, Worker
-from actorflow.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from actorflow.worker import (
+    PollerBehaviorAutoscaling,
+    PollerBehaviorSimpleMaximum,
+    Replayer,
+    UnsandboxedWorkflowRunner,
+    Worker,
+    WorkflowRunner,
+)
+from actorflow.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxMatcher, SandboxRestrictions
 from actorflow.workflow import NondeterminismError, NotInWorkflowError, ReadOnlyContextError
 from tests.support import a_place, execute, failure_of, start
 
@@ -235,3 +248,111 @@ def test_a_priority_must_be_a_positive_number() -> None:
     assert Priority.default == Priority()
     with pytest.raises(ValueError, match="priority_key must be at least 1"):
         Priority(priority_key=0)
+
+
+# What ported programs name
+
+
+async def test_options_of_a_worker_that_ported_programs_give_are_taken_or_refused_by_name() -> None:
+    async with await Client.connect("memory://", interceptors=None, plugins=None) as client:
+        worker = Worker(
+            client,
+            task_queue="q",
+            workflows=[Waits],
+            interceptors=None,
+            plugins=None,
+            max_heartbeat_throttle_interval=SECOND,
+            default_heartbeat_throttle_interval=SECOND,
+            no_remote_activities=False,
+            activity_task_poller_behavior=PollerBehaviorSimpleMaximum(2),
+            workflow_task_poller_behavior=PollerBehaviorAutoscaling(minimum=1, maximum=3),
+        )
+        assert worker.config().get("plugins") == ()
+        Replayer(workflows=[Waits], interceptors=None, plugins=None)
+        with pytest.raises(UnsupportedOptionError, match="no_remote_activities"):
+            Worker(client, task_queue="q", workflows=[Waits], no_remote_activities=True)
+
+
+def test_restrictions_of_a_sandbox_are_built_from_those_of_the_public_sdk() -> None:
+    invalid = SandboxRestrictions.invalid_module_members_default | SandboxMatcher(
+        access={"os"}, children={"datetime": SandboxMatcher(children={"date": SandboxMatcher(use={"now", "today"})})}
+    )
+    freed = invalid.with_child_unrestricted("datetime", "date", "today").with_child_unrestricted("os")
+    assert (freed.access, freed.children["datetime"].children["date"].use) == (set(), {"now"})
+    restrictions = replace(
+        SandboxRestrictions.default,
+        passthrough_modules=SandboxRestrictions.passthrough_modules_default | {"pydantic"},
+        invalid_modules=SandboxRestrictions.invalid_modules_default | SandboxMatcher.all_uses_runtime,
+        invalid_module_members=freed,
+    )
+    assert restrictions.passthrough_modules == {"pydantic"}
+    assert isinstance(SandboxedWorkflowRunner(restrictions), WorkflowRunner)
+
+
+async def test_the_events_of_a_run_come_one_by_one_or_the_last_alone() -> None:
+    async with a_place(Waits) as client:
+        handle = await start(client, Waits.run)
+        await handle.signal(Waits.end)
+        await handle.result()
+        whole = (await handle.fetch_history()).events
+        assert [event async for event in handle.fetch_history_events()] == whole
+        last = handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT)
+        assert [event async for event in last] == [whole[-1]]
+        with pytest.raises(UnsupportedOptionError, match="wait_new_event"):
+            handle.fetch_history_events(wait_new_event=True)
+
+
+# Arguments of another kind
+
+
+class ShoutingConverter(DefaultPayloadConverter):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("converter", "remedy"),
+    [
+        (DataConverter, "the class DataConverter; pass an instance, such as DataConverter.default"),
+        (5, "not 5; pass one"),
+        (ShoutingConverter, r"pass DataConverter\(payload_converter_class=ShoutingConverter\)"),
+        (ShoutingConverter(), r"pass DataConverter\(payload_converter_class=ShoutingConverter\)"),
+    ],
+    ids=["class", "number", "payload converter's class", "payload converter"],
+)
+async def test_a_data_converter_that_is_none_is_refused_with_what_to_pass(converter: Any, remedy: str) -> None:
+    with pytest.raises(TypeError, match=remedy):
+        await Client.connect("memory://", data_converter=converter)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"graceful_shutdown_timeout": 5}, "graceful_shutdown_timeout must be a timedelta, not 5"),
+        ({"activity_executor": 4}, "activity_executor must be an Executor"),
+        ({"workflow_failure_exception_types": [5]}, r"workflow_failure_exception_types\[0\] must be an exception"),
+        ({"workflow_failure_exception_types": ValueError}, "workflow_failure_exception_types must be a list"),
+    ],
+    ids=str,
+)
+async def test_an_argument_of_a_worker_that_is_of_another_kind_is_named(options: dict[str, Any], named: str) -> None:
+    async with await Client.connect("memory://") as client:
+        with pytest.raises(TypeError, match=named):
+            Worker(client, task_queue="q", workflows=[Waits], **options)
+
+
+async def test_what_is_wrong_with_a_start_is_said_of_the_workflow() -> None:
+    async with await Client.connect("memory://") as client:
+        with pytest.raises(ValueError, match=r"^workflow 'Waits': start_delay must not be negative"):
+            await start(client, Waits.run, start_delay=-SECOND)
+        with pytest.raises(TypeError, match=r"^workflow 'Waits': execution_timeout must be a timedelta"):
+            await start(client, Waits.run, execution_timeout=5)
+
+
+async def test_memory_of_sqlite_is_refused_with_the_address_that_means_it() -> None:
+    with pytest.raises(exceptions.AddressError, match="memory://"):
+        await Client.connect("sqlite:///:memory:")
+
+
+def test_an_option_is_to_be_left_out_unless_something_else_is_to_be_done() -> None:
+    assert str(UnsupportedOptionError("speed", "nobody is fast")).endswith("nobody is fast; leave it out")
+    assert str(UnsupportedOptionError("speed", "nobody is fast", "walk")).endswith("nobody is fast; walk")

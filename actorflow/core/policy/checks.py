@@ -63,7 +63,7 @@ def check_payloads(whom: str, payloads: Iterable[Payload]) -> int:
     return total
 
 
-def check_timeout(activity: str, what: str, timeout: timedelta | None) -> timedelta | None:
+def check_timeout(name: str, what: str, timeout: timedelta | None, *, kind: str = "activity") -> timedelta | None:
     """A timeout as it is journaled: what is longer than a century (people write timedelta.max) becomes one.
 
     Raises:
@@ -73,9 +73,9 @@ def check_timeout(activity: str, what: str, timeout: timedelta | None) -> timede
     if timeout is None:
         return None
     if not isinstance(timeout, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"activity {activity!r}: {what} must be a timedelta, not {timeout!r}")
+        raise TypeError(f"{kind} {name!r}: {what} must be a timedelta, not {timeout!r}")
     if timeout < timedelta(0):
-        raise ValueError(f"activity {activity!r}: {what} must not be negative, but is {timeout}")
+        raise ValueError(f"{kind} {name!r}: {what} must not be negative, but is {timeout}")
     return min(timeout, limits.DURATION_MAX)
 
 

@@ -41,6 +41,7 @@ from actorflow.core.program.relations import Relations
 from actorflow.core.program.timers import Timers
 from actorflow.core.program.updates import Rejection
 from actorflow.core.program.workflow_object import WorkflowObject
+from actorflow.metering import Instrument, MetricAttributes
 
 _HANDLED: Final = frozenset((ev.SignalReceived, ev.UpdateAccepted))
 
@@ -445,3 +446,8 @@ class Program:
         """See `LoopOwner`."""
         if not (self.mode.is_evicted or self.mode.is_replaying):
             self._reporter.loop_error(context)
+
+    def record(self, instrument: Instrument, value: float, attributes: MetricAttributes) -> None:
+        """Count for a meter of the code, unless this was counted when the turn happened."""
+        if not self.mode.is_replaying:
+            self._reporter.record(instrument, value, attributes)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from actorflow.exceptions import PayloadError
+from actorflow.metering import Instrument, MetricAttributes
 
 
 class Reporter(Protocol):
@@ -17,6 +18,10 @@ class Reporter(Protocol):
 
     def loop_error(self, context: dict[str, Any]) -> None:
         """As asyncio's exception handlers get it."""
+        ...
+
+    def record(self, instrument: Instrument, value: float, attributes: MetricAttributes) -> None:
+        """See `actorflow.metering.Record`."""
         ...
 
 

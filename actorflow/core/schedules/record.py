@@ -187,6 +187,8 @@ def checked_definition(definition: Definition) -> Definition:
     check_id(action.workflow_id)
     check_id(stamped(action.workflow_id, _LONGEST))
     check_payloads(f"the action of workflow {action.workflow_id!r}", action.input)
+    if action.options is not None and action.options.memo:
+        check_payloads(f"the memo of workflow {action.workflow_id!r}", action.options.memo.values())
     check_text("note", state.note)
     if not isinstance(state.remaining, int) or state.remaining < 0:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ScheduleSpecError("state.remaining_actions", repr(state.remaining), "it must not be negative")
