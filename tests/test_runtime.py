@@ -225,6 +225,18 @@ def test_forwarded_records_can_be_left_as_they_are(records: list[logging.LogReco
     assert [(record.name, record.getMessage()) for record in records] == [("mine", "5 runs")]
 
 
+def test_of_two_runtimes_the_newest_that_is_left_says_what_is_logged(records: list[logging.LogRecord]) -> None:
+    engine = logging.getLogger("actorflow.engine")
+    before = (engine.level, engine.propagate, list(engine.handlers))
+    first = a_runtime(logging=LoggingConfig(filter="ERROR"))
+    second = a_runtime(logging=LoggingConfig(filter="INFO", forwarding=LogForwardingConfig(logging.getLogger("mine"))))
+    first.close()
+    engine.info("still told")
+    second.close()
+    assert [record.getMessage() for record in records] == ["[actorflow.engine] still told"]
+    assert (engine.level, engine.propagate, list(engine.handlers)) == before
+
+
 def test_a_log_is_not_forwarded_to_itself() -> None:
     for name in ("actorflow.engine", "actorflow.engine.part"):
         forwarding = LogForwardingConfig(logging.getLogger(name))

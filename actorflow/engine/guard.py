@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from types import CodeType, FrameType
 from typing import Any, Final
 
@@ -112,12 +113,12 @@ def _check(program: Program, frame: FrameType, name: str, detail: str, instead: 
 def _line_of(innermost: FrameType, guard: Guard) -> str | None:
     """The innermost line of the program's own code on the way here; None if something is on the way that is free."""
     own = foreign = None
-    collecting = _collecting()
+    called = _called_by_others()
     frame: FrameType | None = innermost
     while frame is not None and frame.f_code is not _BOUNDARY:
         module, code = str(frame.f_globals.get("__name__", "")), frame.f_code
         package = module.partition(".")[0]
-        if package in FREE or code in collecting or code.co_name == "__del__" or _passes(module, guard):
+        if package in FREE or code in called or code.co_name == "__del__" or _passes(module, guard):
             return None
         if own is None and package not in sys.stdlib_module_names and package != _OURS:
             shown = f"{code.co_filename}:{frame.f_lineno} in {code.co_qualname}"
@@ -129,13 +130,18 @@ def _line_of(innermost: FrameType, guard: Guard) -> str | None:
     return own or foreign or NOWHERE
 
 
-def _collecting() -> set[CodeType | None]:
-    """Code of others that the garbage collector calls in the middle of a turn."""
+def _called_by_others() -> set[CodeType | None]:
+    """Code of others that the interpreter calls in the middle of a turn: for the garbage collector, and for signals."""
     codes: set[CodeType | None] = {getattr(callback, "__code__", None) for callback in gc.callbacks}
     processes = sys.modules.get("multiprocessing.util")
     if processes is not None:  # a proxy that nobody needs any more says good-bye through a socket
         codes.add(processes.Finalize.__call__.__code__)
+    codes.update(_code_of(signal.getsignal(number)) for number in signal.valid_signals())
     return codes
+
+
+def _code_of(handler: Any) -> CodeType | None:
+    return getattr(handler.func if isinstance(handler, partial) else handler, "__code__", None)
 
 
 def _passes(module: str, guard: Guard) -> bool:

@@ -91,27 +91,54 @@ class EngineLog:
             )
         self._level = level
         self._handler = None if forwarding is None else _Forwarding(forwarding)
-        self._before: list[tuple[logging.Logger, int, bool]] = []
 
     def begin(self) -> None:
         """Set the loggers up."""
         if self._level is None:
             return
-        for logger in map(logging.getLogger, LOGGERS):
-            self._before.append((logger, logger.level, logger.propagate))
-            logger.setLevel(self._level)
-            if self._handler is not None:
-                logger.addHandler(self._handler)
-                logger.propagate = False
+        if not _active:
+            _found.extend([(logger, logger.level, logger.propagate) for logger in map(logging.getLogger, LOGGERS)])
+        _active.append(self)
+        _apply()
 
     def end(self) -> None:
-        """Leave them as they were before; safe to call twice."""
-        before, self._before = self._before, []
-        for logger, level, propagates in before:
+        """Leave them to those that are left, or as they were found; safe to call twice."""
+        if self in _active:
+            for logger, _, _ in _found:
+                self.let_go(logger)
+            _active.remove(self)
+            _apply()
+
+    def set_up(self, logger: logging.Logger, propagates: bool) -> None:
+        """Make one of them this one's; ``propagates`` is how it was found."""
+        logger.propagate = propagates and self._handler is None
+        if self._level is not None:
+            logger.setLevel(self._level)
+        if self._handler is not None:
+            logger.addHandler(self._handler)
+
+    def let_go(self, logger: logging.Logger) -> None:
+        """Another one counts now."""
+        if self._handler is not None:
+            logger.removeHandler(self._handler)
+
+
+_active: Final[list[EngineLog]] = []
+_found: Final[list[tuple[logging.Logger, int, bool]]] = []
+"""Loggers are the process's: who has set them up, the newest last, and how they were before anybody did."""
+
+
+def _apply() -> None:
+    for logger, level, propagates in _found:
+        for other in _active[:-1]:
+            other.let_go(logger)
+        if _active:
+            _active[-1].set_up(logger, propagates)
+        else:
             logger.setLevel(level)
             logger.propagate = propagates
-            if self._handler is not None:
-                logger.removeHandler(self._handler)
+    if not _active:
+        _found.clear()
 
 
 class _Forwarding(logging.Handler):

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -199,6 +200,7 @@ class Worker:
         self._stopped: asyncio.Event | None = None
         self._life: asyncio.Task[None] | None = None
         self._begun: asyncio.Future[None] | None = None
+        self._interrupted: asyncio.Task[Any] | None = None
 
     def config(self, *, active_config: bool = False) -> WorkerConfig:
         """What makes another worker like this one: ``Worker(**worker.config())``.
@@ -271,6 +273,13 @@ class Worker:
         except BaseException:
             life.cancel()
             raise
+        life.add_done_callback(partial(self._interrupt, asyncio.current_task()))
+
+    def _interrupt(self, block: asyncio.Task[Any] | None, life: asyncio.Task[None]) -> None:
+        """A plugin has failed: whoever waits in the block for what the worker does would wait for ever."""
+        if block is not None and self._life is life and not life.cancelled() and life.exception() is not None:
+            self._interrupted = block
+            block.cancel()
 
     async def _live(self, begun: asyncio.Future[None]) -> None:
         try:
@@ -322,11 +331,17 @@ class Worker:
             await self._leave()
         else:
             self._shutdown_asked.set()
+            interrupted, self._interrupted = self._interrupted, None
+            if interrupted is not None and kind is asyncio.CancelledError:
+                interrupted.uncancel()  # what the plugin raised says more
             await life
 
     async def _leave(self) -> None:
         host, self._host = self._host, None
-        if host is None or self._stopped is None:
+        if self._stopped is None:
+            return
+        if host is None:  # somebody else is about it
+            await self._stopped.wait()
             return
         try:
             await self._client.engine.deregister(host)

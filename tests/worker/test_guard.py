@@ -11,6 +11,7 @@ import logging.handlers
 import os
 import pdb
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
@@ -308,6 +309,19 @@ def collects_garbage(place: Path) -> None:
         assert {"deleted", "finalized", "said good-bye", "told"} <= {found.name for found in place.iterdir()}
 
 
+def hears_a_signal(place: Path) -> None:
+    def heard(_number: int, _frame: object) -> None:
+        (place / "heard").touch()
+
+    before = signal.signal(signal.SIGUSR1, heard)
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    with workflow.unsafe.sandbox_unrestricted():
+        assert (place / "heard").exists()
+
+
 def lets_other_threads_be(place: Path) -> None:
     thread = threading.Thread(target=(place / "by a thread").write_text, args=("written",))
     thread.start()
@@ -334,6 +348,7 @@ FREE: Final = {
         tells_zones,
         debugs,
         collects_garbage,
+        hears_a_signal,
         lets_other_threads_be,
         lifts,
     )

@@ -160,6 +160,70 @@ async def test_a_plugin_that_can_not_run_a_worker_is_told_at_the_block() -> None
             await a_worker(client, workflows=[Greets], plugins=[Breaks(None)]).__aenter__()
 
 
+async def test_a_plugin_that_fails_in_the_middle_ends_the_block_that_waits() -> None:
+    breaks = asyncio.Event()
+
+    class BreaksLater(Breaks):
+        async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.fail())
+                await next(worker)
+
+        async def fail(self) -> None:
+            await breaks.wait()
+            raise ConnectionError("no pool")
+
+    async with asyncio.timeout(10), a_client() as client:
+
+        async def work() -> None:
+            async with a_worker(client, workflows=[Greets], plugins=[BreaksLater(None)]):
+                breaks.set()
+                await asyncio.Event().wait()
+
+        with pytest.raises(ExceptionGroup) as told:
+            await work()
+        assert isinstance(told.value.exceptions[0], ConnectionError)
+        task = asyncio.current_task()
+        assert task is not None
+        assert not task.cancelling()
+
+
+async def test_what_a_plugin_holds_is_there_until_the_worker_has_left() -> None:
+    noted: list[str] = []
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    @activity.defn
+    async def lasts() -> None:
+        began.set()
+        await may_end.wait()
+        noted.append("done")
+
+    @workflow.defn
+    class Lasts:
+        @workflow.run
+        async def run(self) -> None:
+            await workflow.execute_activity(lasts, start_to_close_timeout=timedelta(seconds=10))
+
+    async with asyncio.timeout(10), a_client() as client:
+        worker = a_worker(
+            client,
+            workflows=[Lasts],
+            activities=[lasts],
+            plugins=[Notes("a", noted)],
+            graceful_shutdown_timeout=timedelta(seconds=10),
+        )
+        running = asyncio.create_task(worker.run())
+        await start(client, Lasts.run)
+        await began.wait()
+        leaving = asyncio.create_task(worker.shutdown())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        may_end.set()
+        await leaving
+        await running
+    assert noted[-2:] == ["done", "a has run"]
+
+
 async def test_a_worker_of_plugins_leaves_when_its_block_fails() -> None:
     noted: list[str] = []
     async with a_client() as client:
