@@ -332,8 +332,8 @@ class Worker:
         else:
             self._shutdown_asked.set()
             interrupted, self._interrupted = self._interrupted, None
-            if interrupted is not None and kind is asyncio.CancelledError:
-                interrupted.uncancel()  # what the plugin raised says more
+            if interrupted is not None:  # also where the block has made something else of it
+                interrupted.uncancel()
             await life
 
     async def _leave(self) -> None:

@@ -160,28 +160,40 @@ async def test_a_plugin_that_can_not_run_a_worker_is_told_at_the_block() -> None
             await a_worker(client, workflows=[Greets], plugins=[Breaks(None)]).__aenter__()
 
 
-async def test_a_plugin_that_fails_in_the_middle_ends_the_block_that_waits() -> None:
-    breaks = asyncio.Event()
+class BreaksLater(Breaks):
+    """Fails while its worker works, when it is told to."""
 
-    class BreaksLater(Breaks):
-        async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.fail())
-                await next(worker)
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.may_fail = asyncio.Event()
 
-        async def fail(self) -> None:
-            await breaks.wait()
-            raise ConnectionError("no pool")
+    async def run_worker(self, worker: Worker, next: Callable[[Worker], Awaitable[None]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fail())
+            await next(worker)
+
+    async def _fail(self) -> None:
+        await self.may_fail.wait()
+        raise ConnectionError("no pool")
+
+
+@pytest.mark.parametrize("answer", ["lets it pass", "makes another error of it", "goes on"])
+async def test_a_plugin_that_fails_in_the_middle_ends_the_block_that_waits(answer: str) -> None:
+    async def work(client: Client) -> None:
+        plugin = BreaksLater()
+        async with a_worker(client, workflows=[Greets], plugins=[plugin]):
+            plugin.may_fail.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if answer == "makes another error of it":
+                    raise ValueError("given up") from None
+                if answer == "lets it pass":
+                    raise
 
     async with asyncio.timeout(10), a_client() as client:
-
-        async def work() -> None:
-            async with a_worker(client, workflows=[Greets], plugins=[BreaksLater(None)]):
-                breaks.set()
-                await asyncio.Event().wait()
-
         with pytest.raises(ExceptionGroup) as told:
-            await work()
+            await work(client)
         assert isinstance(told.value.exceptions[0], ConnectionError)
         task = asyncio.current_task()
         assert task is not None
