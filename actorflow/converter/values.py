@@ -170,7 +170,7 @@ class _Names:
 def _encode_plain(value: bytes | bytearray | RawValue) -> Payload:
     """What needs no encoding."""
     if isinstance(value, RawValue):
-        return stored_payload(value.payload)
+        return _checked(value, stored_payload(value.payload))
     return _checked(value, Payload(data=bytes(value), metadata=_BINARY))
 
 

@@ -346,13 +346,11 @@ class Attempt:
         return Errored(self._host.converter.failure(problem), problem)
 
     def _encoded(self, result: Any) -> Payload:
-        what = f"the result of {self.name}"
         try:
-            payload = self._host.converter.encode_one(result)
+            return self._host.converter.encode_one(result)
         except PayloadTooLargeError as problem:
+            what = f"the result of {self.name}"
             raise PayloadTooLargeError(what, size=problem.size, limit=problem.limit) from problem
-        check_payloads(what, (payload,))
-        return payload
 
     def _report(self, outcome: AttemptOutcome | None) -> None:
         if not self._is_reported:

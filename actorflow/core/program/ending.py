@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from actorflow.converter import Payload, ValueConverter
+from actorflow.converter import ValueConverter
 from actorflow.core import events as ev
-from actorflow.core.policy.checks import check_payloads
 from actorflow.core.program.asked import Asked
 from actorflow.core.program.errors import TurnError
 from actorflow.core.program.mode import Mode
@@ -88,7 +87,7 @@ class Ending:
         Raises:
             PayloadError: it can't be encoded, or is too large.
         """
-        self._asked.close(ev.Completed(result=None if result is None else self._encoded("the result", result)))
+        self._asked.close(ev.Completed(result=None if result is None else self._converter.encode_one(result)))
 
     def end_with(self, problem: BaseException) -> None:
         """Close the execution, or fail the turn, by what left the program."""
@@ -116,7 +115,7 @@ class Ending:
         Raises:
             PayloadError: it can't be encoded, or is too large.
         """
-        payload = None if result is None else self._encoded(f"the result of update {accepted.name!r}", result)
+        payload = None if result is None else self._converter.encode_one(result)
         self._asked.answer(ev.UpdateCompleted(accepted.update_id, payload))
 
     def fail_update(self, accepted: ev.UpdateAccepted, problem: BaseException) -> None:
@@ -154,8 +153,3 @@ class Ending:
     def _fail_turn(self, problem: BaseException) -> None:
         if self._problem is None:
             self._problem = problem
-
-    def _encoded(self, what: str, value: Any) -> Payload:
-        payload = self._converter.encode_one(value)
-        check_payloads(what, (payload,))
-        return payload
