@@ -21,7 +21,7 @@ from actorflow.exceptions import WorkflowAlreadyStartedError
 from actorflow.pool.threads import DaemonThreads
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType, ReturnType, SelfType
 from actorflow.worker import Worker
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.arguments import UNSET
 
 R = TypeVar("R")
 

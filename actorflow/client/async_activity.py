@@ -17,7 +17,7 @@ from actorflow.client.inputs import (
 )
 from actorflow.client.start import NO_METADATA
 from actorflow.exceptions import TemporalError
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.arguments import UNSET
 
 
 class AsyncActivityCancelledError(TemporalError):

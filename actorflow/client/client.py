@@ -12,12 +12,11 @@ from typing import Any, Concatenate, Self, Unpack, overload
 
 from actorflow.client.activity_reference import AsyncActivityIDReference
 from actorflow.client.address import connected
-from actorflow.client.arguments import arguments_of, several
 from actorflow.client.asking import Access
 from actorflow.client.async_activity import AsyncActivityHandle
 from actorflow.client.connection import Connection, Hosting, OfTest
 from actorflow.client.data import check_converter
-from actorflow.client.handle import UpdateOptions, WorkflowHandle, declared_result, update_name
+from actorflow.client.handle import UpdateOptions, WorkflowHandle, answer_type, update_name
 from actorflow.client.inputs import (
     CountWorkflowsInput,
     CreateScheduleInput,
@@ -46,8 +45,6 @@ from actorflow.client.start import (
     NO_METADATA,
     LifeOptions,
     StartOptions,
-    check_arguments,
-    described,
 )
 from actorflow.client.update import WorkflowUpdateHandle, WorkflowUpdateStage
 from actorflow.client.with_start import WithStartWorkflowOperation
@@ -76,7 +73,9 @@ from actorflow.types import (
     ReturnType,
     SelfType,
 )
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.activities import declared_result
+from actorflow.workflow.arguments import UNSET, arguments_of, several
+from actorflow.workflow.others import called_workflow, described_workflow
 
 
 class Client:
@@ -385,9 +384,7 @@ class Client:
             ValueError, TypeError: a bad id, not a workflow, arguments it can't take, no task queue, or notes that can't
                 be.
         """
-        name, declared = described(workflow)
-        arguments = arguments_of(arg, args)
-        check_arguments(workflow, arguments)
+        name, definition, arguments = called_workflow(workflow, arg, args)
         check_start(versioning_override=versioning_override)
         return await self._outbound.start_workflow(
             StartWorkflowInput(
@@ -403,13 +400,13 @@ class Client:
                 headers={},
                 static_summary=static_summary,
                 static_details=static_details,
-                ret_type=result_type or declared,
+                ret_type=declared_result(result_type, definition),
                 rpc_metadata=rpc_metadata,
                 rpc_timeout=rpc_timeout,
                 priority=priority,
                 request_id=request_id,
                 start_signal=start_signal,
-                start_signal_args=several(start_signal_args),
+                start_signal_args=several(f"signal {start_signal!r}", start_signal_args),
                 request_eager_start=request_eager_start,
             )
         )
@@ -485,14 +482,14 @@ class Client:
             RuntimeError: the operation was used before.
             WorkflowUpdateRPCTimeoutOrCancelledError, WorkflowParkedError, RPCError: as `WorkflowHandle.start_update`.
         """
-        operation = start_workflow_operation
+        operation, name = start_workflow_operation, update_name(update, wait_for_stage)
         asked = UpdateWithStartUpdateWorkflowInput(
             update_id=id,
-            update=update_name(update, wait_for_stage),
-            args=arguments_of(arg, args),
+            update=name,
+            args=arguments_of(f"update {name!r}", arg, args),
             wait_for_stage=wait_for_stage,
             headers={},
-            ret_type=declared_result(update, result_type),
+            ret_type=answer_type(update, result_type),
             rpc_metadata=rpc_metadata,
             rpc_timeout=rpc_timeout,
         )
@@ -789,7 +786,7 @@ class Client:
         first_execution_run_id: str | None = None,
     ) -> WorkflowHandle[SelfType, ReturnType]:
         """`get_workflow_handle`, typed by the workflow's run method."""
-        declared = described(workflow)[1]
+        declared = declared_result(None, described_workflow(workflow)[1])
         return self._handle(workflow_id, run_id, declared, result_run_id=run_id, first_run_id=first_execution_run_id)
 
     def _handle(

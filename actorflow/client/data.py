@@ -15,7 +15,7 @@ from actorflow.converter import (
     with_payloads,
 )
 from actorflow.exceptions import ApplicationError, CodecError, FailureError, PayloadError
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.arguments import UNSET
 
 T = TypeVar("T")
 

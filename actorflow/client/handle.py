@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Generic, TypedDict, TypeVar, Unpack, overload
 
-from actorflow.client.arguments import arguments_of
 from actorflow.client.asking import Access
 from actorflow.client.data import WorkflowData
 from actorflow.client.deadline import answered
@@ -47,7 +46,7 @@ from actorflow.types import (
     ReturnType,
     SelfType,
 )
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.arguments import UNSET, arguments_of
 from actorflow.workflow.definition import name_of_handler
 
 R = TypeVar("R")
@@ -220,9 +219,8 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             PayloadError: an argument can't be encoded.
         """
         name = name_of_handler(signal, SIGNAL_MARK, "signal")
-        asked = SignalWorkflowInput(
-            self._id, self._run_id, name, arguments_of(arg, args), {}, rpc_metadata, rpc_timeout, request_id
-        )
+        arguments = arguments_of(f"signal {name!r}", arg, args)
+        asked = SignalWorkflowInput(self._id, self._run_id, name, arguments, {}, rpc_metadata, rpc_timeout, request_id)
         await self._access.outbound.signal_workflow(asked)
 
     @overload
@@ -298,10 +296,10 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
             self._id,
             self._run_id,
             name,
-            arguments_of(arg, args),
+            arguments_of(f"query {name!r}", arg, args),
             self._access.reject_condition if reject_condition is None else reject_condition,
             {},
-            declared_result(query, result_type),
+            answer_type(query, result_type),
             rpc_metadata,
             rpc_timeout,
         )
@@ -423,16 +421,17 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         rpc_metadata: Mapping[str, str | bytes] = NO_METADATA,
         rpc_timeout: timedelta | None = None,
     ) -> WorkflowUpdateHandle[Any]:
+        name = update_name(update, stage)
         asked = StartWorkflowUpdateInput(
             self._id,
             self._run_id,
             self._first_execution_run_id,
             id,
-            update_name(update, stage),
-            arguments_of(arg, args),
+            name,
+            arguments_of(f"update {name!r}", arg, args),
             stage,
             {},
-            declared_result(update, result_type),
+            answer_type(update, result_type),
             rpc_metadata,
             rpc_timeout,
         )
@@ -470,7 +469,7 @@ class WorkflowHandle(Generic[SelfType, ReturnType]):
         self, update: Any, id: str, *, workflow_run_id: str | None = None
     ) -> WorkflowUpdateHandle[Any]:
         """`get_update_handle`, typed by the update's handler method."""
-        return self._update_handle(id, workflow_run_id or self._run_id, declared_result(update, None))
+        return self._update_handle(id, workflow_run_id or self._run_id, answer_type(update, None))
 
     def _update_handle(self, id: str, run_id: str | None, result_type: Any) -> WorkflowUpdateHandle[Any]:
         target = self._target(run_id)
@@ -617,7 +616,7 @@ def update_name(update: str | Callable[..., Any], stage: WorkflowUpdateStage) ->
     return name_of_handler(update, UPDATE_MARK, "update")
 
 
-def declared_result(handler: str | Callable[..., Any], result_type: Any) -> Any:
+def answer_type(handler: str | Callable[..., Any], result_type: Any) -> Any:
     """What to decode the result of a query or an update as: the caller's wish, else as its handler declares."""
     if result_type is not None:
         return result_type

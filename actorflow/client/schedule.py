@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Required, TypedDict, Unpack, overload
 
-from actorflow.client.arguments import arguments_of
-from actorflow.client.start import check_arguments, described
 from actorflow.common import Priority, RetryPolicy, ScheduleOverlapPolicy, TypedSearchAttributes
 from actorflow.converter import Headers
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.arguments import UNSET
+from actorflow.workflow.others import called_workflow
 
 
 @dataclass(frozen=True)
@@ -176,9 +175,7 @@ class ScheduleActionStartWorkflow(ScheduleAction):
             TypeError: not a workflow, or arguments it can't take.
             ValueError: both ``arg`` and ``args``.
         """
-        self.workflow, _ = described(workflow)
-        self.args = arguments_of(arg, args)
-        check_arguments(workflow, self.args)
+        self.workflow, _, self.args = called_workflow(workflow, arg, args)
         self.id = id
         self.task_queue = task_queue
         self.execution_timeout = execution_timeout

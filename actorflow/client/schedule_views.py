@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any, Self
 
 from actorflow.api.common.v1 import Payload as PublicPayload
-from actorflow.client.data import UNSET, WorkflowData
+from actorflow.client.data import WorkflowData
 from actorflow.client.schedule import Schedule, ScheduleSpec
 from actorflow.client.schedule_terms import schedule_of, spec_of
 from actorflow.converter import DataConverter, Payload, public_payload
 from actorflow.core.schedules.record import ScheduleRecord
 from actorflow.service import ScheduleDescribed
+from actorflow.workflow.arguments import UNSET
 
 
 class ScheduleActionExecution:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any, Final, Required, TypedDict
@@ -18,7 +18,6 @@ from actorflow.common import (
     WorkflowIDReusePolicy,
 )
 from actorflow.converter import ValueConverter
-from actorflow.core.definitions import WorkflowDefinition
 from actorflow.core.events import RunOptions
 from actorflow.core.notes import attributes_given
 from actorflow.core.policy.checks import check_name, check_text, check_timeout
@@ -162,40 +161,6 @@ def run_options(
         cron=cron_schedule,
     )
     return (None if options == NO_OPTIONS else options), delay
-
-
-def described(workflow: str | Callable[..., Any]) -> tuple[str, Any]:
-    """Name and result type of a run method or a workflow class (of a name, the name alone).
-
-    Raises:
-        TypeError: not a workflow, or a dynamic one, which has no name.
-    """
-    definition = _definition(workflow)
-    if definition is None:
-        return str(workflow), None
-    if definition.is_dynamic:
-        raise TypeError(f"{definition.cls.__qualname__} is dynamic; start it by a type, as a str")
-    return definition.name, definition.signature.result_type
-
-
-def check_arguments(workflow: str | Callable[..., Any], arguments: Sequence[Any]) -> None:
-    """Refuse a number of arguments that the workflow can't take, where it is known what it takes.
-
-    Raises:
-        TypeError: see above.
-    """
-    definition = _definition(workflow)
-    if definition is not None and not definition.signature.accepts(len(arguments)):
-        names = ", ".join(definition.signature.names) or "none"
-        raise TypeError(
-            f"workflow {definition.name!r} takes other arguments ({names}) than the {len(arguments)} it was given"
-        )
-
-
-def _definition(workflow: str | Callable[..., Any]) -> WorkflowDefinition | None:
-    if isinstance(workflow, str):
-        return None
-    return WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
 
 
 def id_policies(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any, Self
 
-from actorflow.client.data import UNSET, WorkflowData
+from actorflow.client.data import WorkflowData
 from actorflow.client.pending import PendingActivity, PendingChild, PendingMessage
 from actorflow.common import RetryPolicy, SearchAttributes, TypedSearchAttributes
 from actorflow.converter import DataConverter, Failure
@@ -16,6 +16,7 @@ from actorflow.core.notes import NO_NOTES, Notes, typed_shown, untyped_shown
 from actorflow.core.policy.retry import policy_from
 from actorflow.exceptions import FailureError
 from actorflow.service import Description, Execution
+from actorflow.workflow.arguments import UNSET
 
 
 class WorkflowExecutionStatus(IntEnum):

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Concatenate, Generic, Required, Unpack, overload
 
-from actorflow.client.arguments import arguments_of
 from actorflow.client.handle import WorkflowHandle
 from actorflow.client.inputs import UpdateWithStartStartWorkflowInput
 from actorflow.client.ported import check_start
@@ -15,8 +14,6 @@ from actorflow.client.start import (
     NO_METADATA,
     LifeOptions,
     NoteOptions,
-    check_arguments,
-    described,
     id_policies,
     run_options,
 )
@@ -36,7 +33,9 @@ from actorflow.types import (
     ReturnType,
     SelfType,
 )
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.activities import declared_result
+from actorflow.workflow.arguments import UNSET
+from actorflow.workflow.others import called_workflow
 
 
 class WithStartOptions(LifeOptions, NoteOptions, total=False):
@@ -132,9 +131,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
         check_start(versioning_override=versioning_override)
         if id_conflict_policy == WorkflowIDConflictPolicy.UNSPECIFIED:
             raise ValueError("an update-with-start needs an id_conflict_policy: FAIL, or USE_EXISTING")
-        name, declared = described(workflow)
-        arguments = arguments_of(arg, args)
-        check_arguments(workflow, arguments)
+        name, definition, arguments = called_workflow(workflow, arg, args)
         id_policies(id, id_reuse_policy, id_conflict_policy)
         run_options(name, **life)
         self._input = UpdateWithStartStartWorkflowInput(
@@ -150,7 +147,7 @@ class WithStartWorkflowOperation(Generic[SelfType, ReturnType]):
             headers={},
             static_summary=static_summary,
             static_details=static_details,
-            ret_type=result_type or declared,
+            ret_type=declared_result(result_type, definition),
             rpc_metadata=NO_METADATA,
             rpc_timeout=None,
             priority=priority,

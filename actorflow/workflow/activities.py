@@ -26,6 +26,7 @@ from actorflow.types import (
     MultiParamSpec,
     SelfType,
 )
+from actorflow.workflow.arguments import UNSET, arguments_of
 from actorflow.workflow.context import running_program
 from actorflow.workflow.inputs import StartActivityInput
 
@@ -59,14 +60,6 @@ class ActivityOptions(ActivityConfig, total=False):
 
     args: Sequence[Any]
     result_type: type | None
-
-
-class _Unset:
-    def __repr__(self) -> str:
-        return "<unset>"
-
-
-UNSET = _Unset()
 
 
 @overload
@@ -237,12 +230,13 @@ def begin(
     **unknown: Any,
 ) -> ActivityHandle[Any]:
     """Start an activity, through the interceptors if there are some and ``headers`` does not say what they said."""
+    whom = f"activity {name!r}"
     if unknown:
-        raise unknown_option(f"activity {name!r}", next(iter(unknown)), ActivityOptions.__annotations__)
+        raise unknown_option(whom, next(iter(unknown)), ActivityOptions.__annotations__)
     program = running_program()
-    arguments = arguments_of(f"activity {name!r}", arg, args)
+    arguments = arguments_of(whom, arg, args)
     if program.workflow.interception is not None and headers is None:
-        check_accepted(name, definition, arguments)
+        check_accepted(whom, definition, arguments)
         return program.workflow.interception.outbound.start_activity(
             StartActivityInput(
                 activity=name,
@@ -265,7 +259,7 @@ def begin(
             )
         )
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
-        raise ValueError(f"activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
+        raise ValueError(f"{whom} must have start_to_close_timeout or schedule_to_close_timeout")
     schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
     schedule_to_start = check_timeout(name, "schedule_to_start_timeout", schedule_to_start_timeout)
     start_to_close = check_timeout(name, "start_to_close_timeout", start_to_close_timeout)
@@ -276,7 +270,7 @@ def begin(
         check_name("task queue", task_queue)
     check_name("activity type", name)
     cancellation = int(ActivityCancellationType(cancellation_type))
-    payloads = encoded_arguments(program, name, definition, arguments)
+    payloads = encoded_arguments(program, whom, definition, arguments)
     rule = rule_from(retry_policy)
     result_type = declared_result(result_type, definition)
 
@@ -306,20 +300,7 @@ def unknown_option(whom: str, option: str, known: Mapping[str, Any]) -> TypeErro
     return TypeError(f"{whom}: {option!r} is not an option; {hint}")
 
 
-def arguments_of(whom: str, arg: Any, args: Sequence[Any]) -> Sequence[Any]:
-    """The arguments of a call, given as one or as several.
-
-    Raises:
-        ValueError: as both.
-    """
-    if arg is UNSET:
-        return args
-    if args:
-        raise ValueError(f"{whom}: give either one argument or args=[...], not both")
-    return (arg,)
-
-
-def check_accepted(name: str, definition: ActivityDefinition | None, arguments: Sequence[Any]) -> None:
+def check_accepted(whom: str, definition: ActivityDefinition | None, arguments: Sequence[Any]) -> None:
     """Refuse a number of arguments that the activity can't take, where it is known what it takes.
 
     Raises:
@@ -327,7 +308,7 @@ def check_accepted(name: str, definition: ActivityDefinition | None, arguments: 
     """
     if definition is not None and not definition.signature.accepts(len(arguments)):
         expected = len(definition.signature.names)
-        raise TypeError(f"activity {name!r} takes {expected} arguments, but {len(arguments)} were given")
+        raise TypeError(f"{whom} takes {expected} arguments, but {len(arguments)} were given")
 
 
 def declared_result(result_type: Any, definition: ActivityDefinition | WorkflowDefinition | None) -> Any:
@@ -341,14 +322,14 @@ def declared_types(definition: ActivityDefinition | WorkflowDefinition | None) -
 
 
 def encoded_arguments(
-    program: Program, name: str, definition: ActivityDefinition | None, arguments: Sequence[Any]
+    program: Program, whom: str, definition: ActivityDefinition | None, arguments: Sequence[Any]
 ) -> Any:
     """Arguments as payloads, once it is known that the activity can take them."""
-    check_accepted(name, definition, arguments)
+    check_accepted(whom, definition, arguments)
     try:
         payloads = program.converter.encode(arguments)
-        program.asked.take_along(f"activity {name!r}", payloads)
+        program.asked.take_along(whom, payloads)
     except PayloadError as problem:
-        problem.add_note(f"while encoding the arguments of activity {name!r}")
+        problem.add_note(f"while encoding the arguments of {whom}")
         raise
     return payloads

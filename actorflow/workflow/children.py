@@ -33,13 +33,8 @@ from actorflow.types import (
     ReturnType,
     SelfType,
 )
-from actorflow.workflow.activities import (
-    UNSET,
-    arguments_of,
-    declared_result,
-    declared_types,
-    unknown_option,
-)
+from actorflow.workflow.activities import declared_result, declared_types, unknown_option
+from actorflow.workflow.arguments import UNSET, arguments_of
 from actorflow.workflow.context import running_program, uuid4
 from actorflow.workflow.inputs import SignalChildWorkflowInput, StartChildWorkflowInput
 from actorflow.workflow.notes import memo_given
@@ -110,7 +105,8 @@ class ChildWorkflowHandle(ChildFuture[T], Generic[SelfType, T]):
         Raises:
             ApplicationError: the child has closed.
         """
-        name, arguments, run_id = signal_name(signal), arguments_of("signal", arg, args), self.child.run_id
+        name, run_id = signal_name(signal), self.child.run_id
+        arguments = arguments_of(f"signal {name!r}", arg, args)
         interception = running_program().workflow.interception
         if interception is None:
             await send_signal(name, arguments, workflow_id=self.id, run_id=run_id, is_child=True)

@@ -12,7 +12,7 @@ from actorflow.core.program.errors import UnknownQueryError, UnknownUpdateError
 from actorflow.core.program.interception import Sent
 from actorflow.core.program.pending import ActivityHandle
 from actorflow.workflow import activities, children, local_activities
-from actorflow.workflow.activities import UNSET
+from actorflow.workflow.arguments import UNSET
 from actorflow.workflow.children import ChildWorkflowHandle
 from actorflow.workflow.context import Info, info_of, running_program
 from actorflow.workflow.inputs import (

@@ -27,14 +27,13 @@ from actorflow.types import (
     SelfType,
 )
 from actorflow.workflow.activities import (
-    UNSET,
-    arguments_of,
     check_accepted,
     declared_result,
     declared_types,
     encoded_arguments,
     unknown_option,
 )
+from actorflow.workflow.arguments import UNSET, arguments_of
 from actorflow.workflow.context import running_program
 from actorflow.workflow.inputs import StartLocalActivityInput
 
@@ -242,12 +241,13 @@ def begin(
     **unknown: Any,
 ) -> ActivityHandle[Any]:
     """Start a local activity; ``headers`` as for an activity, see `actorflow.workflow.activities.begin`."""
+    whom = f"local activity {name!r}"
     if unknown:
-        raise unknown_option(f"activity {name!r}", next(iter(unknown)), LocalActivityOptions.__annotations__)
+        raise unknown_option(whom, next(iter(unknown)), LocalActivityOptions.__annotations__)
     program = running_program()
-    arguments = arguments_of(f"activity {name!r}", arg, args)
+    arguments = arguments_of(whom, arg, args)
     if program.workflow.interception is not None and headers is None:
-        check_accepted(name, definition, arguments)
+        check_accepted(whom, definition, arguments)
         return program.workflow.interception.outbound.start_local_activity(
             StartLocalActivityInput(
                 activity=name,
@@ -266,7 +266,7 @@ def begin(
             )
         )
     if start_to_close_timeout is None and schedule_to_close_timeout is None:
-        raise ValueError(f"local activity {name!r} must have start_to_close_timeout or schedule_to_close_timeout")
+        raise ValueError(f"{whom} must have start_to_close_timeout or schedule_to_close_timeout")
     schedule_to_close = check_timeout(name, "schedule_to_close_timeout", schedule_to_close_timeout)
     schedule_to_start = check_timeout(name, "schedule_to_start_timeout", schedule_to_start_timeout)
     start_to_close = check_timeout(name, "start_to_close_timeout", start_to_close_timeout)
@@ -276,7 +276,7 @@ def begin(
     check_name("activity type", name)
     cancellation = int(ActivityCancellationType(cancellation_type))
     _check_registered(program, name)
-    payloads = encoded_arguments(program, name, definition, arguments)
+    payloads = encoded_arguments(program, whom, definition, arguments)
     rule = rule_from(retry_policy)
     result_type = declared_result(result_type, definition)
 

@@ -18,7 +18,7 @@ from actorflow.types import (
     ParamType,
     SelfType,
 )
-from actorflow.workflow.activities import UNSET, arguments_of
+from actorflow.workflow.arguments import UNSET, arguments_of
 from actorflow.workflow.context import running_program
 from actorflow.workflow.definition import name_of_handler
 from actorflow.workflow.inputs import SignalExternalWorkflowInput
@@ -60,7 +60,8 @@ class ExternalWorkflowHandle(Generic[SelfType]):
             ApplicationError: there is no such execution, it has closed, or it holds too many unprocessed messages.
             PayloadError: an argument can't be encoded.
         """
-        name, arguments = signal_name(signal), arguments_of("signal", arg, args)
+        name = signal_name(signal)
+        arguments = arguments_of(f"signal {name!r}", arg, args)
         program = running_program()
         if program.workflow.interception is None:
             await send_signal(name, arguments, workflow_id=self._id, run_id=self._run_id or "")
@@ -132,8 +133,24 @@ def described_workflow(workflow: str | type | Callable[..., Any]) -> tuple[str, 
         return workflow, None
     definition = WorkflowDefinition.of(workflow) if isinstance(workflow, type) else WorkflowDefinition.of_run(workflow)
     if definition.is_dynamic:
-        raise TypeError(f"{definition.cls.__qualname__} is dynamic; name the type that is wanted, as a str")
+        raise TypeError(f"{definition.cls.__qualname__} is dynamic; start it by a type, as a str")
     return definition.name, definition
+
+
+def called_workflow(
+    workflow: str | type | Callable[..., Any], arg: Any, args: Sequence[Any]
+) -> tuple[str, WorkflowDefinition | None, Sequence[Any]]:
+    """Name and definition of what is called (of a name, the name alone), and its arguments.
+
+    Raises:
+        TypeError: not a workflow, a dynamic one, which has no name, or arguments it can't take.
+        ValueError: both ``arg`` and ``args``.
+    """
+    name, definition = described_workflow(workflow)
+    whom = f"workflow {name!r}"
+    arguments = arguments_of(whom, arg, args)
+    check_workflow_accepts(whom, definition, arguments)
+    return name, definition, arguments
 
 
 def check_workflow_accepts(whom: str, definition: WorkflowDefinition | None, arguments: Sequence[Any]) -> None:

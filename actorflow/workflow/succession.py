@@ -14,7 +14,8 @@ from actorflow.core.policy.checks import check_name, check_timeout
 from actorflow.core.policy.retry import rule_from
 from actorflow.core.program.succession import ContinueAsNewError
 from actorflow.types import MethodAsyncNoParam, MethodAsyncSingleParam, ParamType
-from actorflow.workflow.activities import UNSET, arguments_of, declared_types
+from actorflow.workflow.activities import declared_types
+from actorflow.workflow.arguments import UNSET, arguments_of
 from actorflow.workflow.context import running_program
 from actorflow.workflow.inputs import ContinueAsNewInput
 from actorflow.workflow.notes import memo_given
