@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 
 import msgspec
 
@@ -16,6 +16,8 @@ from actorflow.core.history import read_history, written_history
 from actorflow.core.journal import Turn
 from actorflow.core.state import turn_width
 from actorflow.exceptions import HistoryFormatError
+
+_CLOSING: Final = frozenset(kind.__name__ for kind in ev.CLOSING)
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class WorkflowHistoryEventFilterType(IntEnum):
 
     ALL_EVENT = 1
     CLOSE_EVENT = 2
-    """The last one alone: what the run has closed with, if it has."""
+    """What the run has closed with, if it has."""
 
 
 class WorkflowHistoryEventAsyncIterator:
@@ -116,7 +118,7 @@ class WorkflowHistoryEventAsyncIterator:
         """The next event."""
         events = (await self.history()).events
         if self._is_last_only:
-            events = events[-1:]
+            events = [event for event in events[-1:] if event.event_type in _CLOSING]
         if self._index == len(events):
             raise StopAsyncIteration
         self._index += 1

@@ -289,15 +289,16 @@ def test_restrictions_of_a_sandbox_are_built_from_those_of_the_public_sdk() -> N
     assert isinstance(SandboxedWorkflowRunner(restrictions), WorkflowRunner)
 
 
-async def test_the_events_of_a_run_come_one_by_one_or_the_last_alone() -> None:
+async def test_the_events_of_a_run_come_one_by_one_or_its_close_alone() -> None:
     async with a_place(Waits) as client:
         handle = await start(client, Waits.run)
+        close = WorkflowHistoryEventFilterType.CLOSE_EVENT
+        assert [event async for event in handle.fetch_history_events(event_filter_type=close)] == []
         await handle.signal(Waits.end)
         await handle.result()
         whole = (await handle.fetch_history()).events
         assert [event async for event in handle.fetch_history_events()] == whole
-        last = handle.fetch_history_events(event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT)
-        assert [event async for event in last] == [whole[-1]]
+        assert [event async for event in handle.fetch_history_events(event_filter_type=close)] == [whole[-1]]
         with pytest.raises(UnsupportedOptionError, match="wait_new_event"):
             handle.fetch_history_events(wait_new_event=True)
 
