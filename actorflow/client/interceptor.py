@@ -19,6 +19,7 @@ from actorflow.client.inputs import (
 from actorflow.client.listing import WorkflowExecutionAsyncIterator, WorkflowExecutionCount
 from actorflow.client.schedule_handle import ScheduleAsyncIterator, ScheduleHandle
 from actorflow.client.update import WorkflowUpdateHandle
+from actorflow.workflow.interception import chained
 
 
 class OutboundInterceptor(Asking):
@@ -84,10 +85,7 @@ def intercepted(interceptors: Sequence[Interceptor], end: OutboundInterceptor) -
         name = type(interceptor).__qualname__
         if not isinstance(made, OutboundInterceptor):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"intercept_client of {name} must return an OutboundInterceptor, not {made!r}")
-        if not hasattr(made, "next"):
-            made_name = type(made).__qualname__
-            raise TypeError(f"{made_name} has no next interceptor; let its __init__ call super().__init__(next)")
-        outbound = made
+        outbound = chained(made)
     return outbound
 
 

@@ -345,7 +345,7 @@ class MakesForgetful(Interceptor):
         ([Records], r"interceptors\[0\] is the class Records; pass an instance"),
         ([Records(), object()], r"interceptors\[1\] must be an actorflow.client.Interceptor"),
         ([MakesNothing()], "intercept_client of MakesNothing must return an OutboundInterceptor, not None"),
-        ([MakesForgetful()], r"Forgetful has no next interceptor; let its __init__ call super\(\).__init__\(next\)"),
+        ([MakesForgetful()], r"Forgetful is an interceptor without a next one; let its __init__ call super\(\)"),
     ],
 )
 async def test_what_is_no_interceptor_is_refused_by_name(interceptors: Sequence[Any], problem: str) -> None:
